@@ -1,0 +1,76 @@
+//! The JSON that the agent and the appliance exchange: both sides compile this one file.
+
+use serde::{Deserialize, Serialize};
+
+/// What an installer tells about itself: `POST {report URL}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Report {
+    /// The installer runs.
+    Started,
+    /// What the machine is made of.
+    Inventory { inventory: Inventory },
+    /// How far the install is, 0 to 100.
+    Progress { percent: u8, message: String },
+    /// The installer's last step: the disk can be booted.
+    Done,
+    /// The installer gave up.
+    Failed { message: String },
+}
+
+/// First boot of the installed system: `POST /agent/register`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// The single-use key that the answer file carried.
+    pub key: String,
+    pub inventory: Inventory,
+}
+
+/// The answer to a registration, kept on the machine (mode 0600).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    pub system_id: String,
+    pub name: String,
+    /// Bearer token for everything that the agent asks from now on.
+    pub credential: String,
+}
+
+/// What a machine is made of, as its own kernel sees it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Inventory {
+    pub hostname: String,
+    /// `PRETTY_NAME` of os-release.
+    pub os: String,
+    pub kernel: String,
+    pub architecture: String,
+    /// `bios` or `uefi`.
+    pub firmware: String,
+    pub vendor: String,
+    pub product: String,
+    pub serial: String,
+    pub uuid: String,
+    pub cpu_model: String,
+    pub cpus: u32,
+    pub memory_bytes: u64,
+    pub disks: Vec<Disk>,
+    pub interfaces: Vec<Interface>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Disk {
+    pub name: String,
+    pub model: String,
+    pub serial: String,
+    pub size_bytes: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Interface {
+    pub name: String,
+    pub mac: String,
+    pub addresses: Vec<String>,
+}

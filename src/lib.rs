@@ -1,0 +1,3 @@
+//! Kickstand: a bare-metal provisioning appliance.
+
+pub mod tftp;
