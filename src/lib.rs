@@ -1,3 +1,4 @@
 //! Kickstand: a bare-metal provisioning appliance.
 
+pub mod model;
 pub mod tftp;

@@ -1,0 +1,86 @@
+//! Who asks: the processor architecture of option 93 and the program that sent the packet.
+
+use super::words;
+use std::fmt;
+
+/// Option 93, by its IANA number. RFC 4578 printed 7 and 9 the wrong way round, so both are x86-64 UEFI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Arch(pub u16);
+
+/// The registry "Processor Architecture Types", with the words of the trade.
+const NAMES: &[(u16, &str)] = &[
+    (0x00, "BIOS"),
+    (0x06, "x86 UEFI"),
+    (0x07, "x86-64 UEFI"),
+    (0x09, "x86-64 UEFI"),
+    (0x0a, "arm32 UEFI"),
+    (0x0b, "arm64 UEFI"),
+    (0x0f, "x86 UEFI HTTP"),
+    (0x10, "x86-64 UEFI HTTP"),
+    (0x12, "arm32 UEFI HTTP"),
+    (0x13, "arm64 UEFI HTTP"),
+    (0x14, "BIOS HTTP"),
+    (0x16, "arm64 U-Boot"),
+    (0x1b, "riscv64 UEFI"),
+    (0x27, "loongarch64 UEFI"),
+    (0x29, "Raspberry Pi"),
+];
+
+impl Arch {
+    pub const BIOS: Arch = Arch(0x00);
+    pub const X64_UEFI: Arch = Arch(0x07);
+    pub const X64_UEFI_HTTP: Arch = Arch(0x10);
+
+    pub fn is_x64_uefi(self) -> bool {
+        matches!(self.0, 0x07 | 0x09 | 0x10)
+    }
+
+    pub fn is_bios(self) -> bool {
+        matches!(self.0, 0x00 | 0x14)
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.iter().find(|(code, _)| *code == self.0) {
+            Some((_, name)) => f.pad(name),
+            None => f.pad(&format!("architecture 0x{:02x}", self.0)),
+        }
+    }
+}
+
+words! {
+    /// The program behind a DHCP packet.
+    Program, "one of rom, http, ipxe, system" {
+        /// A PXE boot ROM: wants a file by TFTP.
+        Rom = "rom",
+        /// UEFI HTTP boot: wants a URL.
+        Http = "http",
+        /// iPXE: wants a script.
+        Ipxe = "ipxe",
+        /// An operating system: wants an address and nothing to boot.
+        System = "system",
+    }
+}
+
+/// Who is asking, as far as a packet tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    pub program: Program,
+    pub arch: Option<Arch>,
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = match self.program {
+            Program::Rom => "boot ROM",
+            Program::Http => "HTTP boot",
+            Program::Ipxe => "iPXE",
+            Program::System => return f.write_str("operating system"),
+        };
+        match self.arch {
+            Some(arch) => write!(f, "{program}, {arch}"),
+            None => f.write_str(program),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A machine: the record that outlives its cards, its disk and even its metal.
+
+use super::{Hash, Mac, Malformed, Name, Time, Variables, serde_as_text, words};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+/// The system id: given once, kept through reinstalls and replaced hardware.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MachineId(pub Uuid);
+
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0.to_string())
+    }
+}
+
+impl fmt::Debug for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for MachineId {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        text.parse().map(MachineId).map_err(|_| Malformed::new(text, "a system id (a UUID)"))
+    }
+}
+
+serde_as_text!(MachineId);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    pub id: MachineId,
+    pub name: Name,
+    /// The first one is the one it boots from.
+    pub interfaces: Vec<Interface>,
+    pub profile: Option<Name>,
+    /// The activation key, where it differs from the profile's.
+    pub key: Option<Name>,
+    /// Kernel arguments of this machine alone, after the profile's.
+    pub arguments: String,
+    pub variables: Variables,
+    pub state: State,
+    pub state_at: Time,
+    /// The current arming, from `arm` until the next one.
+    pub install: Option<Install>,
+    /// What its agent last said that it is made of.
+    pub inventory: Option<serde_json::Value>,
+    /// The agent's credential; none before it registered and after it was replaced.
+    pub credential: Option<Hash>,
+    pub created_at: Time,
+    /// Raised by every change: who writes against an older one has lost the race.
+    pub revision: i64,
+}
+
+impl Machine {
+    pub fn interface(&self, mac: Mac) -> Option<&Interface> {
+        self.interfaces.iter().find(|i| i.mac == mac)
+    }
+
+    pub fn has(&self, mac: Mac) -> bool {
+        self.interface(mac).is_some()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    pub mac: Mac,
+    /// Its reserved address; without one it gets an address from the pool.
+    pub ip: Option<Ipv4Addr>,
+}
+
+words! {
+    State, "a state (one of discovered, ready, armed, installing, installed, registered, failed)" {
+        /// Heard on a network, not yet taken in by an operator.
+        Discovered = "discovered",
+        /// Known, boots its own disk.
+        Ready = "ready",
+        /// The next network boot installs.
+        Armed = "armed",
+        /// Its answer file was fetched.
+        Installing = "installing",
+        /// The installer reported its last step: boots its own disk.
+        Installed = "installed",
+        /// The installed system spent its key and has a credential.
+        Registered = "registered",
+        /// The install was given up: boots its own disk until it is armed again.
+        Failed = "failed",
+    }
+}
+
+impl State {
+    /// Whether a network boot is given the installer.
+    pub fn installs(self) -> bool {
+        matches!(self, State::Armed | State::Installing)
+    }
+}
+
+/// One arming: how often the installer may be served, and to whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Install {
+    pub id: Uuid,
+    pub armed_at: Time,
+    /// Where `disarm` leads back to.
+    pub before: State,
+    /// How many boots were given the installer.
+    pub boots: u8,
+    /// The boot that is under way.
+    pub boot: Option<Boot>,
+}
+
+/// One boot of an install: its token opens the answer file, from one address, once the script was served.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Boot {
+    pub token: Hash,
+    /// Opens the report URL, which only the answer file carries.
+    pub report: Hash,
+    pub ip: Ipv4Addr,
+    pub served_at: Time,
+    pub expires_at: Time,
+    /// When the answer file was first fetched.
+    pub answered_at: Option<Time>,
+    /// When the installer first reported: from then on the answer file is closed.
+    pub reported_at: Option<Time>,
+}
+
+/// A MAC whose metal was replaced: it gets no role again, and an event when it is heard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tombstone {
+    pub mac: Mac,
+    pub machine: MachineId,
+    pub replaced_by: Mac,
+    pub at: Time,
+}

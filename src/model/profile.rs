@@ -1,0 +1,46 @@
+//! What to install: the distro (whose files) and the profile (how), with the variables that both carry.
+
+use super::{Name, words};
+use std::collections::BTreeMap;
+
+/// Values for templates: text, numbers, lists, whatever JSON can say.
+pub type Variables = BTreeMap<String, serde_json::Value>;
+
+words! {
+    /// How an installer is driven: which answer file it reads and how it is told where that is.
+    Family, "a family (one of image, redhat, debian)" {
+        /// Our own live system, which unpacks a root filesystem onto the disk.
+        Image = "image",
+        /// Anaconda and its kickstart: RHEL, Alma, Rocky, Oracle, CentOS, Fedora.
+        Redhat = "redhat",
+        /// debian-installer and its preseed.
+        Debian = "debian",
+    }
+}
+
+/// The files that boot an installer. Paths lie below the appliance's `files` folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distro {
+    pub name: Name,
+    pub family: Family,
+    pub kernel: String,
+    pub initrd: String,
+    /// Kernel arguments of the installer, before the family's own and the profile's.
+    pub arguments: String,
+    pub variables: Variables,
+}
+
+/// How to install. What it does not say, its parent says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    pub name: Name,
+    pub parent: Option<Name>,
+    pub distro: Option<Name>,
+    /// The answer file's template below `templates/`; by default the family's own.
+    pub template: Option<String>,
+    /// Kernel arguments, after the distro's.
+    pub arguments: String,
+    /// The activation key whose groups a machine joins.
+    pub key: Option<Name>,
+    pub variables: Variables,
+}
