@@ -1,4 +1,5 @@
 //! Kickstand: a bare-metal provisioning appliance.
 
+pub mod boot;
 pub mod model;
 pub mod tftp;

@@ -1,0 +1,84 @@
+//! The installer's question: which answer file. Its token is the only key to it.
+
+use super::lifecycle::{self, Moment, Next};
+use super::{Ask, Decision, Effect, Reason, Tale};
+use crate::model::*;
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AutoinstallAsk {
+    pub token: Hash,
+    pub from: Ipv4Addr,
+}
+
+/// What must be known to give away an answer file.
+pub struct AutoinstallFacts<'a> {
+    /// The machine whose current boot has this token.
+    pub machine: Option<&'a Machine>,
+    /// The key that the answer file would carry, if the profile names an activation key.
+    pub key: Option<InstallKey>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AutoinstallReply {
+    Answer {
+        machine: MachineId,
+    },
+    /// Unknown, ended, foreign: all the same from outside.
+    NotFound,
+}
+
+impl Ask for AutoinstallAsk {
+    type Facts<'a> = AutoinstallFacts<'a>;
+    type Reply = AutoinstallReply;
+
+    fn decide(&self, facts: AutoinstallFacts<'_>, now: Time) -> Decision<AutoinstallReply> {
+        let not_found = |text: String| Decision::new(AutoinstallReply::NotFound, vec![Reason::new("token", text)]);
+        let Some((machine, boot)) = facts.machine.and_then(|m| Some((m, m.install.as_ref()?.boot.as_ref()?))) else {
+            return not_found("no boot that is under way has this token".into());
+        };
+        if boot.ip != self.from {
+            return self.second_claimant(machine, boot, now);
+        }
+        if boot.expires_at <= now || boot.reported_at.is_some() {
+            let text = format!("the token of this boot of {} is used up", machine.name);
+            return not_found(text.clone()).with(Effect::Tell(self.tale(machine, Kind::Refused, text, now)));
+        }
+        match lifecycle::next(machine, Moment::Answer, now) {
+            Next::Refused(why) => not_found(why.text),
+            next => self.answer(machine, next, facts.key, now),
+        }
+    }
+}
+
+impl AutoinstallAsk {
+    fn answer(&self, machine: &Machine, next: Next, key: Option<InstallKey>, now: Time) -> Decision<AutoinstallReply> {
+        let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.key));
+        let text = format!("answer file of {}, which carries {carries}", machine.name);
+        let mut decision = Decision::new(
+            AutoinstallReply::Answer { machine: machine.id },
+            vec![Reason::new("token", format!("of the current boot of {}", machine.name))],
+        );
+        if let Next::Step(step) = next {
+            decision = decision.with(Effect::Step(step));
+        }
+        decision.effects.extend(key.map(Effect::Mint));
+        decision.with(Effect::Tell(self.tale(machine, Kind::Answer, text, now)))
+    }
+
+    fn second_claimant(&self, machine: &Machine, boot: &Boot, now: Time) -> Decision<AutoinstallReply> {
+        let text = format!(
+            "the answer file of {} was asked for with its token from {}, but the token is bound to {}: the install is frozen; find out who that was, then `kickstand machine arm {}`",
+            machine.name, self.from, boot.ip, machine.name
+        );
+        let mut decision = Decision::new(AutoinstallReply::NotFound, vec![Reason::new("token", text.clone())]);
+        if let Next::Step(step) = lifecycle::next(machine, Moment::SecondClaimant { from: self.from }, now) {
+            decision = decision.with(Effect::Step(step));
+        }
+        decision.with(Effect::Tell(self.tale(machine, Kind::Alarm, text, now)))
+    }
+
+    fn tale(&self, machine: &Machine, kind: Kind, text: String, now: Time) -> Tale {
+        Tale::new(now, kind, text).of(machine.id).from(self.from)
+    }
+}

@@ -1,0 +1,132 @@
+//! What a decision is made of: a reply, the effects to apply, and why.
+
+use crate::model::*;
+use std::fmt;
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+/// One question that a machine can ask.
+pub trait Ask {
+    /// What must be known to answer: borrowed, and only what this question needs.
+    type Facts<'a>;
+    type Reply;
+
+    /// Pure: the same question, facts and moment give the same decision.
+    fn decide(&self, facts: Self::Facts<'_>, now: Time) -> Decision<Self::Reply>;
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision<R> {
+    pub reply: R,
+    /// To be applied, all or none, before the reply goes out.
+    pub effects: Vec<Effect>,
+    pub why: Vec<Reason>,
+}
+
+impl<R> Decision<R> {
+    pub fn new(reply: R, why: Vec<Reason>) -> Self {
+        Decision { reply, effects: Vec::new(), why }
+    }
+
+    pub fn with(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+}
+
+/// One rule that applied: its name, and what it said of this case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    pub rule: &'static str,
+    pub text: String,
+}
+
+impl Reason {
+    pub fn new(rule: &'static str, text: impl Into<String>) -> Self {
+        Reason { rule, text: text.into() }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.text)
+    }
+}
+
+/// A change to the world, as data: the pool's owner applies what is memory's, the store what must last.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Keep an address for a client that was offered it. Memory only.
+    Hold { mac: Mac, ip: Ipv4Addr, until: Time },
+    /// Forget an offer that the client did not take. Memory only.
+    LetGo { mac: Mac },
+    /// Give this address to nobody for a while: a client found it in use. Memory only.
+    Avoid { ip: Ipv4Addr, until: Time },
+    /// A client is told that the address is its own.
+    Bind(Lease),
+    /// A lease ends before its time; the address may be remembered, but is free.
+    Unbind { network: Name, mac: Mac, at: Time },
+    /// A MAC without a record was heard. Bounded memory, and a row for `machine adopt`.
+    See(Sighting),
+    /// Make a record of a machine that announced itself.
+    Enlist(Box<Machine>),
+    /// Move a machine along its life: only if its revision is still `from`.
+    Step(Step),
+    /// An answer file carries this key.
+    Mint(InstallKey),
+    /// Keep what an installer found its machine to be.
+    Inventory { machine: MachineId, inventory: serde_json::Value },
+    /// Spend the key, count the activation key, set the credential: one transaction, refused as a whole.
+    Register { hash: Hash, key: Name, machine: MachineId, credential: Hash, at: Time },
+    /// Write a line of history.
+    Tell(Tale),
+}
+
+/// A compare-and-set of a machine's life.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub machine: MachineId,
+    pub from: i64,
+    pub state: State,
+    pub state_at: Time,
+    pub install: Option<Install>,
+}
+
+/// An event before it has an id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tale {
+    pub at: Time,
+    pub kind: Kind,
+    pub machine: Option<MachineId>,
+    pub mac: Option<Mac>,
+    pub ip: Option<Ipv4Addr>,
+    pub text: String,
+    pub percent: Option<u8>,
+}
+
+impl Tale {
+    pub fn new(at: Time, kind: Kind, text: impl Into<String>) -> Self {
+        Tale { at, kind, machine: None, mac: None, ip: None, text: text.into(), percent: None }
+    }
+
+    pub fn of(mut self, machine: MachineId) -> Self {
+        self.machine = Some(machine);
+        self
+    }
+
+    pub fn by(mut self, mac: Mac) -> Self {
+        self.mac = Some(mac);
+        self
+    }
+
+    pub fn from(mut self, ip: Ipv4Addr) -> Self {
+        self.ip = Some(ip);
+        self
+    }
+
+    /// Gives the event its id.
+    pub fn named(self, id: Uuid) -> Event {
+        let Tale { at, kind, machine, mac, ip, text, percent } = self;
+        Event { id, at, kind, machine, mac, ip, text, percent }
+    }
+}

@@ -1,0 +1,174 @@
+//! A machine's life: the only place that decides a state, and what makes install loops impossible.
+//!
+//! Two promises. An installer is served at most [`BOOTS`] times for each arming, whatever was reported.
+//! And only an operator's `arm` (or a network that installs unknown machines, once) arms.
+
+use super::{Reason, Step};
+use crate::model::*;
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+/// How many boots of one arming are given the installer.
+pub const BOOTS: u8 = 3;
+/// A script that is asked for again within this time, before its answer file was, belongs to the same boot.
+const SAME_BOOT_SECS: u32 = 30;
+/// How long a boot's token opens the answer file.
+pub const TOKEN_SECS: u32 = 3600;
+
+/// What can happen to a machine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Moment {
+    /// An operator takes in a discovered machine.
+    Adopt,
+    /// An operator wants it installed at its next network boot.
+    Arm { install: Uuid },
+    /// An operator changed their mind.
+    Disarm,
+    /// A network boot asks for its script, at its own address.
+    Boot(Ticket),
+    /// The answer file is fetched with the token of the current boot.
+    Answer,
+    /// The installer runs.
+    Started,
+    /// The installer's last step.
+    Done,
+    /// The installer gave up.
+    GaveUp { message: String },
+    /// Somebody else came with the token.
+    SecondClaimant { from: Ipv4Addr },
+    /// The installed system spent its key.
+    Register,
+}
+
+/// What one boot is handed: the hashes of its secrets, and the address that they are bound to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ticket {
+    pub token: Hash,
+    pub report: Hash,
+    pub ip: Ipv4Addr,
+}
+
+/// What follows: a step to commit, nothing new, or a refusal that says why.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    Step(Step),
+    /// It was so already: repeating a request is harmless.
+    Already,
+    Refused(Reason),
+}
+
+/// The one transition table.
+pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
+    let at = At { machine, now };
+    match (machine.state, moment) {
+        (State::Discovered, Moment::Adopt) => at.step(State::Ready, machine.install.clone()),
+        (_, Moment::Adopt) => Next::Already,
+        (_, Moment::Arm { install }) => at.arm(install),
+        (State::Armed | State::Installing, Moment::Disarm) => at.step(at.before(), None),
+        (_, Moment::Disarm) => Next::Already,
+        (State::Armed | State::Installing, Moment::Boot(ticket)) => at.boot(ticket),
+        (state, Moment::Boot(_)) => at.refuse(format!("it is {state}, not armed")),
+        (State::Armed | State::Installing, Moment::Answer) => at.answer(),
+        (State::Armed | State::Installing, Moment::Started) => at.started(State::Installing),
+        (State::Armed | State::Installing, Moment::Done) => at.started(State::Installed),
+        (State::Installed | State::Registered, Moment::Started | Moment::Done) => Next::Already,
+        (State::Armed | State::Installing, Moment::GaveUp { .. } | Moment::SecondClaimant { .. }) => at.fail(),
+        (State::Failed, Moment::GaveUp { .. }) => Next::Already,
+        (State::Registered, Moment::Register) => Next::Already,
+        // A key that its answer file carried may come before a `done` that was lost on the way.
+        (State::Installing | State::Installed, Moment::Register) => at.step(State::Registered, machine.install.clone()),
+        (state, moment) => at.refuse(format!("it is {state}, which leaves no room for {moment:?}")),
+    }
+}
+
+/// The record of a machine that a network takes in by itself.
+pub fn newcomer(mac: Mac, state: State, [id, install]: [Uuid; 2], now: Time) -> Machine {
+    let arming = Install { id: install, armed_at: now, before: State::Discovered, boots: 0, boot: None };
+    Machine {
+        id: MachineId(id),
+        name: mac.dashed().parse().expect("a MAC with dashes is a name"),
+        interfaces: vec![Interface { mac, ip: None }],
+        profile: None,
+        key: None,
+        arguments: String::new(),
+        variables: Variables::new(),
+        state,
+        state_at: now,
+        install: (state == State::Armed).then_some(arming),
+        inventory: None,
+        credential: None,
+        created_at: now,
+        revision: 0,
+    }
+}
+
+struct At<'a> {
+    machine: &'a Machine,
+    now: Time,
+}
+
+impl At<'_> {
+    fn step(&self, state: State, install: Option<Install>) -> Next {
+        let Machine { id, revision, .. } = *self.machine;
+        Next::Step(Step { machine: id, from: revision, state, state_at: self.now, install })
+    }
+
+    fn refuse(&self, text: String) -> Next {
+        Next::Refused(Reason::new("lifecycle", format!("machine {}: {text}", self.machine.name)))
+    }
+
+    fn before(&self) -> State {
+        self.machine.install.as_ref().map_or(State::Ready, |i| i.before)
+    }
+
+    fn arm(&self, install: Uuid) -> Next {
+        let before = if self.machine.state.installs() { self.before() } else { self.machine.state };
+        self.step(State::Armed, Some(Install { id: install, armed_at: self.now, before, boots: 0, boot: None }))
+    }
+
+    fn boot(&self, ticket: Ticket) -> Next {
+        let Some(install) = &self.machine.install else { return self.refuse("it has no arming".into()) };
+        let same = install.boot.as_ref().is_some_and(|boot| {
+            boot.answered_at.is_none() && boot.ip == ticket.ip && self.now.secs_since(boot.served_at) < SAME_BOOT_SECS
+        });
+        if install.boots >= BOOTS && !same {
+            return self.fail();
+        }
+        // A repeated request keeps the first one's moment, so that fast loops are counted too.
+        let served_at = install.boot.as_ref().filter(|_| same).map_or(self.now, |boot| boot.served_at);
+        let boot = Boot {
+            token: ticket.token,
+            report: ticket.report,
+            ip: ticket.ip,
+            served_at,
+            expires_at: self.now.plus_secs(TOKEN_SECS),
+            answered_at: None,
+            reported_at: None,
+        };
+        let boots = if same { install.boots } else { install.boots.saturating_add(1) };
+        self.step(self.machine.state, Some(Install { boots, boot: Some(boot), ..install.clone() }))
+    }
+
+    fn answer(&self) -> Next {
+        self.marked(State::Installing, |boot, now| boot.answered_at = boot.answered_at.or(Some(now)))
+    }
+
+    fn started(&self, state: State) -> Next {
+        self.marked(state, |boot, now| boot.reported_at = boot.reported_at.or(Some(now)))
+    }
+
+    fn marked(&self, state: State, mark: impl Fn(&mut Boot, Time)) -> Next {
+        let Some(install) = &self.machine.install else { return self.refuse("it has no arming".into()) };
+        let mut marked = install.clone();
+        marked.boot.iter_mut().for_each(|boot| mark(boot, self.now));
+        if state == self.machine.state && marked == *install {
+            return Next::Already;
+        }
+        self.step(state, Some(marked))
+    }
+
+    fn fail(&self) -> Next {
+        let closed = self.machine.install.clone().map(|install| Install { boot: None, ..install });
+        self.step(State::Failed, closed)
+    }
+}

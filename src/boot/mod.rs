@@ -1,0 +1,25 @@
+//! The heart: what to tell a machine from power-on to registered. No I/O, no clock, no randomness.
+//!
+//! A machine asks, in this order: [`offer`] (which address, which first program), [`file`] (which bytes
+//! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
+//! file), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk). Each
+//! question has its own small facts and gives back a reply, the effects to apply, and why.
+//! [`rehearsal`] plays them all on paper. Only [`lifecycle`] moves a machine's state.
+
+pub mod autoinstall;
+mod decision;
+pub mod file;
+pub mod lifecycle;
+pub mod loader;
+pub mod names;
+pub mod offer;
+pub mod pool;
+pub mod register;
+pub mod rehearsal;
+pub mod report;
+pub mod role;
+pub mod script;
+
+pub use decision::{Ask, Decision, Effect, Reason, Step, Tale};
+pub use names::Here;
+pub use role::{Role, Standing};

@@ -1,0 +1,106 @@
+//! The installed system's only question: may I register with this key.
+
+use super::lifecycle::{self, Moment, Next};
+use super::{Ask, Decision, Effect, Reason, Tale};
+use crate::model::*;
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegisterAsk {
+    pub key: Hash,
+    pub from: Ipv4Addr,
+    pub inventory: serde_json::Value,
+    /// The hash of the credential that the system would get.
+    pub credential: Hash,
+}
+
+/// What must be known to let a system register.
+pub struct RegisterFacts<'a> {
+    /// The single-use key with this hash.
+    pub install_key: Option<&'a InstallKey>,
+    /// The operator's key that it was derived from.
+    pub activation_key: Option<&'a ActivationKey>,
+    pub machine: Option<&'a Machine>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegisterReply {
+    Welcome { machine: MachineId, name: Name },
+    Refused(String),
+}
+
+impl Ask for RegisterAsk {
+    type Facts<'a> = RegisterFacts<'a>;
+    type Reply = RegisterReply;
+
+    fn decide(&self, facts: RegisterFacts<'_>, now: Time) -> Decision<RegisterReply> {
+        let (Some(key), Some(machine)) = (facts.install_key, facts.machine) else {
+            return self.refused(None, Kind::Refused, "this key is not known here".into(), now);
+        };
+        if let Some((kind, text)) = self.refusal(key, machine, facts.activation_key, now) {
+            return self.refused(Some(machine), kind, text, now);
+        }
+        match lifecycle::next(machine, Moment::Register, now) {
+            Next::Refused(why) => self.refused(Some(machine), Kind::Refused, why.text, now),
+            Next::Already => self.welcome(machine, key, None, now),
+            Next::Step(step) => self.welcome(machine, key, Some(step), now),
+        }
+    }
+}
+
+impl RegisterAsk {
+    fn refusal(
+        &self,
+        key: &InstallKey,
+        machine: &Machine,
+        activation: Option<&ActivationKey>,
+        now: Time,
+    ) -> Option<(Kind, String)> {
+        if let Some(at) = key.spent_at {
+            let text = format!("the key of {} was spent at {at} and came again: look who has it", machine.name);
+            return Some((Kind::Alarm, text));
+        }
+        if machine.install.as_ref().is_none_or(|install| install.id != key.install) {
+            return Some((Kind::Refused, format!("the key belongs to an earlier install of {}", machine.name)));
+        }
+        if key.expires_at <= now {
+            let text = format!(
+                "the key of {n} expired at {}: `kickstand machine arm {n}` makes a new one",
+                key.expires_at,
+                n = machine.name
+            );
+            return Some((Kind::Refused, text));
+        }
+        let gone = || Some(format!("activation key {} does not exist any more", key.key));
+        activation.map_or_else(gone, |a| a.refusal(now)).map(|text| (Kind::Refused, text))
+    }
+
+    fn welcome(
+        &self,
+        machine: &Machine,
+        key: &InstallKey,
+        step: Option<super::Step>,
+        now: Time,
+    ) -> Decision<RegisterReply> {
+        let text = format!("{} registered as {} with a key of {}, now spent", machine.name, machine.id, key.key);
+        let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone() };
+        let mut decision = Decision::new(reply, vec![Reason::new("key", text.clone())]);
+        decision.effects.extend(step.map(Effect::Step));
+        decision
+            .with(Effect::Register {
+                hash: key.hash,
+                key: key.key.clone(),
+                machine: machine.id,
+                credential: self.credential,
+                at: now,
+            })
+            .with(Effect::Inventory { machine: machine.id, inventory: self.inventory.clone() })
+            .with(Effect::Tell(Tale::new(now, Kind::Registered, text).of(machine.id).from(self.from)))
+    }
+
+    fn refused(&self, machine: Option<&Machine>, kind: Kind, text: String, now: Time) -> Decision<RegisterReply> {
+        let mut tale = Tale::new(now, kind, format!("registration refused: {text}")).from(self.from);
+        tale.machine = machine.map(|m| m.id);
+        Decision::new(RegisterReply::Refused(text.clone()), vec![Reason::new("key", text)]).with(Effect::Tell(tale))
+    }
+}

@@ -1,0 +1,109 @@
+//! The dry run: plays a machine's next network boot on paper, with the code that answers the wire.
+
+use super::lifecycle::Ticket;
+use super::names::Here;
+use super::offer::{Grant, Message, OfferAsk, OfferFacts, OfferReply};
+use super::pool::Pool;
+use super::script::{ScriptAsk, ScriptFacts, ScriptReply};
+use super::{Ask, Reason, Standing};
+use crate::model::*;
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+/// What must be known to play a boot: what its questions need, nothing more.
+pub struct RehearsalFacts<'a> {
+    pub network: &'a Network,
+    pub here: Here,
+    pub standing: Standing<'a>,
+    pub ranges: &'a [Range],
+    pub pool: &'a Pool,
+    pub reserved: &'a dyn Fn(Ipv4Addr) -> Option<Mac>,
+}
+
+/// One question of a boot, its answer and the rules that led to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scene {
+    pub question: &'static str,
+    pub answer: String,
+    pub why: Vec<Reason>,
+}
+
+/// What would happen now if this MAC booted from this network with this firmware.
+pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec<Scene>, Option<ScriptReply>) {
+    let rom = discover(mac, Client { program: Program::Rom, arch: Some(arch) });
+    let offer = rom.decide(offer_facts(facts), now);
+    let first = Scene { question: "address and first program", answer: say_offer(&offer.reply), why: offer.why };
+    let OfferReply::Offer(Grant { ip, .. }) = offer.reply else { return (vec![first], None) };
+    let lease = Lease {
+        network: facts.network.name.clone(),
+        mac,
+        ip,
+        starts_at: now,
+        ends_at: now.plus_secs(facts.network.lease_secs),
+        hostname: None,
+    };
+    let script = script(mac, &lease, facts, now);
+    let (scene, reply) =
+        (Scene { question: "script", answer: say_script(&script.reply), why: script.why }, script.reply);
+    (vec![first, scene], Some(reply))
+}
+
+fn discover(mac: Mac, client: Client) -> OfferAsk {
+    OfferAsk {
+        message: Message::Discover { wants: None },
+        mac,
+        client,
+        vendor: String::new(),
+        uuid: None,
+        hostname: None,
+    }
+}
+
+fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {
+    let RehearsalFacts { network, here, standing, ranges, pool, reserved } = *facts;
+    OfferFacts { network, here, standing, ranges, pool, reserved, fresh: [Uuid::nil(); 2] }
+}
+
+fn script(mac: Mac, lease: &Lease, facts: &RehearsalFacts<'_>, now: Time) -> super::Decision<ScriptReply> {
+    let unused = Hash([0; 32]);
+    let ticket = Ticket { token: unused, report: unused, ip: lease.ip };
+    let newcomer;
+    let standing = match facts.standing {
+        // The wire would have made the record by now.
+        Standing::Unknown if facts.network.unknown == Unknown::Install => {
+            newcomer = super::lifecycle::newcomer(mac, State::Armed, [Uuid::nil(); 2], now);
+            Standing::Machine(&newcomer)
+        }
+        standing => standing,
+    };
+    let facts = ScriptFacts { standing, network: facts.network, lease: Some(lease), ranges: facts.ranges, ticket };
+    ScriptAsk { mac, from: lease.ip }.decide(facts, now)
+}
+
+fn say_offer(reply: &OfferReply) -> String {
+    match reply {
+        OfferReply::Offer(grant) => {
+            format!("{} for {} s, then {}", grant.ip, grant.lease_secs, say_first(&grant.first))
+        }
+        OfferReply::Nak(text) => format!("refused: {text}"),
+        _ => "silence".into(),
+    }
+}
+
+fn say_first(first: &super::loader::First) -> String {
+    use super::loader::First;
+    match first {
+        First::Nothing => "nothing to boot".into(),
+        First::Tftp(file) => format!("{file} by TFTP"),
+        First::Url(url) => url.clone(),
+    }
+}
+
+fn say_script(reply: &ScriptReply) -> String {
+    match reply {
+        ScriptReply::Install { profile, .. } => format!("the installer of profile {profile}"),
+        ScriptReply::Disk => "its own disk".into(),
+        ScriptReply::Show => "a word on the console, then its own disk".into(),
+        ScriptReply::NotFound => "nothing".into(),
+    }
+}

@@ -1,0 +1,122 @@
+//! The question after the address: which kernel, with which arguments (iPXE asks for its script).
+
+use super::lifecycle::{self, Moment, Next, Ticket};
+use super::role::{self, Standing};
+use super::{Ask, Decision, Effect, Reason, Tale};
+use crate::model::*;
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptAsk {
+    /// The MAC of the script's URL.
+    pub mac: Mac,
+    /// The address that the request came from.
+    pub from: Ipv4Addr,
+}
+
+/// What must be known to choose a script.
+pub struct ScriptFacts<'a> {
+    pub standing: Standing<'a>,
+    /// The network that holds `from`.
+    pub network: &'a Network,
+    /// What this MAC has leased there.
+    pub lease: Option<&'a Lease>,
+    pub ranges: &'a [Range],
+    /// Freshly made secrets, hashed: used only if the installer is served.
+    pub ticket: Ticket,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScriptReply {
+    /// The installer of this profile, with the fresh token.
+    Install { machine: MachineId, profile: Name },
+    /// The machine's own disk.
+    Disk,
+    /// Say on the console that nobody here knows this MAC, then its own disk.
+    Show,
+    /// The same answer that a name which does not exist gets.
+    NotFound,
+}
+
+impl Ask for ScriptAsk {
+    type Facts<'a> = ScriptFacts<'a>;
+    type Reply = ScriptReply;
+
+    fn decide(&self, facts: ScriptFacts<'_>, now: Time) -> Decision<ScriptReply> {
+        match facts.standing {
+            Standing::Machine(machine) if machine.state.installs() => self.install(machine, &facts, now),
+            Standing::Machine(machine) => {
+                let (_, why) = role::role(facts.standing, facts.network);
+                self.disk(machine, why, now)
+            }
+            Standing::Unknown if facts.network.unknown == Unknown::Show => {
+                let (_, why) = role::role(facts.standing, facts.network);
+                let tale = Tale::new(now, Kind::Local, "told that nobody knows it, then sent to its own disk");
+                Decision::new(ScriptReply::Show, vec![why]).with(Effect::Tell(tale.by(self.mac).from(self.from)))
+            }
+            _ => {
+                let (_, why) = role::role(facts.standing, facts.network);
+                Decision::new(ScriptReply::NotFound, vec![why])
+            }
+        }
+    }
+}
+
+impl ScriptAsk {
+    fn install(&self, machine: &Machine, facts: &ScriptFacts<'_>, now: Time) -> Decision<ScriptReply> {
+        if facts.lease.is_none_or(|lease| lease.ip != self.from || lease.ends_at <= now) {
+            return self.stranger(machine, facts.lease, now);
+        }
+        let (profile, named) = role::profile(Some(machine), self.from, facts.ranges, facts.network);
+        let Some(profile) = profile else { return self.disk(machine, named, now) };
+        match lifecycle::next(machine, Moment::Boot(facts.ticket), now) {
+            Next::Step(step) if step.state == State::Failed => self.too_often(machine, step, now),
+            Next::Step(step) => {
+                let boots = step.install.as_ref().map_or(0, |i| i.boots);
+                let text = format!("installer of profile {profile}, boot {boots} of at most {}", lifecycle::BOOTS);
+                let reply = ScriptReply::Install { machine: machine.id, profile: profile.clone() };
+                Decision::new(reply, vec![named, Reason::new("script", text.clone())])
+                    .with(Effect::Step(step))
+                    .with(Effect::Tell(self.tale(machine, Kind::Script, text, now)))
+            }
+            Next::Refused(why) => self.disk(machine, why, now),
+            Next::Already => self.disk(machine, Reason::new("lifecycle", "nothing to serve"), now),
+        }
+    }
+
+    /// The token goes to the address that the machine leased, and to no other.
+    fn stranger(&self, machine: &Machine, lease: Option<&Lease>, now: Time) -> Decision<ScriptReply> {
+        let leased = lease.map_or("none".to_owned(), |lease| lease.ip.to_string());
+        let text = format!(
+            "the script of armed machine {} was asked for from {}, which is not its leased address ({leased})",
+            machine.name, self.from
+        );
+        Decision::new(ScriptReply::NotFound, vec![Reason::new("address", text.clone())]).with(Effect::Tell(self.tale(
+            machine,
+            Kind::Alarm,
+            text,
+            now,
+        )))
+    }
+
+    fn too_often(&self, machine: &Machine, step: super::Step, now: Time) -> Decision<ScriptReply> {
+        let text = format!(
+            "machine {} was given the installer {} times and did not finish: failed, sent to its own disk; look at its console, then `kickstand machine arm {}`",
+            machine.name,
+            lifecycle::BOOTS,
+            machine.name
+        );
+        Decision::new(ScriptReply::Disk, vec![Reason::new("lifecycle", text.clone())])
+            .with(Effect::Step(step))
+            .with(Effect::Tell(self.tale(machine, Kind::State, text, now)))
+    }
+
+    fn disk(&self, machine: &Machine, why: Reason, now: Time) -> Decision<ScriptReply> {
+        let tale = self.tale(machine, Kind::Local, format!("sent to its own disk ({})", why.text), now);
+        Decision::new(ScriptReply::Disk, vec![why]).with(Effect::Tell(tale))
+    }
+
+    fn tale(&self, machine: &Machine, kind: Kind, text: String, now: Time) -> Tale {
+        Tale::new(now, kind, text).of(machine.id).by(self.mac).from(self.from)
+    }
+}
