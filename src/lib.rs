@@ -1,5 +1,9 @@
 //! Kickstand: a bare-metal provisioning appliance.
 
+pub mod assets;
 pub mod boot;
+pub mod config;
+pub mod family;
 pub mod model;
+pub mod render;
 pub mod tftp;

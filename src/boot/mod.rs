@@ -14,6 +14,7 @@ pub mod loader;
 pub mod names;
 pub mod offer;
 pub mod pool;
+pub mod recipe;
 pub mod register;
 pub mod rehearsal;
 pub mod report;

@@ -1,0 +1,194 @@
+//! kickstand.toml: the settings as written, and the settings as needed. Every error names the line.
+
+use serde::Deserialize;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// What `kickstand init` writes: every setting, its default and what it is for.
+pub const EXAMPLE: &str = include_str!("../docs/kickstand.toml");
+pub const DEFAULT_PATH: &str = "/etc/kickstand/kickstand.toml";
+pub const DEFAULT_SOCKET: &str = "/run/kickstand/kickstand.sock";
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read {}: {source}; `kickstand init` writes one", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{}:{line}: {text}", path.display())]
+    Malformed { path: PathBuf, line: usize, text: String },
+    #[error("{} exists already: move it away, or edit it", path.display())]
+    Exists { path: PathBuf },
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
+}
+
+/// The settings as the server needs them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `sqlite:///…/kickstand.db` or `postgres://…`.
+    pub database: String,
+    /// Kernels, initrds and images that machines fetch.
+    pub files: PathBuf,
+    /// Boot loaders, by file name; the first folder that has it.
+    pub loaders: Vec<PathBuf>,
+    /// The operator's own templates/ and pxe/.
+    pub templates: PathBuf,
+    pub socket: PathBuf,
+    pub dhcp: Dhcp,
+    pub tftp_port: u16,
+    pub http_port: u16,
+    /// Addresses for TFTP and HTTP: those of the DHCP interfaces where none is named.
+    pub listen: Vec<Ipv4Addr>,
+    pub log: String,
+    pub log_json: bool,
+}
+
+/// Where DHCP is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dhcp {
+    /// Network interfaces: packets from others are never answered.
+    pub interfaces: Vec<String>,
+    pub port: u16,
+    /// An address to bind instead of interfaces, where replies go back to their sender: for tests on
+    /// loopback, without root.
+    pub address: Option<SocketAddr>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            database: "sqlite:///var/lib/kickstand/kickstand.db".into(),
+            files: "/var/lib/kickstand/files".into(),
+            loaders: vec!["/var/lib/kickstand/loaders".into(), "/usr/lib/ipxe".into()],
+            templates: "/etc/kickstand".into(),
+            socket: DEFAULT_SOCKET.into(),
+            dhcp: Dhcp { interfaces: Vec::new(), port: 67, address: None },
+            tftp_port: 69,
+            http_port: 80,
+            listen: Vec::new(),
+            log: "info".into(),
+            log_json: false,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file. What it does not set keeps its default.
+    pub fn read(path: &Path) -> Result<Config, Error> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+        Config::parse(&text, path)
+    }
+
+    /// `path` is for error messages only.
+    pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
+        let written: Written = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
+            Error::Malformed { path: path.to_owned(), line, text: e.message().to_owned() }
+        })?;
+        Ok(written.needed())
+    }
+
+    /// Writes the example where no file is yet.
+    pub fn init(path: &Path) -> Result<(), Error> {
+        use std::io::Write;
+        let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(unwritable)?;
+        }
+        match std::fs::File::options().write(true).create_new(true).open(path) {
+            Ok(mut file) => file.write_all(EXAMPLE.as_bytes()).map_err(unwritable),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::Exists { path: path.to_owned() }),
+            Err(source) => Err(unwritable(source)),
+        }
+    }
+}
+
+/// The file as written: every section and every setting may be absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Written {
+    database: Database,
+    server: Server,
+    dhcp: WrittenDhcp,
+    tftp: Port,
+    http: Port,
+    log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Database {
+    url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Server {
+    files: Option<PathBuf>,
+    loaders: Option<Vec<PathBuf>>,
+    templates: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    listen: Option<Vec<Ipv4Addr>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenDhcp {
+    interfaces: Option<Vec<String>>,
+    port: Option<u16>,
+    address: Option<IpAddr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Port {
+    port: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Log {
+    level: Option<String>,
+    json: Option<bool>,
+}
+
+impl Written {
+    fn needed(self) -> Config {
+        let usual = Config::default();
+        let port = self.dhcp.port.unwrap_or(usual.dhcp.port);
+        Config {
+            database: self.database.url.unwrap_or(usual.database),
+            files: self.server.files.unwrap_or(usual.files),
+            loaders: self.server.loaders.unwrap_or(usual.loaders),
+            templates: self.server.templates.unwrap_or(usual.templates),
+            socket: self.server.socket.unwrap_or(usual.socket),
+            listen: self.server.listen.unwrap_or(usual.listen),
+            dhcp: Dhcp {
+                interfaces: self.dhcp.interfaces.unwrap_or_default(),
+                port,
+                address: self.dhcp.address.map(|ip| SocketAddr::new(ip, port)),
+            },
+            tftp_port: self.tftp.port.unwrap_or(usual.tftp_port),
+            http_port: self.http.port.unwrap_or(usual.http_port),
+            log: self.log.level.unwrap_or(usual.log),
+            log_json: self.log.json.unwrap_or(usual.log_json),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_says_the_defaults() {
+        assert_eq!(Config::parse(EXAMPLE, Path::new("kickstand.toml")).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_error_names_its_line() {
+        let text = "[dhcp]\ninterfaces = [\"eth1\"]\nporte = 67\n";
+        let error = Config::parse(text, Path::new("kickstand.toml")).unwrap_err().to_string();
+        assert!(error.starts_with("kickstand.toml:3: unknown field `porte`"), "{error}");
+    }
+}
