@@ -1,5 +1,6 @@
 //! Template and variables to text, within limits: an unknown variable is an error that names its line.
 
+use base64::Engine as _;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ fn environment(source: Source) -> Environment<'static> {
     env.set_syntax(syntax.build().expect("the delimiters are fixed and different"));
     env.add_filter("shq", shell_quoted);
     env.add_filter("ipxe", ipxe_safe);
+    env.add_filter("b64", |value: Value| base64::engine::general_purpose::STANDARD.encode(value.to_string()));
     env
 }
 

@@ -28,8 +28,15 @@ pub struct Scene {
     pub why: Vec<Reason>,
 }
 
+/// Where a boot leads: the address and the script.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Boot {
+    pub ip: Ipv4Addr,
+    pub script: ScriptReply,
+}
+
 /// What would happen now if this MAC booted from this network with this firmware.
-pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec<Scene>, Option<ScriptReply>) {
+pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec<Scene>, Option<Boot>) {
     let rom = discover(mac, Client { program: Program::Rom, arch: Some(arch) });
     let offer = rom.decide(offer_facts(facts), now);
     let first = Scene { question: "address and first program", answer: say_offer(&offer.reply), why: offer.why };
@@ -45,7 +52,7 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
     let script = script(mac, &lease, facts, now);
     let (scene, reply) =
         (Scene { question: "script", answer: say_script(&script.reply), why: script.why }, script.reply);
-    (vec![first, scene], Some(reply))
+    (vec![first, scene], Some(Boot { ip, script: reply }))
 }
 
 fn discover(mac: Mac, client: Client) -> OfferAsk {

@@ -1,0 +1,250 @@
+//! Bind, start, supervise, stop: `kickstand serve`.
+
+use crate::assets::Assets;
+use crate::config::Config;
+use crate::dhcp::server::{Door, Owners, interface_addresses};
+use crate::engine::{Engine, Parts};
+use crate::http;
+use crate::model::{Name, Network, Unknown};
+use crate::store::{Edit, Store};
+use crate::tftp;
+use anyhow::{Context, Result, anyhow, bail};
+use ipnetwork::Ipv4Network;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::{TcpListener, UdpSocket, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often interfaces are asked for their addresses.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// A server that runs, until it is stopped.
+pub struct Running {
+    pub engine: Arc<Engine>,
+    pub dhcp: Vec<SocketAddr>,
+    pub tftp: Vec<SocketAddr>,
+    pub http: Vec<SocketAddr>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> Result<()> {
+    let mut running = start(config).await?;
+    running.say_ready();
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let ended = tokio::select! {
+        _ = term.recv() => None,
+        _ = tokio::signal::ctrl_c() => None,
+        ended = running.tasks.join_next() => ended,
+    };
+    running.stop().await;
+    match ended {
+        None => Ok(()),
+        Some(Ok(())) => bail!("a part of the server ended by itself: see the log"),
+        Some(Err(e)) => Err(anyhow!(e).context("a part of the server broke down")),
+    }
+}
+
+/// Binds everything, then starts everything: a busy port stops it before anything is answered.
+pub async fn start(config: Config) -> Result<Running> {
+    let doors = doors(&config)?;
+    let listen = listen(&config, &doors)?;
+    let sockets = Sockets::bind(&config, &doors, &listen).await?;
+    let store = Store::open(&config.database).await?;
+    own_networks(&store, &config).await?;
+    let parts = Parts {
+        store,
+        assets: Assets { operator: Some(config.templates.clone()) },
+        files: config.files.clone(),
+        loaders: config.loaders.clone(),
+        http_port: sockets.http_port()?,
+        addresses: listen,
+    };
+    let engine = Engine::new(parts).await?;
+    sockets.serve(engine, doors, config)
+}
+
+impl Running {
+    fn say_ready(&self) {
+        let list = |all: &[SocketAddr]| all.iter().map(|a| a.to_string()).collect::<Vec<_>>().join(", ");
+        tracing::info!(dhcp = list(&self.dhcp), tftp = list(&self.tftp), http = list(&self.http), "Kickstand is ready");
+        let world = self.engine.store.world();
+        for network in world.networks.values() {
+            match self.engine.here(network) {
+                Some(here) => tracing::info!(network.name = %network.name, "serving {} as {}", network.cidr, here.ip),
+                None => tracing::warn!(network.name = %network.name, "not serving {}: no interface of this server is on it", network.cidr),
+            }
+        }
+    }
+
+    /// Ends every task, and lets the store write what it has taken.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        let patience = std::time::Duration::from_secs(5);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, all).await.is_err() {
+            tracing::info!("transfers that were still under way are cut off");
+        }
+        self.tasks.shutdown().await;
+        self.engine.store.clone().close().await;
+    }
+}
+
+/// Everything bound, nothing answered yet.
+struct Sockets {
+    dhcp: Vec<UdpSocket>,
+    tftp: Vec<UdpSocket>,
+    http: Vec<TcpListener>,
+    socket: UnixListener,
+}
+
+impl Sockets {
+    async fn bind(config: &Config, doors: &[Door], listen: &[Ipv4Addr]) -> Result<Sockets> {
+        let mut dhcp = Vec::new();
+        for door in doors {
+            dhcp.push(door.bind().map_err(|e| busy(e, "DHCP", &format!("{door}"), "stop the other DHCP server on this host (`ss -ulnp` names it)"))?);
+        }
+        let (mut tftp, mut http) = (Vec::new(), Vec::new());
+        for ip in listen {
+            let at = SocketAddr::from((*ip, config.tftp_port));
+            tftp.push(UdpSocket::bind(at).await.map_err(|e| {
+                busy(e, "TFTP", &at.to_string(), "stop the other TFTP server (`ss -ulnp` names it), or set [tftp] port")
+            })?);
+            let at = SocketAddr::from((*ip, config.http_port));
+            http.push(TcpListener::bind(at).await.map_err(|e| {
+                busy(e, "HTTP", &at.to_string(), "stop the other web server (`ss -tlnp` names it), or set [http] port")
+            })?);
+        }
+        let path = &config.socket;
+        let socket = http::server::bind_socket(path)
+            .map_err(|e| busy(e, "the command line", &path.display().to_string(), "set [server] socket to a path that this user can write"))?;
+        Ok(Sockets { dhcp, tftp, http, socket })
+    }
+
+    fn http_port(&self) -> Result<u16> {
+        Ok(self.http.first().context("no address to serve HTTP on")?.local_addr()?.port())
+    }
+
+    fn serve(self, engine: Arc<Engine>, doors: Vec<Door>, config: Config) -> Result<Running> {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let addresses = |all: &[UdpSocket]| all.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>();
+        let (dhcp, tftp) = (addresses(&self.dhcp)?, addresses(&self.tftp)?);
+        let http = self.http.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
+        let owners = Owners::new(engine.clone(), stopped.clone());
+        for (door, socket) in doors.iter().cloned().zip(self.dhcp) {
+            tasks.spawn(crate::dhcp::server::run(door, socket, owners.clone(), stopped.clone()));
+        }
+        let library = Arc::new(tftp::Loaders::new(engine.clone()));
+        tasks.spawn(tftp::Server::run(self.tftp, library, tftp::Limits::default(), stopped.clone()));
+        for listener in self.http {
+            tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
+        }
+        tasks.spawn(logged("the socket", http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
+        if config.listen.is_empty() {
+            tasks.spawn(watch_addresses(engine.clone(), doors, stopped));
+        }
+        Ok(Running { engine, dhcp, tftp, http, stop, tasks })
+    }
+}
+
+async fn logged(what: &'static str, serving: impl Future<Output = io::Result<()>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "{what} is served no longer: restart Kickstand");
+    }
+}
+
+/// An interface that changes its address changes what machines are told.
+async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, mut stop: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = look.tick() => {
+                let now: Vec<_> = doors.iter().flat_map(Door::addresses).collect();
+                if now != engine.addresses() {
+                    tracing::info!(?now, "the addresses of the served interfaces changed");
+                    engine.set_addresses(now);
+                }
+            }
+        }
+    }
+}
+
+fn doors(config: &Config) -> Result<Vec<Door>> {
+    if let Some(address) = config.dhcp.address {
+        return Ok(vec![Door::Address(address)]);
+    }
+    if config.dhcp.interfaces.is_empty() {
+        bail!(
+            "no network interface to serve: name one with `kickstand serve --interface NAME`, or under [dhcp] in {}",
+            crate::config::DEFAULT_PATH
+        );
+    }
+    let known = pnet::datalink::interfaces();
+    for name in &config.dhcp.interfaces {
+        if !known.iter().any(|i| i.name == *name) {
+            let names: Vec<_> = known.iter().filter(|i| !i.is_loopback()).map(|i| i.name.clone()).collect();
+            bail!("there is no network interface {name}: this host has {}", names.join(", "));
+        }
+    }
+    let port = config.dhcp.port;
+    Ok(config.dhcp.interfaces.iter().map(|name| Door::Interface { name: name.clone(), port }).collect())
+}
+
+/// Where TFTP and HTTP are served: the addresses that machines on the served interfaces can reach.
+fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
+    if !config.listen.is_empty() {
+        return Ok(config.listen.clone());
+    }
+    let found: Vec<_> = doors.iter().flat_map(Door::addresses).collect();
+    if found.is_empty() {
+        bail!("{} has no IPv4 address: give it one, such as `ip addr add 10.0.0.1/24 dev NAME`", config.dhcp.interfaces.join(", "));
+    }
+    Ok(found)
+}
+
+/// An interface whose network nobody wrote down is taken as it is: an address, no pool, silence for strangers.
+async fn own_networks(store: &Store, config: &Config) -> Result<()> {
+    for interface in &config.dhcp.interfaces {
+        let known = interface_addresses(interface).iter().any(|ip| store.world().network_of(*ip).is_some());
+        let Some(network) = (!known).then(|| own_network(interface)).flatten() else { continue };
+        tracing::info!(network.name = %network.name, "{} of interface {interface} is a network from now on", network.cidr);
+        store.edit(Edit::AddNetwork(network), "serve", std::time::SystemTime::now().into()).await?;
+    }
+    Ok(())
+}
+
+fn own_network(interface: &str) -> Option<Network> {
+    let ips = pnet::datalink::interfaces().into_iter().find(|i| i.name == interface)?.ips;
+    let (ip, prefix) = ips.into_iter().find_map(|net| match net.ip() {
+        IpAddr::V4(ip) => Some((ip, net.prefix())),
+        IpAddr::V6(_) => None,
+    })?;
+    let cidr = Ipv4Network::new(ip, prefix).ok()?;
+    Some(Network {
+        name: interface.to_lowercase().parse::<Name>().ok()?,
+        cidr: Ipv4Network::new(cidr.network(), prefix).ok()?,
+        gateway: None,
+        dns: Vec::new(),
+        domain: None,
+        pools: Vec::new(),
+        lease_secs: Network::LEASE_SECS,
+        profile: None,
+        unknown: Unknown::Ignore,
+    })
+}
+
+fn busy(error: io::Error, what: &str, place: &str, remedy: &str) -> anyhow::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => remedy.to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "run it as root, or give it CAP_NET_BIND_SERVICE and CAP_NET_RAW (packaging/kickstand.service does)".into()
+        }
+        _ => "see the settings in kickstand.toml".into(),
+    };
+    anyhow!("cannot serve {what} on {place}: {error}; {remedy}")
+}

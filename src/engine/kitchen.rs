@@ -1,0 +1,153 @@
+//! From a recipe to texts: boot scripts and answer files, with all that their templates can name.
+
+use super::{Engine, Error};
+use crate::boot::Here;
+use crate::boot::recipe::{self, Recipe};
+use crate::family::{self, Trip};
+use crate::model::*;
+use crate::render;
+use crate::store::World;
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+
+/// One install, with everything that its texts are made from: a copy, so that no lock is held while rendering.
+#[derive(Debug, Clone)]
+pub struct Dish {
+    pub recipe: Recipe,
+    pub machine: Machine,
+    pub mac: Mac,
+    pub ip: Ipv4Addr,
+    pub network: Network,
+    pub here: Here,
+}
+
+impl Dish {
+    /// Gathers what installing this machine with this profile takes; the error says which record to mend.
+    pub fn gather(
+        world: &World,
+        machine: &Machine,
+        profile: &Name,
+        (mac, ip): (Mac, Ipv4Addr),
+        (network, here): (&Network, Here),
+    ) -> Result<Dish, Error> {
+        let recipe =
+            recipe::recipe(profile, Some(machine), &world.profiles, &world.distros).map_err(Error::Invalid)?;
+        if let Some(text) = family::lacks(&recipe) {
+            return Err(Error::Invalid(text));
+        }
+        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here })
+    }
+
+    fn row(&self) -> &'static family::Row {
+        family::row(self.recipe.distro.family)
+    }
+
+    fn template(&self) -> String {
+        format!("templates/{}", self.recipe.template.as_deref().unwrap_or(self.row().template))
+    }
+}
+
+impl Engine {
+    /// The script that loads the installer.
+    pub async fn install_script(&self, dish: &Dish, token: &Secret) -> Result<String, Error> {
+        let answer_url = dish.here.answer(token);
+        let trip = Trip { mac: dish.mac, here: dish.here, answer_url: &answer_url, recipe: &dish.recipe };
+        let context = json!({
+            "machine": machine(dish),
+            "profile": dish.recipe.profile,
+            "kernel_url": dish.here.file(&dish.recipe.distro.kernel),
+            "initrd_url": dish.here.file(&dish.recipe.distro.initrd),
+            "arguments": trip.command_line(),
+        });
+        self.rendered("pxe/ipxe/install.ipxe", context).await
+    }
+
+    /// The answer file that this token opens.
+    pub async fn answer_file(&self, dish: &Dish, token: &Secret) -> Result<String, Error> {
+        let mut context = self.defaults(dish.recipe.distro.family)?;
+        context.extend(dish.recipe.variables.clone());
+        context.extend(self.given(dish, token));
+        self.rendered(&dish.template(), Value::Object(context.into_iter().collect())).await
+    }
+
+    /// What the appliance itself puts in: it wins over every variable of the same name.
+    fn given(&self, dish: &Dish, token: &Secret) -> Variables {
+        let url = |variable: &str| family::url(dish.here, &dish.recipe.variables, variable);
+        let key = dish.recipe.key.as_ref().map(|_| self.derived("key", token));
+        let given = json!({
+            "server_url": dish.here.url(),
+            "report_url": dish.here.report(&self.derived("report", token)),
+            "image_url": url("image"),
+            "tree_url": url("tree"),
+            "key": key.as_ref().map_or("", |key| key.expose()),
+            "machine": machine(dish),
+            "profile": dish.recipe.profile,
+            "distro": dish.recipe.distro.name,
+            "boot_arguments": dish.recipe.arguments.join(" "),
+        });
+        given.as_object().cloned().unwrap_or_default().into_iter().collect()
+    }
+
+    /// `templates/<family>/defaults.toml`.
+    fn defaults(&self, family: Family) -> Result<Variables, Error> {
+        let name = format!("templates/{family}/defaults.toml");
+        let text = self.assets.text(&name).unwrap_or_default();
+        toml::from_str(&text).map_err(|e| {
+            let line = e.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+            Error::Template(render::Error { place: self.assets.place(&name), line, text: e.message().into() })
+        })
+    }
+
+    /// Renders off the event loop: a template may take its second.
+    pub(super) async fn rendered(&self, name: &str, context: Value) -> Result<String, Error> {
+        let (source, owned) = (self.source(), name.to_owned());
+        let done = tokio::task::spawn_blocking(move || render::render(&source, &owned, &context)).await;
+        let text = done.map_err(|e| Error::Internal(format!("rendering {name} was cut off: {e}")))?;
+        text.map_err(|e| Error::Template(render::Error { place: self.assets.place(&e.place), ..e }))
+    }
+
+    /// Says which file of an install is not there.
+    pub(super) fn files_of(&self, recipe: &Recipe) -> Result<(), Error> {
+        self.check_files(&recipe.distro)?;
+        let named = family::row(recipe.distro.family).needs.iter().filter_map(|name| recipe.variables.get(*name));
+        let paths = named.filter_map(|value| value.as_str()).filter(|path| !path.contains("://"));
+        paths.into_iter().try_for_each(|path| self.check_file(path))
+    }
+
+    /// Says which boot file of a distro is not there.
+    pub fn check_files(&self, distro: &Distro) -> Result<(), Error> {
+        self.check_file(&distro.kernel)?;
+        self.check_file(&distro.initrd)
+    }
+
+    fn check_file(&self, path: &str) -> Result<(), Error> {
+        let fit = |c: char| c.is_ascii_alphanumeric() || "._-+~/@=".contains(c);
+        if path.is_empty() || !path.chars().all(fit) || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(Error::Invalid(format!(
+                "{path:?} is not a path below {}: use letters, digits and . _ - + ~ @ = /",
+                self.files.display()
+            )));
+        }
+        match self.files.join(path).exists() {
+            true => Ok(()),
+            false => Err(Error::Invalid(format!(
+                "there is no file {}: copy it there, or name another",
+                self.files.join(path).display()
+            ))),
+        }
+    }
+}
+
+fn machine(dish: &Dish) -> Value {
+    json!({
+        "name": dish.machine.name,
+        "system_id": dish.machine.id,
+        "mac": dish.mac,
+        "ip": dish.ip,
+        "prefix": dish.network.cidr.prefix(),
+        "netmask": dish.network.cidr.mask(),
+        "gateway": dish.network.gateway,
+        "dns": dish.network.dns,
+        "domain": dish.network.domain,
+    })
+}

@@ -1,0 +1,91 @@
+//! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
+//!
+//! `serve` answers machines, `operate` carries out what operators ask, `rehearse` tells what would
+//! happen, `kitchen` turns a recipe into texts. None of them decides: `boot/` does.
+
+mod error;
+mod kitchen;
+mod operate;
+mod rehearse;
+mod serve;
+mod tokens;
+
+pub use error::{Error, ErrorKind};
+pub use rehearse::Scene;
+pub use tokens::fresh_secret;
+
+use crate::assets::Assets;
+use crate::boot::{Effect, Here, Tale};
+use crate::model::*;
+use crate::render::Source;
+use crate::store::Store;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
+
+/// Everything that answering takes. Shared by all protocols.
+pub struct Engine {
+    pub store: Store,
+    pub assets: Assets,
+    /// Kernels, initrds and images.
+    pub files: PathBuf,
+    /// Folders with boot loaders.
+    pub loaders: Vec<PathBuf>,
+    pub http_port: u16,
+    /// Our own addresses, as the interfaces have them now.
+    addresses: RwLock<Vec<Ipv4Addr>>,
+    /// Keys of single installs and report URLs are derived with it.
+    secret: [u8; 32],
+    pub started_at: Time,
+}
+
+/// What an engine is made from.
+pub struct Parts {
+    pub store: Store,
+    pub assets: Assets,
+    pub files: PathBuf,
+    pub loaders: Vec<PathBuf>,
+    pub http_port: u16,
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+impl Engine {
+    pub async fn new(parts: Parts) -> Result<Arc<Engine>, Error> {
+        let secret = parts.store.server_secret().await?;
+        let Parts { store, assets, files, loaders, http_port, addresses } = parts;
+        let addresses = RwLock::new(addresses);
+        let started_at = SystemTime::now().into();
+        Ok(Arc::new(Engine { store, assets, files, loaders, http_port, addresses, secret, started_at }))
+    }
+
+    pub fn now(&self) -> Time {
+        SystemTime::now().into()
+    }
+
+    /// Where machines on this network reach us: none when no interface of ours is on it.
+    pub fn here(&self, network: &Network) -> Option<Here> {
+        let addresses = self.addresses.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let ip = addresses.iter().copied().find(|ip| network.cidr.contains(*ip))?;
+        Some(Here { ip, http_port: self.http_port })
+    }
+
+    /// An interface came, went or changed its address.
+    pub fn set_addresses(&self, addresses: Vec<Ipv4Addr>) {
+        *self.addresses.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = addresses;
+    }
+
+    pub fn addresses(&self) -> Vec<Ipv4Addr> {
+        self.addresses.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Writes a line of history that no decision made: a file that was sent, a start.
+    pub fn tell(&self, tale: Tale) {
+        drop(self.store.record(vec![Effect::Tell(tale)]));
+    }
+
+    fn source(&self) -> Source {
+        let assets = self.assets.clone();
+        Arc::new(move |name| assets.text(name))
+    }
+}

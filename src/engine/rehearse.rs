@@ -1,0 +1,137 @@
+//! What would happen now, told from the code that answers the wire: `why`, and the check before arming.
+
+use super::kitchen::Dish;
+use super::{Engine, Error, fresh_secret};
+use crate::boot::pool::Pool;
+use crate::boot::rehearsal::{self, RehearsalFacts};
+use crate::boot::script::ScriptReply;
+use crate::boot::{Effect, Reason, Standing};
+use crate::model::*;
+use crate::store::World;
+
+/// One question of a boot, its answer and the rules behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scene {
+    pub question: String,
+    pub answer: String,
+    pub why: Vec<Reason>,
+}
+
+/// What playing a boot came to: its scenes, and the installer that it would lead to.
+type Played = (Vec<Scene>, Option<Result<Dish, Error>>);
+
+impl Engine {
+    /// What a MAC would get now, question by question, and which rule says so.
+    pub async fn why(&self, mac: Mac, arch: Option<Arch>) -> Result<Vec<Scene>, Error> {
+        let (mut scenes, dish) = self.play(mac, arch.unwrap_or(Arch::BIOS), None)?;
+        let Some(dish) = dish else { return Ok(scenes) };
+        scenes.push(match self.check_dish(dish).await {
+            Ok(dish) => Scene {
+                question: "answer file".into(),
+                answer: format!("renders, from distro {}", dish.recipe.distro.name),
+                why: vec![Reason::new("distro", format!("{}, named by profile {}", dish.recipe.distro.name, dish.recipe.profile))],
+            },
+            Err(e) => Scene {
+                question: "answer file".into(),
+                answer: "none: its own disk instead".into(),
+                why: vec![Reason::new("answer file", e.to_string())],
+            },
+        });
+        Ok(scenes)
+    }
+
+    /// Plays an install of this machine to the end on paper; the error is what stands in its way.
+    pub(super) async fn rehearse_install(&self, machine: &Machine) -> Result<(), Error> {
+        let Some(first) = machine.interfaces.first() else {
+            return Err(Error::Invalid(format!("machine {} has no interface to boot from", machine.name)));
+        };
+        let (scenes, dish) = self.play(first.mac, Arch::BIOS, Some(machine))?;
+        match dish {
+            Some(dish) => self.check_dish(dish).await.map(|_| ()),
+            None => {
+                let last = scenes.last().and_then(|scene| scene.why.last()).map_or(String::new(), |why| why.to_string());
+                Err(Error::Invalid(format!("machine {} can not be installed: {last}", machine.name)))
+            }
+        }
+    }
+
+    fn play(&self, mac: Mac, arch: Arch, instead: Option<&Machine>) -> Result<Played, Error> {
+        let world = self.store.world();
+        let standing = instead.map_or_else(|| world.standing(mac), Standing::Machine);
+        let network = self.network_of(&world, mac, standing)?;
+        let Some(here) = self.here(network) else {
+            return Err(Error::Invalid(format!(
+                "no interface of this server has an address on network {} ({}): give it one, and name it in kickstand.toml",
+                network.name, network.cidr
+            )));
+        };
+        let pool = pool(&world, &network.name);
+        let reserved = |ip| world.reserved(ip);
+        let facts =
+            RehearsalFacts { network, here, standing, ranges: &world.ranges, pool: &pool, reserved: &reserved };
+        let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
+        let dish = match boot {
+            Some(rehearsal::Boot { ip, script: ScriptReply::Install { profile, .. } }) => {
+                let newcomer = crate::boot::lifecycle::newcomer(mac, State::Armed, [uuid::Uuid::nil(); 2], self.now());
+                let machine = match standing {
+                    Standing::Machine(machine) => machine,
+                    _ => &newcomer,
+                };
+                Some(Dish::gather(&world, machine, &profile, (mac, ip), (network, here)))
+            }
+            _ => None,
+        };
+        let named = |s: rehearsal::Scene| Scene { question: s.question.into(), answer: s.answer, why: s.why };
+        Ok((scenes.into_iter().map(named).collect(), dish))
+    }
+
+    /// The network that this MAC would boot from: that of its address, its lease, or where it was heard.
+    fn network_of<'a>(&self, world: &'a World, mac: Mac, standing: Standing<'_>) -> Result<&'a Network, Error> {
+        let reserved = match standing {
+            Standing::Machine(machine) => machine.interface(mac).and_then(|i| i.ip),
+            _ => None,
+        };
+        let by_lease = || world.leases().find(|lease| lease.mac == mac).map(|lease| lease.network.clone());
+        let by_sight = || world.sighting(mac).map(|seen| seen.network.clone());
+        let found = reserved.and_then(|ip| world.network_of(ip)).or_else(|| {
+            by_lease().or_else(by_sight).and_then(|name| world.networks.get(&name))
+        });
+        let served = || {
+            let mut served = world.networks.values().filter(|n| self.here(n).is_some());
+            served.next().filter(|_| served.next().is_none())
+        };
+        found.or_else(served).ok_or_else(|| {
+            Error::Invalid(format!(
+                "nobody can say from which network {mac} boots: it has no address, no lease and was not heard yet; give it an address"
+            ))
+        })
+    }
+
+    /// Renders all that the installer would be given, with a token that opens nothing.
+    async fn check_dish(&self, dish: Result<Dish, Error>) -> Result<Dish, Error> {
+        let dish = dish?;
+        let token = fresh_secret()?;
+        self.files_of(&dish.recipe)?;
+        self.check_key(&dish)?;
+        self.answer_file(&dish, &token).await?;
+        self.install_script(&dish, &token).await?;
+        Ok(dish)
+    }
+
+    /// A key that opens nothing now would leave an installed machine unregistered.
+    fn check_key(&self, dish: &Dish) -> Result<(), Error> {
+        let Some(name) = &dish.recipe.key else { return Ok(()) };
+        let world = self.store.world();
+        let Some(key) = world.keys.get(name) else {
+            return Err(Error::Invalid(format!("activation key {name} does not exist: `kickstand key add {name}`")));
+        };
+        key.refusal(self.now()).map_or(Ok(()), |text| Err(Error::Invalid(text)))
+    }
+}
+
+/// The pool of a network as its committed leases show it.
+pub fn pool(world: &World, network: &Name) -> Pool {
+    let mut pool = Pool::default();
+    world.leases().filter(|lease| lease.network == *network).for_each(|lease| pool.apply(&Effect::Bind(lease.clone())));
+    pool
+}

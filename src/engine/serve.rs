@@ -1,0 +1,264 @@
+//! What machines ask for over TFTP and HTTP: decided in `boot/`, rendered, recorded, then given away.
+
+use super::kitchen::Dish;
+use super::{Engine, Error, fresh_secret};
+use crate::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts, AutoinstallReply};
+use crate::boot::file::{FileAsk, FileFacts, FileReply};
+use crate::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
+use crate::boot::report::{ReportAsk, ReportFacts, ReportReply, Stage};
+use crate::boot::role;
+use crate::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
+use crate::boot::{Ask, Decision, Effect, Tale};
+use crate::model::*;
+use crate::store;
+use serde_json::json;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often a decision is made anew when somebody else changed the machine meanwhile.
+const TRIES: usize = 5;
+
+/// What an identity is made from.
+pub struct Welcome {
+    pub machine: MachineId,
+    pub name: Name,
+    pub credential: Secret,
+}
+
+impl Engine {
+    /// The boot script of a MAC; none looks like a name that does not exist.
+    pub async fn script(&self, mac: Mac, from: Ipv4Addr) -> Result<Option<String>, Error> {
+        for _ in 0..TRIES {
+            let token = fresh_secret()?;
+            let Some((decision, dish)) = self.decide_script(mac, from, &token) else { return Ok(None) };
+            let text = match (&decision.reply, dish) {
+                (ScriptReply::NotFound, _) => None,
+                (ScriptReply::Show, _) => Some(self.rendered("pxe/ipxe/show.ipxe", json!({"mac": mac})).await?),
+                (ScriptReply::Disk, _) => Some(self.disk_script(mac).await?),
+                (ScriptReply::Install { .. }, Some(dish)) => match self.both_texts(dish, &token).await {
+                    Ok(script) => Some(script),
+                    Err(e) => return self.cannot_install(mac, from, e).await.map(Some),
+                },
+                (ScriptReply::Install { .. }, None) => return Err(Error::Internal("an install without a recipe".into())),
+            };
+            match self.store.record(decision.effects).await {
+                Err(store::Error::Conflict) => continue,
+                recorded => recorded?,
+            }
+            return Ok(text);
+        }
+        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+    }
+
+    fn decide_script(
+        &self,
+        mac: Mac,
+        from: Ipv4Addr,
+        token: &Secret,
+    ) -> Option<(Decision<ScriptReply>, Option<Result<Dish, Error>>)> {
+        let world = self.store.world();
+        let network = world.network_of(from)?;
+        let facts = ScriptFacts {
+            standing: world.standing(mac),
+            network,
+            lease: world.lease(&network.name, mac),
+            ranges: &world.ranges,
+            ticket: self.ticket(token, from),
+        };
+        let decision = ScriptAsk { mac, from }.decide(facts, self.now());
+        let dish = match &decision.reply {
+            ScriptReply::Install { machine, profile } => {
+                let machine = world.machine(*machine)?;
+                Some(Dish::gather(&world, machine, profile, (mac, from), (network, self.here(network)?)))
+            }
+            _ => None,
+        };
+        Some((decision, dish))
+    }
+
+    /// The script, once the answer file that it leads to has been rendered too: a broken template burns nothing.
+    async fn both_texts(&self, dish: Result<Dish, Error>, token: &Secret) -> Result<String, Error> {
+        let dish = dish?;
+        self.files_of(&dish.recipe)?;
+        self.answer_file(&dish, token).await?;
+        self.install_script(&dish, token).await
+    }
+
+    async fn cannot_install(&self, mac: Mac, from: Ipv4Addr, error: Error) -> Result<String, Error> {
+        let machine = self.store.world().machine_with_mac(mac).map(|m| m.id);
+        let text = format!("not installed, sent to its own disk, still armed: {error}");
+        let mut tale = Tale::new(self.now(), Kind::Alarm, text).by(mac).from(from);
+        tale.machine = machine;
+        self.store.record(vec![Effect::Tell(tale)]).await?;
+        self.disk_script(mac).await
+    }
+
+    async fn disk_script(&self, mac: Mac) -> Result<String, Error> {
+        let name = self.store.world().machine_with_mac(mac).map_or_else(|| mac.to_string(), |m| m.name.to_string());
+        self.rendered("pxe/ipxe/disk.ipxe", json!({ "name": name })).await
+    }
+
+    /// The answer file that a token opens.
+    pub async fn answer(&self, token: &str, from: Ipv4Addr) -> Result<Option<String>, Error> {
+        let token = Secret::new(token);
+        for _ in 0..TRIES {
+            let (decision, dish) = self.decide_answer(&token, from);
+            let text = match (decision.reply, dish) {
+                (AutoinstallReply::Answer { machine }, Some(dish)) => match self.cook(dish, &token).await {
+                    Ok(text) => Some(text),
+                    Err(e) => return self.cannot_answer(machine, from, e),
+                },
+                _ => None,
+            };
+            match self.store.record(decision.effects).await {
+                Err(store::Error::Conflict) => continue,
+                recorded => recorded?,
+            }
+            return Ok(text);
+        }
+        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+    }
+
+    fn decide_answer(
+        &self,
+        token: &Secret,
+        from: Ipv4Addr,
+    ) -> (Decision<AutoinstallReply>, Option<Result<Dish, Error>>) {
+        let world = self.store.world();
+        let machine = world.machine_with_token(token.hash());
+        let dish = machine.and_then(|m| {
+            let boot = m.install.as_ref()?.boot.as_ref()?;
+            let network = world.network_of(boot.ip)?;
+            let profile = role::profile(Some(m), boot.ip, &world.ranges, network).0?;
+            let lease = world.lease_at(&network.name, boot.ip)?;
+            Some(Dish::gather(&world, m, profile, (lease.mac, boot.ip), (network, self.here(network)?)))
+        });
+        let key = match (&dish, machine.and_then(|m| m.install.as_ref())) {
+            (Some(Ok(dish)), Some(install)) => dish.recipe.key.clone().map(|key| InstallKey {
+                hash: self.derived("key", token).hash(),
+                key,
+                machine: dish.machine.id,
+                install: install.id,
+                expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
+                spent_at: None,
+            }),
+            _ => None,
+        };
+        (AutoinstallAsk { token: token.hash(), from }.decide(AutoinstallFacts { machine, key }, self.now()), dish)
+    }
+
+    async fn cook(&self, dish: Result<Dish, Error>, token: &Secret) -> Result<String, Error> {
+        self.answer_file(&dish?, token).await
+    }
+
+    fn cannot_answer(&self, machine: MachineId, from: Ipv4Addr, error: Error) -> Result<Option<String>, Error> {
+        let text = format!("no answer file, and nothing is spent: {error}");
+        self.tell(Tale::new(self.now(), Kind::Alarm, text).of(machine).from(from));
+        Err(error)
+    }
+
+    /// An installer's report; false looks like a URL that does not exist.
+    pub async fn report(&self, report: &str, from: Ipv4Addr, stage: Stage) -> Result<bool, Error> {
+        let ask = ReportAsk { report: Secret::new(report).hash(), from, stage };
+        for _ in 0..TRIES {
+            let decision = {
+                let world = self.store.world();
+                ask.decide(ReportFacts { machine: world.machine_with_report(ask.report) }, self.now())
+            };
+            match self.store.record(decision.effects).await {
+                Err(store::Error::Conflict) => continue,
+                recorded => recorded?,
+            }
+            return Ok(decision.reply == ReportReply::Taken);
+        }
+        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+    }
+
+    /// The installed system spends its key; the inner error is a refusal with its reason.
+    pub async fn register(
+        &self,
+        key: &str,
+        from: Ipv4Addr,
+        inventory: serde_json::Value,
+    ) -> Result<Result<Welcome, String>, Error> {
+        let (hash, credential) = (Secret::new(key).hash(), fresh_secret()?);
+        let ask = RegisterAsk { key: hash, from, inventory, credential: credential.hash() };
+        for _ in 0..TRIES {
+            let install_key = self.store.install_key(hash).await?;
+            let decision = {
+                let world = self.store.world();
+                let key = install_key.as_ref();
+                let facts = RegisterFacts {
+                    install_key: key,
+                    activation_key: key.and_then(|k| world.keys.get(&k.key)),
+                    machine: key.and_then(|k| world.machine(k.machine)),
+                };
+                ask.decide(facts, self.now())
+            };
+            match self.store.record(decision.effects).await {
+                Err(store::Error::Conflict) => continue,
+                recorded => recorded?,
+            }
+            return Ok(match decision.reply {
+                RegisterReply::Welcome { machine, name } => Ok(Welcome { machine, name, credential }),
+                RegisterReply::Refused(text) => Err(text),
+            });
+        }
+        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+    }
+
+    /// A registered system tells what it is made of; false if the credential opens nothing.
+    pub async fn check_in(&self, credential: &str, inventory: serde_json::Value) -> Result<bool, Error> {
+        let hash = Secret::new(credential).hash();
+        let machine = self.store.world().machine_with_credential(hash).map(|m| m.id);
+        let Some(machine) = machine else { return Ok(false) };
+        self.store.record(vec![Effect::Inventory { machine, inventory }]).await?;
+        Ok(true)
+    }
+
+    /// Where the boot loader of this name lies; none if no loader has that name.
+    pub fn loader(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+        let decision = FileAsk { name: name.to_owned() }.decide(FileFacts, self.now());
+        let FileReply::Loader(file) = decision.reply else { return Ok(None) };
+        if let Some(path) = self.loaders.iter().map(|dir| dir.join(file)).find(|path| path.is_file()) {
+            return Ok(Some(path));
+        }
+        let folders: Vec<_> = self.loaders.iter().map(|dir| dir.display().to_string()).collect();
+        let text = format!(
+            "the boot loader {file} is in none of {}: install the package `ipxe`, or copy it there",
+            folders.join(", ")
+        );
+        self.tell(Tale::new(self.now(), Kind::Appliance, text.clone()));
+        Err(Error::Missing(text))
+    }
+
+    /// A boot file went out: a line of the timeline, under the machine that leased the address.
+    pub fn sent(&self, name: &str, from: Ipv4Addr, bytes: u64, took: Duration, by: &str) {
+        let (kind, machine, mac) = {
+            let world = self.store.world();
+            let lease = world.network_of(from).and_then(|n| world.lease_at(&n.name, from));
+            let mac = lease.map(|lease| lease.mac);
+            let kernel = world.distros.values().any(|distro| distro.kernel == name);
+            let loader = self.loader_names().contains(&name);
+            let kind = if loader { Kind::Loader } else if kernel { Kind::Kernel } else { Kind::File };
+            (kind, mac.and_then(|mac| world.machine_with_mac(mac)).map(|m| m.id), mac)
+        };
+        let text = format!("{name} by {by}, {} in {:.1} s", size(bytes), took.as_secs_f64());
+        let mut tale = Tale::new(self.now(), kind, text).from(from);
+        (tale.machine, tale.mac) = (machine, mac);
+        self.tell(tale);
+    }
+
+    fn loader_names(&self) -> Vec<&'static str> {
+        crate::boot::loader::LOADERS.iter().map(|row| row.file).collect()
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

@@ -1,0 +1,100 @@
+//! What a booting machine asks for: its script, its answer file, and where its installer reports.
+
+use super::auth::Peer;
+use crate::boot::report::Stage;
+use crate::engine::{Engine, Error, ErrorKind};
+use crate::model::Mac;
+use axum::Json;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kickstand_agent::wire::Report;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// The one answer to everything that is not there, is no longer there, or is not for you.
+pub(super) fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "not found\n").into_response()
+}
+
+/// A machine can do nothing with a reason, and must not be told one: it is in the log and the events.
+pub(super) fn failed(error: &Error, what: &str) -> Response {
+    let status = match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Conflict => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    tracing::warn!(%error, "no {what} was given");
+    (status, format!("no {what}: see the events of this machine\n")).into_response()
+}
+
+/// The IPv4 address that a request came from; none on the socket.
+pub(super) fn from(peer: &Peer) -> Option<Ipv4Addr> {
+    match peer {
+        Peer::Tcp(SocketAddr::V4(from)) => Some(*from.ip()),
+        Peer::Tcp(SocketAddr::V6(from)) => match from.ip().to_canonical() {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        },
+        Peer::Socket { .. } => None,
+    }
+}
+
+pub async fn script(
+    State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(mac): Path<String>,
+) -> Response {
+    let (Ok(mac), Some(from)) = (mac.parse::<Mac>(), from(&peer)) else { return not_found() };
+    match engine.script(mac, from).await {
+        Ok(Some(text)) => plain(text),
+        Ok(None) => not_found(),
+        Err(error) => failed(&error, "script"),
+    }
+}
+
+pub async fn answer(
+    State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(token): Path<String>,
+) -> Response {
+    let Some(from) = from(&peer) else { return not_found() };
+    match engine.answer(&token, from).await {
+        Ok(Some(text)) => plain(text),
+        Ok(None) => not_found(),
+        Err(error) => failed(&error, "answer file"),
+    }
+}
+
+pub async fn report(
+    State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(token): Path<String>,
+    Json(report): Json<Report>,
+) -> Response {
+    let Some(from) = from(&peer) else { return not_found() };
+    match engine.report(&token, from, stage(report)).await {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => not_found(),
+        Err(error) => failed(&error, "report"),
+    }
+}
+
+/// From the wire's words to the core's.
+fn stage(report: Report) -> Stage {
+    match report {
+        Report::Started => Stage::Started,
+        Report::Inventory { inventory } => Stage::Inventory(serde_json::json!(inventory)),
+        Report::Progress { percent, message } => Stage::Progress { percent, message: shortened(message) },
+        Report::Done => Stage::Done,
+        Report::Failed { message } => Stage::Failed { message: shortened(message) },
+    }
+}
+
+/// A machine's words, cut to a length that a table and a log can bear, without control characters.
+fn shortened(text: String) -> String {
+    text.chars().take(2000).map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+fn plain(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text).into_response()
+}

@@ -1,0 +1,46 @@
+//! HTTP: every route on one screen. What machines fetch, what agents post, and the operators' API.
+//!
+//! | path | who may | lives in |
+//! |---|---|---|
+//! | `GET /boot/{mac}/script.ipxe` | anyone; a token only at the machine's leased address | `machine` |
+//! | `GET /loader/{name}` | anyone | `machine` |
+//! | `GET /files/{path}` | anyone | `files` |
+//! | `GET /answer/{token}` | who has the token, at its address | `machine` |
+//! | `POST /report/{token}` | who has the report token, at its address | `machine` |
+//! | `POST /agent/register` | who has an unspent key | `agent` |
+//! | `POST /agent/inventory` | a registered system's credential | `agent` |
+//! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
+//!
+//! Everything else is 404. Boot paths never redirect.
+
+mod agent;
+pub mod api;
+pub mod auth;
+mod files;
+mod machine;
+pub mod problem;
+pub mod server;
+
+use crate::engine::Engine;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// What machines and agents need: reachable on TCP by anyone on a served network.
+pub fn machine_routes() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/boot/{mac}/script.ipxe", get(machine::script))
+        .route("/loader/{name}", get(files::loader))
+        .route("/files/{*path}", get(files::file))
+        .route("/answer/{token}", get(machine::answer))
+        .route("/report/{token}", post(machine::report))
+        .route("/agent/register", post(agent::register))
+        .route("/agent/inventory", post(agent::inventory))
+        .layer(DefaultBodyLimit::max(256 * 1024))
+}
+
+/// All of it.
+pub fn routes(engine: Arc<Engine>) -> Router {
+    Router::new().merge(machine_routes()).nest("/api/v1", api::routes(engine.clone())).with_state(engine)
+}
