@@ -60,14 +60,28 @@ fn the_arrows_point_down() {
         for (at, _) in code(&text).match_indices("crate::") {
             let body = code(&text);
             let target: String = body[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            assert!(target.is_empty() || allowed.contains(&target.as_str()), "{}: {room} must not import {target}", path.display());
+            assert!(
+                target.is_empty() || allowed.contains(&target.as_str()),
+                "{}: {room} must not import {target}",
+                path.display()
+            );
         }
     }
 }
 
 #[test]
 fn the_core_does_no_io_and_reads_no_clock() {
-    let forbidden = ["std::fs", "std::net::Udp", "std::net::Tcp", "tokio", "SystemTime", "Instant", "getrandom", "now_v7", "async "];
+    let forbidden = [
+        "std::fs",
+        "std::net::Udp",
+        "std::net::Tcp",
+        "tokio",
+        "SystemTime",
+        "Instant",
+        "getrandom",
+        "now_v7",
+        "async ",
+    ];
     for (path, text) in sources().into_iter().filter(|(p, _)| p.starts_with("src/boot")) {
         for word in forbidden {
             assert!(!code(&text).contains(word), "{}: {word} in the core", path.display());
@@ -77,8 +91,16 @@ fn the_core_does_no_io_and_reads_no_clock() {
 
 #[test]
 fn sockets_are_opened_only_where_servers_and_clients_live() {
-    let allowed = ["src/dhcp/server.rs", "src/tftp/server.rs", "src/http/server.rs", "src/cli/client.rs", "src/daemon.rs"];
-    let openers = ["UdpSocket::bind", "TcpListener::bind", "UnixListener::bind", "TcpStream::connect", "UnixStream::connect", "Socket::new"];
+    let allowed =
+        ["src/dhcp/server.rs", "src/tftp/server.rs", "src/http/server.rs", "src/cli/client.rs", "src/daemon.rs"];
+    let openers = [
+        "UdpSocket::bind",
+        "TcpListener::bind",
+        "UnixListener::bind",
+        "TcpStream::connect",
+        "UnixStream::connect",
+        "Socket::new",
+    ];
     for (path, text) in sources().into_iter().filter(|(p, _)| p.starts_with("src")) {
         if allowed.iter().any(|a| path == Path::new(a)) || path.components().any(|c| c.as_os_str() == "tests") {
             continue;
@@ -102,10 +124,14 @@ fn sql_lives_in_the_store_alone() {
 fn only_the_lifecycle_decides_a_state() {
     let deciders = ["Step {", "state: State::"];
     for (path, text) in sources().into_iter().filter(|(p, _)| p.starts_with("src")) {
-        let fine = ["src/boot/lifecycle.rs", "src/boot/decision.rs", "src/model", "src/store"].iter().any(|a| path.starts_with(a));
+        let fine = ["src/boot/lifecycle.rs", "src/boot/decision.rs", "src/model", "src/store"]
+            .iter()
+            .any(|a| path.starts_with(a));
         for word in deciders {
             let body = code(&text);
-            let built = body.lines().any(|line| line.contains(word) && !line.contains("Next::Step(") && !line.contains("struct"));
+            let built = body
+                .lines()
+                .any(|line| line.contains(word) && !line.contains("Next::Step(") && !line.contains("struct"));
             assert!(fine || !built, "{}: {word} outside the lifecycle", path.display());
         }
     }
@@ -114,7 +140,11 @@ fn only_the_lifecycle_decides_a_state() {
 #[test]
 fn the_server_runs_no_other_program() {
     for (path, text) in sources().into_iter().filter(|(p, _)| p.starts_with("src")) {
-        assert!(!code(&text).contains("process::Command") && !code(&text).contains("Command::new("), "{}", path.display());
+        assert!(
+            !code(&text).contains("process::Command") && !code(&text).contains("Command::new("),
+            "{}",
+            path.display()
+        );
     }
 }
 

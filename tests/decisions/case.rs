@@ -1,0 +1,299 @@
+//! A row of a decision table, and how it becomes facts and a question.
+
+use kickstand::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts};
+use kickstand::boot::lifecycle::Ticket;
+use kickstand::boot::offer::{Message, OfferAsk, OfferFacts};
+use kickstand::boot::pool::Pool;
+use kickstand::boot::register::{RegisterAsk, RegisterFacts};
+use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
+use kickstand::boot::script::{ScriptAsk, ScriptFacts};
+use kickstand::boot::{Ask, Decision, Effect, Here, Standing};
+use kickstand::model::*;
+use serde::Deserialize;
+use std::fmt::Debug;
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+/// Every row happens at this moment.
+const NOW: Time = Time::from_secs(1_000_000);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    pub case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub says: String,
+    /// Substrings that the reply, the reasons or the effects must show.
+    pub expect: Vec<String>,
+    #[serde(default)]
+    pub never: Vec<String>,
+    #[serde(default)]
+    ask: String,
+    ip: Option<Ipv4Addr>,
+    server: Option<Ipv4Addr>,
+    program: Option<Program>,
+    arch: Option<u16>,
+    unknown: Option<Unknown>,
+    pool: Option<String>,
+    /// The network's default profile.
+    default: Option<Name>,
+    #[serde(default)]
+    ranges: Vec<(Span, Name)>,
+    machine: Option<Row>,
+    #[serde(default)]
+    retired: bool,
+    /// MAC, address, seconds until the lease ends (negative: ago).
+    #[serde(default)]
+    leases: Vec<(Mac, Ipv4Addr, i64)>,
+    /// Another machine's reservation.
+    reserved: Option<Ipv4Addr>,
+    key: Option<Key>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    state: State,
+    ip: Option<Ipv4Addr>,
+    profile: Option<Name>,
+    #[serde(default)]
+    boots: u8,
+    /// The address that the current boot's token is bound to.
+    boot: Option<Ipv4Addr>,
+    #[serde(default = "long_ago")]
+    served_secs_ago: i64,
+    #[serde(default)]
+    answered: bool,
+    #[serde(default)]
+    reported: bool,
+}
+
+fn long_ago() -> i64 {
+    300
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    #[serde(default)]
+    spent: bool,
+    #[serde(default)]
+    expired: bool,
+    #[serde(default)]
+    other_install: bool,
+    #[serde(default)]
+    gone: bool,
+    #[serde(default)]
+    disabled: bool,
+    limit: Option<u32>,
+    #[serde(default)]
+    used: u32,
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn mac() -> Mac {
+    "52:54:00:00:00:01".parse().unwrap()
+}
+
+fn here() -> Here {
+    Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80 }
+}
+
+fn told<R: Debug>(decision: Decision<R>) -> Vec<String> {
+    let mut lines = vec![format!("{:?}", decision.reply)];
+    lines.extend(decision.why.iter().map(|reason| format!("why {reason}")));
+    lines.extend(decision.effects.iter().map(|effect| match effect {
+        Effect::Tell(tale) => format!("tells {}: {}", tale.kind, tale.text),
+        Effect::Step(step) => format!("becomes {} boots {}", step.state, step.install.as_ref().map_or(0, |i| i.boots)),
+        Effect::Enlist(machine) => format!("enlists {} {}", machine.name, machine.state),
+        other => format!("{other:?}"),
+    }));
+    lines
+}
+
+impl Case {
+    fn network(&self) -> Network {
+        Network {
+            name: name("lab"),
+            cidr: "10.0.0.0/24".parse().unwrap(),
+            gateway: Some(Ipv4Addr::new(10, 0, 0, 254)),
+            dns: vec![],
+            domain: None,
+            pools: match self.pool.as_deref() {
+                Some("") => vec![],
+                Some(text) => vec![text.parse().unwrap()],
+                None => vec!["10.0.0.100-10.0.0.102".parse().unwrap()],
+            },
+            lease_secs: 600,
+            profile: self.default.clone(),
+            unknown: self.unknown.unwrap_or(Unknown::Ignore),
+        }
+    }
+
+    fn machine(&self) -> Option<Machine> {
+        let row = self.machine.as_ref()?;
+        let boot = row.boot.map(|ip| Boot {
+            token: Hash([1; 32]),
+            report: Hash([2; 32]),
+            ip,
+            served_at: Time::from_secs(NOW.0 / 1_000_000 - row.served_secs_ago),
+            expires_at: NOW.plus_secs(600),
+            answered_at: row.answered.then_some(NOW),
+            reported_at: row.reported.then_some(NOW),
+        });
+        let mut machine =
+            kickstand::boot::lifecycle::newcomer(mac(), row.state, [Uuid::from_u128(7), Uuid::from_u128(8)], NOW);
+        machine.name = name("web-1");
+        machine.interfaces[0].ip = row.ip;
+        machine.profile = row.profile.clone();
+        machine.install =
+            Some(Install { id: Uuid::from_u128(8), armed_at: NOW, before: State::Ready, boots: row.boots, boot });
+        Some(machine)
+    }
+
+    fn tombstone(&self) -> Tombstone {
+        Tombstone {
+            mac: mac(),
+            machine: MachineId(Uuid::from_u128(7)),
+            replaced_by: "52:54:00:00:00:99".parse().unwrap(),
+            at: NOW,
+        }
+    }
+
+    fn standing<'a>(&self, machine: &'a Option<Machine>, tombstone: &'a Tombstone) -> Standing<'a> {
+        match machine {
+            Some(machine) => Standing::Machine(machine),
+            None if self.retired => Standing::Retired(tombstone),
+            None => Standing::Unknown,
+        }
+    }
+
+    fn ranges(&self) -> Vec<Range> {
+        let range = |(i, (span, profile)): (usize, &(Span, Name))| Range {
+            name: name(&format!("range-{i}")),
+            network: name("lab"),
+            span: *span,
+            profile: profile.clone(),
+        };
+        self.ranges.iter().enumerate().map(range).collect()
+    }
+
+    fn lease(&self, (mac, ip, secs): &(Mac, Ipv4Addr, i64)) -> Lease {
+        let ends_at = Time(NOW.0 + secs * 1_000_000);
+        Lease { network: name("lab"), mac: *mac, ip: *ip, starts_at: NOW, ends_at, hostname: None }
+    }
+
+    fn message(&self) -> Message {
+        let ip = self.ip.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        match self.ask.as_str() {
+            "discover" => Message::Discover { wants: self.ip },
+            "select" => Message::Select { server: self.server.unwrap_or(here().ip), ip },
+            "reboot" => Message::Reboot { ip },
+            "renew" => Message::Renew { ip },
+            "decline" => Message::Decline { ip },
+            "release" => Message::Release { ip },
+            "inform" => Message::Inform { ip },
+            other => panic!("{}: ask is {other:?}", self.says),
+        }
+    }
+
+    pub fn offer(&self) -> Vec<String> {
+        let (network, machine, tombstone, ranges) = (self.network(), self.machine(), self.tombstone(), self.ranges());
+        let mut pool = Pool::default();
+        self.leases.iter().for_each(|lease| pool.apply(&Effect::Bind(self.lease(lease))));
+        let reserved = |ip| match self.reserved {
+            Some(taken) if taken == ip => Some("52:54:00:00:00:77".parse().unwrap()),
+            _ => None,
+        };
+        let client = Client { program: self.program.unwrap_or(Program::Rom), arch: Some(Arch(self.arch.unwrap_or(0))) };
+        let ask =
+            OfferAsk { message: self.message(), mac: mac(), client, vendor: String::new(), uuid: None, hostname: None };
+        told(ask.decide(
+            OfferFacts {
+                network: &network,
+                here: here(),
+                standing: self.standing(&machine, &tombstone),
+                ranges: &ranges,
+                pool: &pool,
+                reserved: &reserved,
+                fresh: [Uuid::from_u128(1), Uuid::from_u128(2)],
+            },
+            NOW,
+        ))
+    }
+
+    pub fn script(&self) -> Vec<String> {
+        let (network, machine, tombstone, ranges) = (self.network(), self.machine(), self.tombstone(), self.ranges());
+        let lease = self.leases.first().map(|lease| self.lease(lease));
+        let from = self.ip.unwrap();
+        let facts = ScriptFacts {
+            standing: self.standing(&machine, &tombstone),
+            network: &network,
+            lease: lease.as_ref(),
+            ranges: &ranges,
+            ticket: Ticket { token: Hash([3; 32]), report: Hash([4; 32]), ip: from },
+        };
+        told(ScriptAsk { mac: mac(), from }.decide(facts, NOW))
+    }
+
+    pub fn answer(&self) -> Vec<String> {
+        let machine = self.machine();
+        let ask = AutoinstallAsk { token: Hash([1; 32]), from: self.ip.unwrap() };
+        told(ask.decide(AutoinstallFacts { machine: machine.as_ref(), key: self.install_key() }, NOW))
+    }
+
+    pub fn report(&self) -> Vec<String> {
+        let machine = self.machine();
+        let stage = match self.ask.as_str() {
+            "started" => Stage::Started,
+            "done" => Stage::Done,
+            "failed" => Stage::Failed { message: "no disk".into() },
+            "progress" => Stage::Progress { percent: 40, message: "unpacking".into() },
+            "inventory" => Stage::Inventory(serde_json::json!({"cpus": 2})),
+            other => panic!("{}: ask is {other:?}", self.says),
+        };
+        let ask = ReportAsk { report: Hash([2; 32]), from: self.ip.unwrap(), stage };
+        told(ask.decide(ReportFacts { machine: machine.as_ref() }, NOW))
+    }
+
+    pub fn register(&self) -> Vec<String> {
+        let (machine, key) = (self.machine(), self.install_key());
+        let activation = self.key.as_ref().filter(|key| !key.gone).map(|key| ActivationKey {
+            name: name("web"),
+            description: String::new(),
+            groups: vec![],
+            usage_limit: key.limit,
+            used: key.used,
+            expires_at: None,
+            enabled: !key.disabled,
+        });
+        let ask = RegisterAsk {
+            key: Hash([5; 32]),
+            from: Ipv4Addr::new(10, 0, 0, 10),
+            inventory: serde_json::json!({}),
+            credential: Hash([6; 32]),
+        };
+        let facts =
+            RegisterFacts { install_key: key.as_ref(), activation_key: activation.as_ref(), machine: machine.as_ref() };
+        told(ask.decide(facts, NOW))
+    }
+
+    fn install_key(&self) -> Option<InstallKey> {
+        let key = self.key.as_ref()?;
+        Some(InstallKey {
+            hash: Hash([5; 32]),
+            key: name("web"),
+            machine: MachineId(Uuid::from_u128(7)),
+            install: Uuid::from_u128(if key.other_install { 9 } else { 8 }),
+            expires_at: if key.expired { NOW } else { NOW.plus_secs(60) },
+            spent_at: key.spent.then_some(NOW),
+        })
+    }
+}

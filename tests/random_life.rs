@@ -1,0 +1,287 @@
+//! Any order of events keeps the promises: no install without arming, none too often, every key once.
+
+use kickstand::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts, AutoinstallReply};
+use kickstand::boot::lifecycle::{self, Moment, Next, Ticket};
+use kickstand::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
+use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
+use kickstand::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
+use kickstand::boot::{Ask, Effect, Standing, Step};
+use kickstand::model::*;
+use proptest::prelude::*;
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
+const FOREIGN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
+
+/// Everything that can happen to a machine, in any order, any number of times.
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    Arm,
+    Disarm,
+    /// A network boot, from its own address or from another.
+    Boot {
+        own: bool,
+    },
+    /// The answer file is fetched with the newest token, or with the one before it.
+    Fetch {
+        own: bool,
+        newest: bool,
+    },
+    Started,
+    Done,
+    GaveUp,
+    Register,
+    /// Two steps from one revision: the second must lose.
+    Race,
+    Wait {
+        secs: u16,
+    },
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    prop_oneof![
+        2 => Just(Arm),
+        1 => Just(Disarm),
+        6 => prop::bool::weighted(0.9).prop_map(|own| Boot { own }),
+        6 => (prop::bool::weighted(0.9), prop::bool::weighted(0.8)).prop_map(|(own, newest)| Fetch { own, newest }),
+        2 => Just(Started),
+        2 => Just(Done),
+        1 => Just(GaveUp),
+        3 => Just(Register),
+        1 => Just(Race),
+        3 => (0u16..8000).prop_map(|secs| Wait { secs }),
+    ]
+}
+
+/// A machine, the keys that were minted, and what was promised about them.
+struct Life {
+    now: Time,
+    machine: Machine,
+    network: Network,
+    seed: u8,
+    tokens: Vec<u8>,
+    keys: Vec<InstallKey>,
+    /// Since the last arming.
+    boots: Vec<Time>,
+    armed: bool,
+    registrations: usize,
+    answers: usize,
+}
+
+impl Life {
+    fn new() -> Life {
+        let now = Time::from_secs(1_000_000);
+        let mac = "52:54:00:00:00:01".parse().unwrap();
+        let mut machine = lifecycle::newcomer(mac, State::Ready, [Uuid::from_u128(1), Uuid::from_u128(2)], now);
+        machine.profile = Some("web".parse().unwrap());
+        let network = Network {
+            name: "lab".parse().unwrap(),
+            cidr: "10.0.0.0/24".parse().unwrap(),
+            gateway: None,
+            dns: vec![],
+            domain: None,
+            pools: vec![],
+            lease_secs: 600,
+            profile: None,
+            unknown: Unknown::Ignore,
+        };
+        let (tokens, keys, boots) = (vec![0], vec![], vec![]);
+        Life { now, machine, network, seed: 0, tokens, keys, boots, armed: false, registrations: 0, answers: 0 }
+    }
+
+    /// The store's compare-and-set.
+    fn commit(&mut self, step: Step) -> bool {
+        if step.from != self.machine.revision {
+            return false;
+        }
+        self.machine.state = step.state;
+        self.machine.install = step.install;
+        self.machine.revision += 1;
+        true
+    }
+
+    fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Step(step) => assert!(self.commit(step), "a step of the current revision is taken"),
+                Effect::Mint(key) if self.keys.iter().all(|k| k.hash != key.hash) => self.keys.push(key),
+                Effect::Register { hash, at, .. } => {
+                    let key = self.keys.iter_mut().find(|k| k.hash == hash).expect("only minted keys register");
+                    assert_eq!(key.spent_at, None, "no key is spent twice");
+                    key.spent_at = Some(at);
+                    self.registrations += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn lifecycle(&mut self, moment: Moment) {
+        if let Next::Step(step) = lifecycle::next(&self.machine, moment, self.now) {
+            self.apply(vec![Effect::Step(step)]);
+        }
+    }
+
+    fn happens(&mut self, happening: Happening) {
+        let before = self.machine.state;
+        match happening {
+            Happening::Arm => {
+                self.seed = self.seed.wrapping_add(1);
+                self.lifecycle(Moment::Arm { install: Uuid::from_u128(100 + u128::from(self.seed)) });
+                (self.armed, self.boots) = (true, vec![]);
+            }
+            Happening::Disarm => self.lifecycle(Moment::Disarm),
+            Happening::Boot { own } => self.boot(own),
+            Happening::Fetch { own, newest } => self.fetch(own, newest),
+            Happening::Started => self.report(Stage::Started),
+            Happening::Done => self.report(Stage::Done),
+            Happening::GaveUp => self.report(Stage::Failed { message: "no".into() }),
+            Happening::Register => self.register(),
+            Happening::Race => self.race(),
+            Happening::Wait { secs } => self.now = self.now.plus_secs(u32::from(secs)),
+        }
+        let armed_by = matches!(happening, Happening::Arm);
+        assert!(
+            armed_by || before.installs() || !self.machine.state.installs(),
+            "only arming leads to an install: {happening:?}"
+        );
+    }
+
+    fn boot(&mut self, own: bool) {
+        self.seed = self.seed.wrapping_add(1);
+        let token = self.seed;
+        let from = if own { OWN } else { FOREIGN };
+        let mac = self.machine.interfaces[0].mac;
+        let lease = Lease {
+            network: self.network.name.clone(),
+            mac,
+            ip: OWN,
+            starts_at: self.now,
+            ends_at: self.now.plus_secs(600),
+            hostname: None,
+        };
+        let facts = ScriptFacts {
+            standing: Standing::Machine(&self.machine),
+            network: &self.network,
+            lease: Some(&lease),
+            ranges: &[],
+            ticket: Ticket { token: Hash([token; 32]), report: Hash([token ^ 0x80; 32]), ip: from },
+        };
+        let (before, decision) = (self.machine.state, ScriptAsk { mac, from }.decide(facts, self.now));
+        if let ScriptReply::Install { .. } = decision.reply {
+            assert!(before.installs() && self.armed, "an installer is served only to an armed machine");
+            assert!(own, "and only at its own address");
+            let same_boot = self.boots.last().is_some_and(|at| self.now.secs_since(*at) < 30);
+            if !same_boot {
+                self.boots.push(self.now);
+            }
+            self.tokens.push(token);
+            assert!(
+                self.boots.len() <= usize::from(lifecycle::BOOTS),
+                "at most three boots for each arming: {:?}",
+                self.boots
+            );
+        }
+        self.apply(decision.effects);
+    }
+
+    fn fetch(&mut self, own: bool, newest: bool) {
+        let back = if newest { 1 } else { 2 };
+        let token = self.tokens[self.tokens.len().saturating_sub(back)];
+        let boot = self.machine.install.as_ref().and_then(|i| i.boot.as_ref());
+        let current = boot.is_some_and(|b| b.token == Hash([token; 32]));
+        let install = self.machine.install.as_ref().map_or(Uuid::nil(), |i| i.id);
+        let key = InstallKey {
+            hash: Hash([token.wrapping_add(77); 32]),
+            key: "web".parse().unwrap(),
+            machine: self.machine.id,
+            install,
+            expires_at: self.now.plus_secs(InstallKey::LIFETIME_SECS),
+            spent_at: None,
+        };
+        let ask = AutoinstallAsk { token: Hash([token; 32]), from: if own { OWN } else { FOREIGN } };
+        let machine = current.then_some(&self.machine);
+        let (before, decision) =
+            (self.machine.state, ask.decide(AutoinstallFacts { machine, key: Some(key) }, self.now));
+        if let AutoinstallReply::Answer { .. } = decision.reply {
+            assert!(own && before.installs(), "an answer file goes to an installing machine at its own address");
+            self.answers += 1;
+        } else if current && !own {
+            assert!(
+                !before.installs()
+                    || decision.effects.iter().any(|e| matches!(e, Effect::Step(s) if s.state == State::Failed))
+            );
+        }
+        self.apply(decision.effects);
+    }
+
+    fn report(&mut self, stage: Stage) {
+        let report = self.machine.install.as_ref().and_then(|i| i.boot.as_ref()).map_or(Hash([0; 32]), |b| b.report);
+        let decision =
+            ReportAsk { report, from: OWN, stage }.decide(ReportFacts { machine: Some(&self.machine) }, self.now);
+        self.apply(decision.effects);
+    }
+
+    fn register(&mut self) {
+        let activation = ActivationKey {
+            name: "web".parse().unwrap(),
+            description: String::new(),
+            groups: vec![],
+            usage_limit: None,
+            used: 0,
+            expires_at: None,
+            enabled: true,
+        };
+        let Some(key) = self.keys.last().cloned() else { return };
+        let ask = RegisterAsk { key: key.hash, from: OWN, inventory: serde_json::json!({}), credential: Hash([9; 32]) };
+        let facts =
+            RegisterFacts { install_key: Some(&key), activation_key: Some(&activation), machine: Some(&self.machine) };
+        let decision = ask.decide(facts, self.now);
+        if let RegisterReply::Welcome { .. } = decision.reply {
+            assert!(key.expires_at > self.now && key.spent_at.is_none());
+        }
+        self.apply(decision.effects);
+    }
+
+    fn race(&mut self) {
+        let moment = || Moment::Arm { install: Uuid::from_u128(1) };
+        let (first, second) =
+            (lifecycle::next(&self.machine, moment(), self.now), lifecycle::next(&self.machine, moment(), self.now));
+        // Neither is an operator's arming of this life: only the first of a pair that is put back may count.
+        let kept = self.machine.clone();
+        if let (Next::Step(first), Next::Step(second)) = (first, second) {
+            assert!(self.commit(first) && !self.commit(second), "of two steps from one revision one is taken");
+        }
+        self.machine = kept;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_life_keeps_the_promises(happenings in prop::collection::vec(happening(), 1..80)) {
+        let mut life = Life::new();
+        happenings.into_iter().for_each(|happening| life.happens(happening));
+        prop_assert!(life.registrations <= life.answers, "no registration without an answer file");
+    }
+}
+
+#[test]
+fn the_usual_life_ends_registered_and_never_installs_again() {
+    let mut life = Life::new();
+    use Happening::*;
+    for happening in
+        [Arm, Boot { own: true }, Fetch { own: true, newest: true }, Started, Done, Boot { own: true }, Register]
+    {
+        life.happens(happening);
+    }
+    assert_eq!((life.machine.state, life.registrations, life.answers, life.boots.len()), (State::Registered, 1, 1, 1));
+    for _ in 0..5 {
+        life.happens(Wait { secs: 100 });
+        life.happens(Boot { own: true });
+    }
+    assert_eq!((life.machine.state, life.boots.len()), (State::Registered, 1));
+}
