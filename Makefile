@@ -1,0 +1,35 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check metal live
+
+help: ## What there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## A machine with an empty disk installs, reboots and registers, before your eyes (FIRMWARE=uefi, KEEP=1)
+	@lab/demo.sh
+
+test: ## All tests: on loopback, on both databases, and on virtual metal
+	@lab/packages.sh
+	cargo test --locked --workspace --no-run
+	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --workspace
+	@$(MAKE) --no-print-directory metal
+
+metal: ## Real firmware in QEMU: install, reboot, replace, kill (root; about 20 minutes)
+	@lab/packages.sh
+	@lab/images.sh >/dev/null
+	cargo test --locked --test metal -- --ignored --nocapture --test-threads=1
+
+check: ## Formatting, lints, documentation, licences
+	@lab/packages.sh
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+	shellcheck lab/*.sh lab/image/*.sh .ci/run
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
+	cargo deny --log-level error check bans licenses sources
+
+live: ## The live system for real hardware, into .demo/live (KERNEL=cloud for virtual machines)
+	@lab/packages.sh
+	@KERNEL=$${KERNEL:-generic} lab/images.sh .demo/live
