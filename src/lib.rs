@@ -2,4 +2,5 @@
 
 pub mod boot;
 pub mod model;
+pub mod store;
 pub mod tftp;
