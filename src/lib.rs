@@ -3,7 +3,9 @@
 pub mod assets;
 pub mod boot;
 pub mod config;
+pub mod engine;
 pub mod family;
 pub mod model;
 pub mod render;
+pub mod store;
 pub mod tftp;

@@ -1,0 +1,105 @@
+//! Brings the World to what was just committed, straight from the data of the change: nothing is read again.
+
+use super::World;
+use super::edit::Edit;
+use crate::boot::Effect;
+use crate::model::*;
+
+impl World {
+    pub(super) fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Bind(lease) => self.put_lease(lease),
+            Effect::Unbind { network, mac, at } => self.end_lease(&network, mac, at),
+            Effect::See(sighting) => self.put_sighting(sighting),
+            Effect::Enlist(machine) => self.put_machine(*machine),
+            Effect::Step(step) => self.with_machine(step.machine, |machine| {
+                machine.state = step.state;
+                machine.state_at = step.state_at;
+                machine.install = step.install;
+                machine.revision = step.from + 1;
+            }),
+            Effect::Inventory { machine, inventory } => {
+                self.with_machine(machine, |machine| machine.inventory = Some(inventory));
+            }
+            Effect::Register { key, machine, credential, .. } => {
+                self.with_machine(machine, |machine| machine.credential = Some(credential));
+                if let Some(key) = self.keys.get_mut(&key) {
+                    key.used = key.used.saturating_add(1);
+                }
+            }
+            Effect::Hold { .. } | Effect::LetGo { .. } | Effect::Avoid { .. } => {}
+            Effect::Mint(_) | Effect::Tell(_) => {}
+        }
+    }
+
+    pub(super) fn apply_edit(&mut self, edit: Edit) {
+        match edit {
+            Edit::AddNetwork(network) | Edit::SetNetwork(network) => {
+                self.networks.insert(network.name.clone(), network);
+            }
+            Edit::RemoveNetwork(name) => {
+                let rest = std::mem::take(&mut self.networks);
+                self.put_networks(rest.into_values().filter(|network| network.name != name));
+            }
+            Edit::AddRange(range) | Edit::SetRange(range) => {
+                self.ranges.retain(|old| old.name != range.name);
+                self.ranges.push(range);
+                self.ranges.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+            Edit::RemoveRange(name) => self.ranges.retain(|range| range.name != name),
+            Edit::AddDistro(distro) | Edit::SetDistro(distro) => {
+                self.distros.insert(distro.name.clone(), distro);
+            }
+            Edit::RemoveDistro(name) => drop(self.distros.remove(&name)),
+            Edit::AddProfile(profile) | Edit::SetProfile(profile) => {
+                self.profiles.insert(profile.name.clone(), profile);
+            }
+            Edit::RemoveProfile(name) => drop(self.profiles.remove(&name)),
+            Edit::AddKey(key) => drop(self.keys.insert(key.name.clone(), key)),
+            Edit::SetKey(key) => {
+                let used = self.keys.get(&key.name).map_or(0, |old| old.used);
+                self.keys.insert(key.name.clone(), ActivationKey { used, ..key });
+            }
+            Edit::RemoveKey(name) => drop(self.keys.remove(&name)),
+            Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
+            Edit::RemoveToken(name) => self.tokens.retain(|_, (other, _)| *other != name),
+            edit => self.apply_machine_edit(edit),
+        }
+    }
+
+    fn apply_machine_edit(&mut self, edit: Edit) {
+        match edit {
+            Edit::AddMachines(machines) => {
+                for machine in machines {
+                    machine.interfaces.iter().for_each(|interface| self.lift_tombstone(interface.mac));
+                    self.put_machine(machine);
+                }
+            }
+            Edit::SetMachine(new) => {
+                new.interfaces.iter().for_each(|interface| self.lift_tombstone(interface.mac));
+                self.with_machine(new.id, |machine| {
+                    let Machine { name, interfaces, profile, key, arguments, variables, revision, .. } = new;
+                    let revision = revision + 1;
+                    let old = machine.clone();
+                    *machine = Machine { name, interfaces, profile, key, arguments, variables, revision, ..old };
+                });
+            }
+            Edit::RemoveMachine(name) => {
+                let id = self.machine_named(&name).map(|machine| machine.id);
+                id.and_then(|id| self.drop_machine(id));
+            }
+            Edit::Replace { machine, from, old, new, at, state, install } => {
+                self.forget_card(old);
+                self.forget_card(new);
+                self.lift_tombstone(new);
+                self.put_tombstone(Tombstone { mac: old, machine, replaced_by: new, at });
+                self.with_machine(machine, |machine| {
+                    machine.interfaces.iter_mut().filter(|i| i.mac == old).for_each(|i| i.mac = new);
+                    (machine.state, machine.state_at, machine.install) = (state, at, install);
+                    (machine.credential, machine.revision) = (None, from + 1);
+                });
+            }
+            _ => unreachable!("apply_edit handles the other nouns"),
+        }
+    }
+}

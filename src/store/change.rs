@@ -1,0 +1,125 @@
+//! What changed, as a word: for those who listen here, and in the notifications between nodes.
+
+use crate::model::*;
+use std::fmt;
+use std::str::FromStr;
+
+/// What to read again from the World. It comes after the commit, and after the World knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Change {
+    Networks,
+    Ranges,
+    Distros,
+    Profiles,
+    Keys,
+    Tokens,
+    Machine(MachineId),
+    Tombstone(Mac),
+    Lease {
+        network: Name,
+        mac: Mac,
+    },
+    /// More than can be told one by one, or nobody knows what: after a lost connection.
+    Everything,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Networks => f.write_str("networks"),
+            Change::Ranges => f.write_str("ranges"),
+            Change::Distros => f.write_str("distros"),
+            Change::Profiles => f.write_str("profiles"),
+            Change::Keys => f.write_str("keys"),
+            Change::Tokens => f.write_str("tokens"),
+            Change::Machine(id) => write!(f, "machine={id}"),
+            Change::Tombstone(mac) => write!(f, "tombstone={mac}"),
+            Change::Lease { network, mac } => write!(f, "lease={network}/{mac}"),
+            Change::Everything => f.write_str("everything"),
+        }
+    }
+}
+
+impl FromStr for Change {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (word, of) = text.split_once('=').unwrap_or((text, ""));
+        Ok(match word {
+            "networks" => Change::Networks,
+            "ranges" => Change::Ranges,
+            "distros" => Change::Distros,
+            "profiles" => Change::Profiles,
+            "keys" => Change::Keys,
+            "tokens" => Change::Tokens,
+            "machine" => Change::Machine(of.parse().map_err(drop)?),
+            "tombstone" => Change::Tombstone(of.parse().map_err(drop)?),
+            "lease" => {
+                let (network, mac) = of.split_once('/').ok_or(())?;
+                Change::Lease { network: network.parse().map_err(drop)?, mac: mac.parse().map_err(drop)? }
+            }
+            "everything" => Change::Everything,
+            _ => return Err(()),
+        })
+    }
+}
+
+/// PostgreSQL takes payloads of less than 8000 bytes.
+const PAYLOAD_BYTES: usize = 7900;
+/// Beyond so many, reading everything again is cheaper.
+const MANY: usize = 1000;
+
+/// One notification or more: who speaks, and what changed.
+pub fn payloads(node: &str, changes: &[Change]) -> Vec<String> {
+    if changes.len() > MANY {
+        return vec![format!("{node} {}", Change::Everything)];
+    }
+    let mut payloads: Vec<String> = Vec::new();
+    for word in changes.iter().map(Change::to_string) {
+        match payloads.last_mut().filter(|payload| payload.len() + 1 + word.len() < PAYLOAD_BYTES) {
+            Some(payload) => {
+                payload.push(' ');
+                payload.push_str(&word);
+            }
+            None => payloads.push(format!("{node} {word}")),
+        }
+    }
+    payloads
+}
+
+/// What another node says; nothing where it is this one. A word from a later version means everything.
+pub fn heard(node: &str, payload: &str) -> Vec<Change> {
+    let mut words = payload.split(' ');
+    if words.next() == Some(node) {
+        return Vec::new();
+    }
+    words.map(|word| word.parse().unwrap_or(Change::Everything)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_reads_as_it_is_written_and_long_lists_are_split() {
+        let mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
+        let network: Name = "x".repeat(63).parse().unwrap();
+        let mut changes = vec![
+            Change::Networks,
+            Change::Ranges,
+            Change::Distros,
+            Change::Profiles,
+            Change::Keys,
+            Change::Tokens,
+            Change::Machine(MachineId(uuid::Uuid::nil())),
+            Change::Tombstone(mac),
+            Change::Everything,
+        ];
+        changes.extend((0..900).map(|_| Change::Lease { network: network.clone(), mac }));
+        let payloads = payloads("a", &changes);
+        assert!(payloads.iter().all(|p| p.len() < 8000) && payloads.len() > 1);
+        assert_eq!(payloads.iter().flat_map(|p| heard("b", p)).collect::<Vec<_>>(), changes);
+        assert_eq!(heard("a", &payloads[0]), vec![]);
+        assert_eq!(heard("b", "a nonsense"), vec![Change::Everything]);
+    }
+}

@@ -1,0 +1,200 @@
+//! What records must be to each other: read and compared inside the transaction that writes them.
+
+use super::sql::{Conn, Statement, sql};
+use super::{Error, networks, profiles, ranges};
+use crate::model::*;
+use std::collections::{BTreeMap, HashSet};
+use std::net::Ipv4Addr;
+
+/// Refuses to remove what others speak of. The statement asks who does.
+pub async fn unused(db: &mut Conn, noun: &'static str, name: &Name, users: Statement) -> Result<(), Error> {
+    match users.text(name).row(db).await? {
+        Some(row) => Err(Error::InUse { noun, name: name.to_string(), by: row.text("holder")? }),
+        None => Ok(()),
+    }
+}
+
+async fn exists(db: &mut Conn, noun: &'static str, name: Option<&Name>, question: Statement) -> Result<(), Error> {
+    let Some(name) = name else { return Ok(()) };
+    question.text(name).row(db).await?.map(drop).ok_or_else(|| Error::missing(noun, name))
+}
+
+async fn profile_exists(db: &mut Conn, name: Option<&Name>) -> Result<(), Error> {
+    exists(db, "profile", name, sql("SELECT name FROM profiles WHERE name = $1")).await
+}
+
+/// A network by itself and beside the others.
+pub async fn network(db: &mut Conn, network: &Network) -> Result<(), Error> {
+    layout(network)?;
+    let others = networks::all(db).await?;
+    if let Some(other) = others.iter().find(|o| o.name != network.name && meet(o, network)) {
+        return Err(Error::contradiction(format!(
+            "network {} ({}) overlaps network {} ({}): give each its own addresses",
+            network.name, network.cidr, other.name, other.cidr
+        )));
+    }
+    profile_exists(db, network.profile.as_ref()).await
+}
+
+fn meet(a: &Network, b: &Network) -> bool {
+    a.cidr.contains(b.cidr.network()) || b.cidr.contains(a.cidr.network())
+}
+
+fn layout(network: &Network) -> Result<(), Error> {
+    let Network { name, cidr, .. } = network;
+    if let Some(gateway) = network.gateway.filter(|ip| !network.can_hold(*ip)) {
+        let text = format!("gateway {gateway} of network {name} is no host's address in {cidr}: name one that is");
+        return Err(Error::contradiction(text));
+    }
+    for (index, pool) in network.pools.iter().enumerate() {
+        if !network.can_hold(pool.first) || !network.can_hold(pool.last) {
+            let text = format!("pool {pool} of network {name} reaches outside the hosts of {cidr}: make it smaller");
+            return Err(Error::contradiction(text));
+        }
+        if let Some(other) = network.pools[..index].iter().find(|other| other.meets(*pool)) {
+            let text = format!("pools {other} and {pool} of network {name} overlap: write them as one");
+            return Err(Error::contradiction(text));
+        }
+    }
+    Ok(())
+}
+
+/// After a network changed: whether all that lives on it still fits.
+pub async fn residents(db: &mut Conn, network: &Network) -> Result<(), Error> {
+    for range in ranges::all(db).await?.iter().filter(|range| range.network == network.name) {
+        inside(range, network)?;
+    }
+    let around = Around::read(db).await?;
+    for (machine, ip) in reserved(db).await? {
+        around.address(ip).map_err(|error| {
+            Error::contradiction(format!("machine {machine} would lose its place: {error}; move or remove it first"))
+        })?;
+    }
+    Ok(())
+}
+
+async fn reserved(db: &mut Conn) -> Result<Vec<(String, Ipv4Addr)>, Error> {
+    let select = "SELECT machines.name, interfaces.ip FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE interfaces.ip IS NOT NULL ORDER BY machines.name";
+    sql(select).rows(db).await?.iter().map(|row| Ok((row.text("name")?, row.get("ip")?))).collect()
+}
+
+/// Whether a network can be removed.
+pub async fn nothing_lives_on(db: &mut Conn, name: &Name) -> Result<(), Error> {
+    let users = sql("SELECT 'range ' || name AS holder FROM ranges WHERE network = $1 ORDER BY name LIMIT 1");
+    unused(db, "network", name, users).await?;
+    let networks = networks::all(db).await?;
+    let Some(network) = networks.iter().find(|n| n.name == *name) else { return Ok(()) };
+    let resident = reserved(db).await?.into_iter().find(|(_, ip)| network.cidr.contains(*ip));
+    let Some((machine, ip)) = resident else { return Ok(()) };
+    Err(Error::InUse { noun: "network", name: name.to_string(), by: format!("machine {machine} ({ip})") })
+}
+
+pub async fn range(db: &mut Conn, range: &Range) -> Result<(), Error> {
+    let networks = networks::all(db).await?;
+    let network = networks.iter().find(|n| n.name == range.network);
+    inside(range, network.ok_or_else(|| Error::missing("network", &range.network))?)?;
+    let others = ranges::all(db).await?;
+    let mut others = others.iter().filter(|other| other.name != range.name && other.network == range.network);
+    if let Some(other) = others.find(|other| other.span.contradicts(range.span)) {
+        return Err(Error::contradiction(format!(
+            "range {} ({}) overlaps range {} ({}) and neither holds the other, so nobody could say which one \
+             speaks: nest them, or set them apart",
+            range.name, range.span, other.name, other.span
+        )));
+    }
+    profile_exists(db, Some(&range.profile)).await
+}
+
+fn inside(range: &Range, network: &Network) -> Result<(), Error> {
+    if network.cidr.contains(range.span.first) && network.cidr.contains(range.span.last) {
+        return Ok(());
+    }
+    Err(Error::contradiction(format!(
+        "range {} ({}) reaches outside network {} ({}): make it smaller, or name another network",
+        range.name, range.span, network.name, network.cidr
+    )))
+}
+
+/// What a profile speaks of is there, and its parents end somewhere.
+pub async fn profile(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
+    exists(db, "distro", profile.distro.as_ref(), sql("SELECT name FROM distros WHERE name = $1")).await?;
+    exists(db, "key", profile.key.as_ref(), sql("SELECT name FROM activation_keys WHERE name = $1")).await?;
+    let all = profiles::all(db).await?;
+    let mut parents: BTreeMap<&Name, Option<&Name>> = all.iter().map(|p| (&p.name, p.parent.as_ref())).collect();
+    parents.insert(&profile.name, profile.parent.as_ref());
+    let mut chain = vec![&profile.name];
+    while let Some(parent) = parents.get(chain[chain.len() - 1]).ok_or_else(|| missing_parent(&chain))? {
+        if chain.contains(parent) {
+            chain.push(parent);
+            let chain: Vec<&str> = chain.iter().map(|name| name.as_str()).collect();
+            let text = format!("profiles inherit in a circle ({}): give one of them another parent", chain.join(" → "));
+            return Err(Error::contradiction(text));
+        }
+        chain.push(parent);
+    }
+    Ok(())
+}
+
+fn missing_parent(chain: &[&Name]) -> Error {
+    Error::missing("profile", chain[chain.len() - 1])
+}
+
+/// Whether the name that a machine is to have is its own already, or nobody's.
+pub async fn name_is_free(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+    let select = "SELECT name FROM machines WHERE name = $1 AND id <> $2";
+    match sql(select).text(&machine.name).text(machine.id).row(db).await? {
+        Some(_) => Err(Error::duplicate("name", &machine.name, format!("machine {}", machine.name))),
+        None => Ok(()),
+    }
+}
+
+/// What machines are checked against: read once, however many there are.
+pub struct Around {
+    networks: Vec<Network>,
+    profiles: HashSet<Name>,
+    keys: HashSet<Name>,
+}
+
+impl Around {
+    pub async fn read(db: &mut Conn) -> Result<Self, Error> {
+        let profiles = sql("SELECT name FROM profiles").rows(db).await?;
+        let keys = sql("SELECT name FROM activation_keys").rows(db).await?;
+        Ok(Around {
+            networks: networks::all(db).await?,
+            profiles: profiles.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?,
+            keys: keys.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub fn check(&self, machine: &Machine) -> Result<(), Error> {
+        if let Some(profile) = machine.profile.as_ref().filter(|name| !self.profiles.contains(name)) {
+            return Err(Error::missing("profile", profile));
+        }
+        if let Some(key) = machine.key.as_ref().filter(|name| !self.keys.contains(name)) {
+            return Err(Error::missing("key", key));
+        }
+        machine.interfaces.iter().filter_map(|interface| interface.ip).try_for_each(|ip| self.address(ip))
+    }
+
+    /// Whether a machine can have this address.
+    fn address(&self, ip: Ipv4Addr) -> Result<(), Error> {
+        let Some(network) = self.networks.iter().find(|network| network.cidr.contains(ip)) else {
+            let all: Vec<String> = self.networks.iter().map(|n| format!("{} {}", n.name, n.cidr)).collect();
+            let all = if all.is_empty() { "there are none yet".into() } else { all.join(", ") };
+            let text = format!("address {ip} lies in no network ({all}): choose another, or add its network");
+            return Err(Error::contradiction(text));
+        };
+        let taken = if network.gateway == Some(ip) {
+            "the gateway"
+        } else if !network.can_hold(ip) {
+            "the network's own or its broadcast address"
+        } else {
+            return Ok(());
+        };
+        Err(Error::contradiction(format!(
+            "address {ip} is {taken} of network {} ({}): choose another",
+            network.name, network.cidr
+        )))
+    }
+}

@@ -1,0 +1,151 @@
+//! An operator's changes: each is checked, written and told of in one transaction.
+
+use super::sql::Conn;
+use super::writer::Outcome;
+use super::{
+    Change, Error, distros, keys, leases, machines, networks, profiles, ranges, sightings, tokens, tombstones,
+};
+use crate::boot::{Step, Tale};
+use crate::model::*;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edit {
+    AddNetwork(Network),
+    SetNetwork(Network),
+    /// Its leases go with it; ranges and machines on it forbid it.
+    RemoveNetwork(Name),
+    AddRange(Range),
+    SetRange(Range),
+    RemoveRange(Name),
+    AddDistro(Distro),
+    SetDistro(Distro),
+    RemoveDistro(Name),
+    AddProfile(Profile),
+    SetProfile(Profile),
+    RemoveProfile(Name),
+    AddKey(ActivationKey),
+    /// Never touches `used`.
+    SetKey(ActivationKey),
+    RemoveKey(Name),
+    /// All or none; an error carries the index of the first that was refused.
+    AddMachines(Vec<Machine>),
+    /// Compare-and-set on the revision. Never changes state, install, inventory or credential.
+    SetMachine(Machine),
+    RemoveMachine(Name),
+    /// New metal for an old record: the card is exchanged and the address kept, the old MAC is retired, both
+    /// cards' leases and the agent's credential are gone. Whether it arms is in `state` and `install`.
+    Replace {
+        machine: MachineId,
+        /// The revision that this was decided on.
+        from: i64,
+        old: Mac,
+        new: Mac,
+        at: Time,
+        state: State,
+        install: Option<Install>,
+    },
+    AddToken {
+        name: Name,
+        hash: Hash,
+        at: Time,
+    },
+    RemoveToken(Name),
+}
+
+/// Writes it, in a transaction that is open already.
+pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time) -> Result<Outcome, Error> {
+    db.lock_edits().await?;
+    let told = |what: String| Tale::new(at, Kind::Record, format!("{by} {what}"));
+    match edit {
+        Edit::AddNetwork(network) => networks::add(db, network).await?,
+        Edit::SetNetwork(network) => networks::set(db, network).await?,
+        Edit::RemoveNetwork(name) => networks::remove(db, name).await?,
+        Edit::AddRange(range) => ranges::add(db, range).await?,
+        Edit::SetRange(range) => ranges::set(db, range).await?,
+        Edit::RemoveRange(name) => ranges::remove(db, name).await?,
+        Edit::AddDistro(distro) => distros::add(db, distro).await?,
+        Edit::SetDistro(distro) => distros::set(db, distro).await?,
+        Edit::RemoveDistro(name) => distros::remove(db, name).await?,
+        Edit::AddProfile(profile) => profiles::add(db, profile).await?,
+        Edit::SetProfile(profile) => profiles::set(db, profile).await?,
+        Edit::RemoveProfile(name) => profiles::remove(db, name).await?,
+        Edit::AddKey(key) => keys::add(db, key).await?,
+        Edit::SetKey(key) => keys::set(db, key).await?,
+        Edit::RemoveKey(name) => keys::remove(db, name).await?,
+        Edit::AddToken { name, hash, at } => tokens::add(db, name, *hash, *at).await?,
+        Edit::RemoveToken(name) => tokens::remove(db, name).await?,
+        Edit::AddMachines(list) => return add_machines(db, list, told).await,
+        Edit::SetMachine(machine) => return set_machine(db, machine, told).await,
+        Edit::RemoveMachine(name) => {
+            let id = machines::remove(db, name).await?;
+            return Ok(Outcome::of(vec![Change::Machine(id)], vec![told(format!("removed machine {name}")).of(id)]));
+        }
+        Edit::Replace { .. } => return replace(db, edit, told).await,
+    }
+    let (change, what) = title(edit);
+    Ok(Outcome::of(vec![change], vec![told(what)]))
+}
+
+/// What changed, and how history tells it. Machines have their own words above.
+fn title(edit: &Edit) -> (Change, String) {
+    let (change, verb, noun, name) = match edit {
+        Edit::AddNetwork(network) => (Change::Networks, "added", "network", &network.name),
+        Edit::SetNetwork(network) => (Change::Networks, "changed", "network", &network.name),
+        Edit::RemoveNetwork(name) => (Change::Networks, "removed", "network", name),
+        Edit::AddRange(range) => (Change::Ranges, "added", "range", &range.name),
+        Edit::SetRange(range) => (Change::Ranges, "changed", "range", &range.name),
+        Edit::RemoveRange(name) => (Change::Ranges, "removed", "range", name),
+        Edit::AddDistro(distro) => (Change::Distros, "added", "distro", &distro.name),
+        Edit::SetDistro(distro) => (Change::Distros, "changed", "distro", &distro.name),
+        Edit::RemoveDistro(name) => (Change::Distros, "removed", "distro", name),
+        Edit::AddProfile(profile) => (Change::Profiles, "added", "profile", &profile.name),
+        Edit::SetProfile(profile) => (Change::Profiles, "changed", "profile", &profile.name),
+        Edit::RemoveProfile(name) => (Change::Profiles, "removed", "profile", name),
+        Edit::AddKey(key) => (Change::Keys, "added", "key", &key.name),
+        Edit::SetKey(key) => (Change::Keys, "changed", "key", &key.name),
+        Edit::RemoveKey(name) => (Change::Keys, "removed", "key", name),
+        Edit::AddToken { name, .. } => (Change::Tokens, "added", "token", name),
+        Edit::RemoveToken(name) => (Change::Tokens, "removed", "token", name),
+        Edit::AddMachines(_) | Edit::SetMachine(_) | Edit::RemoveMachine(_) | Edit::Replace { .. } => {
+            unreachable!("write tells of machines itself")
+        }
+    };
+    (change, format!("{verb} {noun} {name}"))
+}
+
+async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+    let lifted = machines::add(db, list).await?;
+    let changes = list.iter().map(|machine| Change::Machine(machine.id));
+    let tales = list.iter().map(|machine| about(machine, told(format!("added machine {}", machine.name))));
+    Ok(Outcome::of(changes.chain(lifted.into_iter().map(Change::Tombstone)).collect(), tales.collect()))
+}
+
+async fn set_machine(db: &mut Conn, machine: &Machine, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+    let lifted = machines::set(db, machine).await?;
+    let changes = std::iter::once(Change::Machine(machine.id)).chain(lifted.into_iter().map(Change::Tombstone));
+    let tale = about(machine, told(format!("changed machine {}", machine.name)));
+    Ok(Outcome::of(changes.collect(), vec![tale]))
+}
+
+fn about(machine: &Machine, mut tale: Tale) -> Tale {
+    tale.mac = machine.interfaces.first().map(|interface| interface.mac);
+    tale.of(machine.id)
+}
+
+async fn replace(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+    let Edit::Replace { machine, from, old, new, at, state, install } = edit.clone() else {
+        unreachable!("only write calls this, with a Replace");
+    };
+    machines::step(db, &Step { machine, from, state, state_at: at, install }).await?;
+    machines::exchange(db, machine, old, new).await?;
+    machines::set_credential(db, machine, None).await?;
+    tombstones::lift(db, new).await?;
+    tombstones::set(db, &Tombstone { mac: old, machine, replaced_by: new, at }).await?;
+    sightings::forget(db, new).await?;
+    let mut changes = vec![Change::Machine(machine), Change::Tombstone(old), Change::Tombstone(new)];
+    for mac in [old, new] {
+        let networks = leases::forget(db, mac).await?;
+        changes.extend(networks.into_iter().map(|network| Change::Lease { network, mac }));
+    }
+    Ok(Outcome::of(changes, vec![told(format!("replaced card {old} by {new}")).of(machine).by(new)]))
+}

@@ -1,0 +1,66 @@
+//! The effects of one decision: written all or none, in a transaction that is open already.
+
+use super::sql::Conn;
+use super::writer::Outcome;
+use super::{Change, Error, World, keys, leases, machines, sightings};
+use crate::boot::Effect;
+
+/// Whether an effect must reach the database; the others are memory's alone.
+pub fn must_last(effect: &Effect, world: &World) -> bool {
+    match effect {
+        Effect::Hold { .. } | Effect::LetGo { .. } | Effect::Avoid { .. } => false,
+        Effect::Tell(tale) => tale.kind.is_durable(),
+        Effect::See(sighting) => world.is_news(sighting),
+        _ => true,
+    }
+}
+
+pub async fn write(db: &mut Conn, effects: &[Effect]) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    for effect in effects {
+        match effect {
+            Effect::Tell(tale) => outcome.tales.push(tale.clone()),
+            effect => outcome.changes.extend(write_one(db, effect).await?),
+        }
+    }
+    Ok(outcome)
+}
+
+async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error> {
+    Ok(match effect {
+        Effect::Bind(lease) => {
+            leases::bind(db, lease).await?;
+            vec![Change::Lease { network: lease.network.clone(), mac: lease.mac }]
+        }
+        Effect::Unbind { network, mac, at } => {
+            leases::unbind(db, network, *mac, *at).await?;
+            vec![Change::Lease { network: network.clone(), mac: *mac }]
+        }
+        Effect::See(sighting) => {
+            sightings::keep(db, sighting).await?;
+            Vec::new()
+        }
+        Effect::Enlist(machine) => {
+            machines::enlist(db, machine).await?;
+            vec![Change::Machine(machine.id)]
+        }
+        Effect::Step(step) => {
+            machines::step(db, step).await?;
+            vec![Change::Machine(step.machine)]
+        }
+        Effect::Mint(key) => {
+            keys::mint(db, key).await?;
+            Vec::new()
+        }
+        Effect::Inventory { machine, inventory } => {
+            machines::set_inventory(db, *machine, inventory).await?;
+            vec![Change::Machine(*machine)]
+        }
+        Effect::Register { hash, key, machine, credential, at } => {
+            keys::spend(db, *hash, key, *machine, *at).await?;
+            machines::set_credential(db, *machine, Some(*credential)).await?;
+            vec![Change::Machine(*machine), Change::Keys]
+        }
+        Effect::Hold { .. } | Effect::LetGo { .. } | Effect::Avoid { .. } | Effect::Tell(_) => Vec::new(),
+    })
+}

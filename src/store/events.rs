@@ -1,0 +1,109 @@
+//! Events: the durable ones in a table, all of the last ones in a bounded ring, read as one history.
+
+use super::Error;
+use super::sql::{Conn, Row, sql};
+use crate::model::*;
+use std::collections::VecDeque;
+use uuid::Uuid;
+
+/// How many events are kept in memory.
+pub const RING: usize = 10_000;
+
+/// Which events to read. Each field that is set narrows it further.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventFilter {
+    pub machine: Option<MachineId>,
+    pub mac: Option<Mac>,
+    /// Empty means all kinds.
+    pub kinds: Vec<Kind>,
+    /// Only what came after this event.
+    pub after: Option<Uuid>,
+    pub since: Option<Time>,
+    /// At most so many, the newest.
+    pub limit: usize,
+}
+
+impl Default for EventFilter {
+    fn default() -> Self {
+        EventFilter { machine: None, mac: None, kinds: Vec::new(), after: None, since: None, limit: 1000 }
+    }
+}
+
+impl EventFilter {
+    pub fn takes(&self, event: &Event) -> bool {
+        self.machine.is_none_or(|id| event.machine == Some(id))
+            && self.mac.is_none_or(|mac| event.mac == Some(mac))
+            && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            && self.after.is_none_or(|after| event.id > after)
+            && self.since.is_none_or(|since| event.at >= since)
+    }
+
+    /// `,alarm,state,`: what a row's kind is looked up in.
+    fn kinds_text(&self) -> Option<String> {
+        let words: Vec<&str> = self.kinds.iter().map(|kind| kind.word()).collect();
+        (!words.is_empty()).then(|| format!(",{},", words.join(",")))
+    }
+}
+
+/// The last events of this node, durable or not.
+#[derive(Debug, Default)]
+pub struct Ring(VecDeque<Event>);
+
+impl Ring {
+    pub fn push(&mut self, event: Event) {
+        if self.0.len() == RING {
+            self.0.pop_front();
+        }
+        self.0.push_back(event);
+    }
+
+    pub fn newest(&self, filter: &EventFilter) -> Vec<Event> {
+        self.0.iter().rev().filter(|event| filter.takes(event)).take(filter.limit).cloned().collect()
+    }
+}
+
+pub async fn add(db: &mut Conn, event: &Event) -> Result<(), Error> {
+    let insert = "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let statement = sql(insert).text(event.id).int(event.at.0).text(event.kind).text_or_null(event.machine);
+    let statement = statement.text_or_null(event.mac).text_or_null(event.ip).text(&event.text);
+    statement.int_or_null(event.percent).run(db).await.map(drop)
+}
+
+/// The rest of the three questions below: each has its own text so that each can use its own index.
+macro_rules! newest {
+    ($which:literal) => {
+        concat!(
+            "SELECT * FROM events WHERE ",
+            $which,
+            " AND ($2 IS NULL OR $2 LIKE '%,' || kind || ',%') AND id > $3 AND at >= $4
+            AND ($5 IS NULL OR mac = $5) ORDER BY id DESC LIMIT $6"
+        )
+    };
+}
+
+/// The newest durable events.
+pub async fn newest(db: &mut Conn, filter: &EventFilter) -> Result<Vec<Event>, Error> {
+    let (text, of) = match (filter.machine, filter.mac) {
+        (Some(machine), _) => (newest!("machine = $1"), Some(machine.to_string())),
+        (None, Some(mac)) => (newest!("mac = $1"), Some(mac.to_string())),
+        (None, None) => (newest!("$1 IS NULL"), None),
+    };
+    let statement = sql(text).text_or_null(of).text_or_null(filter.kinds_text());
+    let statement = statement.text(filter.after.unwrap_or(Uuid::nil())).int(filter.since.map_or(i64::MIN, |t| t.0));
+    let statement = statement.text_or_null(filter.mac).int(i64::try_from(filter.limit).unwrap_or(i64::MAX));
+    statement.rows(db).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Event, Error> {
+    Ok(Event {
+        id: row.get("id")?,
+        at: Time(row.int("at")?),
+        kind: row.get("kind")?,
+        machine: row.get_or_null("machine")?,
+        mac: row.get_or_null("mac")?,
+        ip: row.get_or_null("ip")?,
+        text: row.text("text")?,
+        percent: row.number_or_null("percent")?,
+    })
+}

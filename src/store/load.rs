@@ -1,0 +1,100 @@
+//! Reading the World: all of it as of one moment, or only what another node says has changed.
+
+use super::sql::{Conn, sql};
+use super::{Change, Error, World, distros, keys, leases, machines, networks, profiles, ranges, sightings, tokens};
+use super::{migrations, tombstones};
+use crate::model::*;
+use std::collections::BTreeMap;
+
+/// Makes the tables that are missing.
+pub async fn migrate(db: &mut Conn) -> Result<(), Error> {
+    db.migrate(&migrations()).await
+}
+
+pub async fn world(db: &mut Conn) -> Result<World, Error> {
+    db.begin_snapshot().await?;
+    let mut world = World::default();
+    for change in [Change::Networks, Change::Ranges, Change::Distros, Change::Profiles, Change::Keys, Change::Tokens] {
+        read_again(db, &change).await?(&mut world);
+    }
+    machines::all(db).await?.into_iter().for_each(|machine| world.put_machine(machine));
+    leases::all(db).await?.into_iter().for_each(|lease| world.put_lease(lease));
+    tombstones::all(db).await?.into_iter().for_each(|tombstone| world.put_tombstone(tombstone));
+    sightings::all(db).await?.into_iter().for_each(|sighting| world.put_sighting(sighting));
+    db.commit().await?;
+    Ok(world)
+}
+
+/// What brings the World up to date with one change: read first, applied later, when the lock is held.
+pub type Update = Box<dyn FnOnce(&mut World) + Send>;
+
+pub async fn read_again(db: &mut Conn, change: &Change) -> Result<Update, Error> {
+    Ok(match change.clone() {
+        Change::Networks => {
+            let networks = networks::all(db).await?;
+            Box::new(move |world| world.put_networks(networks))
+        }
+        Change::Ranges => {
+            let ranges = ranges::all(db).await?;
+            Box::new(move |world| world.ranges = ranges)
+        }
+        Change::Distros => {
+            let distros = by_name(distros::all(db).await?, |distro| &distro.name);
+            Box::new(move |world| world.distros = distros)
+        }
+        Change::Profiles => {
+            let profiles = by_name(profiles::all(db).await?, |profile| &profile.name);
+            Box::new(move |world| world.profiles = profiles)
+        }
+        Change::Keys => {
+            let keys = by_name(keys::all(db).await?, |key| &key.name);
+            Box::new(move |world| world.keys = keys)
+        }
+        Change::Tokens => {
+            let tokens = tokens::all(db).await?;
+            Box::new(move |world| world.tokens = tokens.into_iter().collect())
+        }
+        Change::Machine(id) => {
+            let machine = machines::one(db, id).await?;
+            Box::new(move |world| match machine {
+                Some(machine) => world.put_machine(machine),
+                None => drop(world.drop_machine(id)),
+            })
+        }
+        Change::Tombstone(mac) => {
+            let tombstone = tombstones::one(db, mac).await?;
+            Box::new(move |world| match tombstone {
+                Some(tombstone) => world.put_tombstone(tombstone),
+                None => world.lift_tombstone(mac),
+            })
+        }
+        Change::Lease { network, mac } => {
+            let lease = leases::one(db, &network, mac).await?;
+            Box::new(move |world| match lease {
+                Some(lease) => world.put_lease(lease),
+                None => world.drop_lease(&network, mac),
+            })
+        }
+        Change::Everything => {
+            let all = Box::pin(world(db)).await?;
+            Box::new(move |world| *world = all)
+        }
+    })
+}
+
+fn by_name<T>(all: Vec<T>, name: impl Fn(&T) -> &Name) -> BTreeMap<Name, T> {
+    all.into_iter().map(|noun| (name(&noun).clone(), noun)).collect()
+}
+
+/// The secret that every node of this database shares: whoever comes first makes it.
+pub async fn server_secret(db: &mut Conn) -> Result<[u8; 32], Error> {
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh).expect("the kernel has randomness once it runs services");
+    let insert = "INSERT INTO settings (name, value) VALUES ('server_secret', $1) ON CONFLICT DO NOTHING";
+    db.begin().await?;
+    sql(insert).text(Hash(fresh)).run(db).await?;
+    let row = sql("SELECT value FROM settings WHERE name = 'server_secret'").row(db).await?;
+    db.commit().await?;
+    let Hash(secret) = row.ok_or_else(|| Error::missing("setting", "server_secret"))?.get("value")?;
+    Ok(secret)
+}

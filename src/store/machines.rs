@@ -1,0 +1,185 @@
+//! Machines and their interfaces: their rows, and the compare-and-set of their lives.
+
+use super::error::touched;
+use super::sql::{Conn, Row, sql};
+use super::{Error, check, sightings, tombstones};
+use crate::boot::Step;
+use crate::model::*;
+use std::collections::HashMap;
+
+pub async fn all(db: &mut Conn) -> Result<Vec<Machine>, Error> {
+    let mut interfaces: HashMap<MachineId, Vec<Interface>> = HashMap::new();
+    for row in sql("SELECT * FROM interfaces ORDER BY machine, place").rows(db).await? {
+        interfaces.entry(row.get("machine")?).or_default().push(interface(&row)?);
+    }
+    let rows = sql("SELECT * FROM machines").rows(db).await?;
+    let read = rows.iter().map(|row| machine(row, interfaces.remove(&row.get("id")?).unwrap_or_default()));
+    read.collect()
+}
+
+pub async fn one(db: &mut Conn, id: MachineId) -> Result<Option<Machine>, Error> {
+    let Some(row) = sql("SELECT * FROM machines WHERE id = $1").text(id).row(db).await? else { return Ok(None) };
+    let rows = sql("SELECT * FROM interfaces WHERE machine = $1 ORDER BY place").text(id).rows(db).await?;
+    let interfaces: Result<_, Error> = rows.iter().map(interface).collect();
+    machine(&row, interfaces?).map(Some)
+}
+
+fn interface(row: &Row) -> Result<Interface, Error> {
+    Ok(Interface { mac: row.get("mac")?, ip: row.get_or_null("ip")? })
+}
+
+fn machine(row: &Row, interfaces: Vec<Interface>) -> Result<Machine, Error> {
+    Ok(Machine {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        interfaces,
+        profile: row.get_or_null("profile")?,
+        key: row.get_or_null("activation_key")?,
+        arguments: row.text("arguments")?,
+        variables: row.json("variables")?,
+        state: row.get("state")?,
+        state_at: Time(row.int("state_at")?),
+        install: row.json_or_null("install")?,
+        inventory: row.json_or_null("inventory")?,
+        credential: row.get_or_null("credential")?,
+        created_at: Time(row.int("created_at")?),
+        revision: row.int("revision")?,
+    })
+}
+
+/// Adds a machine that announced itself: where anything of it is taken, somebody else was faster.
+pub async fn enlist(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+    for interface in &machine.interfaces {
+        if tombstones::one(db, interface.mac).await?.is_some() {
+            return Err(Error::Conflict);
+        }
+    }
+    insert(db, machine).await.map_err(|error| match error {
+        Error::Duplicate { .. } => Error::Conflict,
+        other => other,
+    })
+}
+
+/// Adds the machines that an operator listed; tells whose tombstones that lifted.
+pub async fn add(db: &mut Conn, machines: &[Machine]) -> Result<Vec<Mac>, Error> {
+    let around = check::Around::read(db).await?;
+    let mut lifted = Vec::new();
+    for (index, machine) in machines.iter().enumerate() {
+        let one = async {
+            around.check(machine)?;
+            insert(db, machine).await?;
+            lift(db, machine).await
+        };
+        let source = |error: Error| Error::At { index, source: Box::new(error) };
+        lifted.extend(one.await.map_err(source)?);
+    }
+    Ok(lifted)
+}
+
+async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+    let insert = "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
+        install, inventory, credential, created_at, revision)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING";
+    let statement = sql(insert).text(machine.id).text(&machine.name).text_or_null(machine.profile.as_ref());
+    let statement = statement.text_or_null(machine.key.as_ref()).text(&machine.arguments).json(&machine.variables);
+    let statement = statement.text(machine.state).int(machine.state_at.0).json_or_null(machine.install.as_ref());
+    let statement = statement.json_or_null(machine.inventory.as_ref()).text_or_null(machine.credential);
+    let rows = statement.int(machine.created_at.0).int(machine.revision).run(db).await?;
+    touched(rows, || Error::duplicate("name", &machine.name, format!("machine {}", machine.name)))?;
+    insert_interfaces(db, machine).await
+}
+
+async fn insert_interfaces(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+    for (place, interface) in machine.interfaces.iter().enumerate() {
+        let insert = "INSERT INTO interfaces (mac, machine, place, ip) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        let statement = sql(insert).text(interface.mac).text(machine.id).int(place as i64);
+        if statement.text_or_null(interface.ip).run(db).await? == 0 {
+            return Err(holder(db, interface).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Who has the MAC or the address that an interface was refused for.
+async fn holder(db: &mut Conn, interface: &Interface) -> Result<Error, Error> {
+    let select =
+        "SELECT machines.name, interfaces.mac FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE interfaces.mac = $1 OR interfaces.ip = $2 ORDER BY CASE WHEN interfaces.mac = $1 THEN 0 ELSE 1 END";
+    let found = sql(select).text(interface.mac).text_or_null(interface.ip).row(db).await?;
+    let Some(row) = found else { return Ok(Error::Conflict) };
+    let holder = format!("machine {}", row.text("name")?);
+    let same_mac = row.get::<Mac>("mac")? == interface.mac;
+    Ok(match interface.ip {
+        Some(ip) if !same_mac => Error::duplicate("address", ip, holder),
+        _ => Error::duplicate("MAC", interface.mac, holder),
+    })
+}
+
+/// A card that has a record is neither retired nor unknown.
+async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
+    let mut lifted = Vec::new();
+    for interface in &machine.interfaces {
+        sightings::forget(db, interface.mac).await?;
+        if tombstones::lift(db, interface.mac).await? {
+            lifted.push(interface.mac);
+        }
+    }
+    Ok(lifted)
+}
+
+/// Writes what an operator says of a machine, and nothing that it lived through.
+pub async fn set(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
+    check::Around::read(db).await?.check(machine)?;
+    check::name_is_free(db, machine).await?;
+    let update = "UPDATE machines SET name = $3, profile = $4, activation_key = $5, arguments = $6, variables = $7,
+        revision = revision + 1 WHERE id = $1 AND revision = $2";
+    let statement = sql(update).text(machine.id).int(machine.revision).text(&machine.name);
+    let statement = statement.text_or_null(machine.profile.as_ref()).text_or_null(machine.key.as_ref());
+    let rows = statement.text(&machine.arguments).json(&machine.variables).run(db).await?;
+    if rows == 0 {
+        return Err(gone_or_changed(db, machine.id, &machine.name).await?);
+    }
+    sql("DELETE FROM interfaces WHERE machine = $1").text(machine.id).run(db).await?;
+    insert_interfaces(db, machine).await?;
+    lift(db, machine).await
+}
+
+async fn gone_or_changed(db: &mut Conn, id: MachineId, name: impl ToString) -> Result<Error, Error> {
+    Ok(if one(db, id).await?.is_some() { Error::Conflict } else { Error::missing("machine", name) })
+}
+
+/// Its interfaces and install keys go with it; its leases end by themselves, its tombstones stay.
+pub async fn remove(db: &mut Conn, name: &Name) -> Result<MachineId, Error> {
+    let removed = sql("DELETE FROM machines WHERE name = $1 RETURNING id").text(name).row(db).await?;
+    removed.ok_or_else(|| Error::missing("machine", name))?.get("id")
+}
+
+pub async fn step(db: &mut Conn, step: &Step) -> Result<(), Error> {
+    let update = "UPDATE machines SET state = $3, state_at = $4, install = $5, revision = revision + 1
+        WHERE id = $1 AND revision = $2";
+    let statement = sql(update).text(step.machine).int(step.from).text(step.state).int(step.state_at.0);
+    touched(statement.json_or_null(step.install.as_ref()).run(db).await?, || Error::Conflict)
+}
+
+pub async fn set_inventory(db: &mut Conn, id: MachineId, inventory: &serde_json::Value) -> Result<(), Error> {
+    let update = "UPDATE machines SET inventory = $2 WHERE id = $1";
+    touched(sql(update).text(id).json(inventory).run(db).await?, || Error::Conflict)
+}
+
+pub async fn set_credential(db: &mut Conn, id: MachineId, credential: Option<Hash>) -> Result<(), Error> {
+    let update = "UPDATE machines SET credential = $2 WHERE id = $1";
+    touched(sql(update).text(id).text_or_null(credential).run(db).await?, || Error::Conflict)
+}
+
+/// Gives a machine's place on the network, its address included, to another card.
+pub async fn exchange(db: &mut Conn, id: MachineId, old: Mac, new: Mac) -> Result<(), Error> {
+    let select = "SELECT machines.name FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE interfaces.mac = $1";
+    if let Some(row) = sql(select).text(new).row(db).await? {
+        return Err(Error::duplicate("MAC", new, format!("machine {}", row.text("name")?)));
+    }
+    let update = "UPDATE interfaces SET mac = $3 WHERE machine = $1 AND mac = $2";
+    let rows = sql(update).text(id).text(old).text(new).run(db).await?;
+    let text = || format!("machine {id} has no card {old} that {new} could replace: see `kickstand machine show`");
+    touched(rows, || Error::contradiction(text()))
+}

@@ -1,0 +1,263 @@
+//! What survives a restart, and the World in memory that packets are answered from.
+//!
+//! A change goes one way: [`Store::record`] (a decision's effects) or [`Store::edit`] (an operator's word) →
+//! the queue → `writer`, which commits what is waiting in one transaction → the [`World`] → those who wait
+//! for the ticket → [`Store::changes`] and [`Store::feed`]. So whoever holds a completed ticket, or was told
+//! of a change, finds it in the World.
+//!
+//! `sql` is the only file that knows that there are two databases; each noun has a file of queries
+//! (`machines`, `leases`, …) beside `migrations/`; `check` compares records with each other inside the
+//! transaction; `apply` brings the World up to date; `load` and `hear` read what other nodes wrote.
+//!
+//! Deliberately absent: reads from the database while a packet waits, and a second writer of a SQLite file.
+
+mod apply;
+mod change;
+mod check;
+mod distros;
+mod edit;
+mod effects;
+mod error;
+mod events;
+mod file;
+mod hear;
+mod keys;
+mod leases;
+mod load;
+mod machines;
+mod networks;
+mod profiles;
+mod ranges;
+mod sightings;
+mod sql;
+mod tokens;
+mod tombstones;
+mod world;
+mod writer;
+
+pub use change::Change;
+pub use edit::Edit;
+pub use error::Error;
+pub use events::EventFilter;
+pub use world::World;
+
+use crate::boot::{Effect, Tale};
+use crate::model::*;
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::task::{Context, Poll};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+use writer::{Job, Outcome, Work, Writer};
+
+/// How many changes may wait for the database; beyond that they are refused at once.
+const QUEUE: usize = 8192;
+/// How far a listener may fall behind before it is told that it missed something.
+const BEHIND: usize = 4096;
+
+/// Every change of the schema, in order; the shipped ones never change.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "nouns", include_str!("migrations/0001_nouns.sql"))];
+
+fn migrations() -> Migrator {
+    let migration = |(version, name, text): &(i64, &'static str, &'static str)| {
+        Migration::new(*version, (*name).into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
+}
+
+/// The door to everything that lasts. A clone is cheap and is the same store.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    shared: Arc<Shared>,
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// What the store, its writer and its listener have in common.
+struct Shared {
+    database: sql::Database,
+    /// Tells this node's notifications from the others'.
+    node: String,
+    secret: [u8; 32],
+    world: RwLock<World>,
+    ring: Mutex<events::Ring>,
+    changes: broadcast::Sender<Change>,
+    feed: broadcast::Sender<Event>,
+}
+
+impl Store {
+    /// Opens `sqlite:///path/file.db` or `postgres://…`: creates what is missing, brings the schema up to
+    /// date, reads the World and starts the writer.
+    pub async fn open(url: &str) -> Result<Store, Error> {
+        let (database, lock) = sql::Database::at(url).await?;
+        let mut db = database.connect().await?;
+        load::migrate(&mut db).await?;
+        let secret = load::server_secret(&mut db).await?;
+        // Listen first, read second: what is committed in between is read twice, never missed.
+        let ear = database.listen().await?;
+        let world = RwLock::new(load::world(&mut db).await?);
+        let (changes, feed) = (broadcast::channel(BEHIND).0, broadcast::channel(BEHIND).0);
+        let (node, ring) = (Uuid::now_v7().to_string(), Mutex::default());
+        let shared = Arc::new(Shared { database, node, secret, world, ring, changes, feed });
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (to, heard) = mpsc::channel(QUEUE);
+        let outage = writer::Outage::default();
+        let writer = Writer { shared: shared.clone(), jobs: queue, heard, db: Some(db), outage, lock };
+        let mut tasks = vec![tokio::spawn(writer.run())];
+        tasks.extend(ear.map(|ear| tokio::spawn(hear::run(shared.clone(), ear, to))));
+        Ok(Store { jobs, shared, tasks: Arc::new(Mutex::new(tasks)) })
+    }
+
+    /// What is known as of the last commit. Never hold it over an await: the writer waits for it.
+    pub fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.shared.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a decision's effects over and returns at once. All of them are applied or none; to drop the
+    /// ticket does not cancel. What is memory's alone is done before this returns, whatever the database does.
+    pub fn record(&self, effects: Vec<Effect>) -> Ticket {
+        let (done, ticket) = oneshot::channel();
+        let lasts = { effects.iter().any(|effect| effects::must_last(effect, &self.world())) };
+        if lasts {
+            let refused = self.jobs.try_send(Job { work: Work::Effects(effects), done });
+            return Ticket(match refused {
+                Ok(()) => Promise::Waiting(ticket),
+                Err(mpsc::error::TrySendError::Full(_)) => Promise::Refused(Some(Error::Overloaded)),
+                Err(mpsc::error::TrySendError::Closed(_)) => Promise::Refused(Some(Error::Closed)),
+            });
+        }
+        self.shared.remember(effects);
+        let _ = done.send(Ok(()));
+        Ticket(Promise::Waiting(ticket))
+    }
+
+    /// Makes an operator's change, checked against all other records, and writes who made it.
+    pub async fn edit(&self, edit: Edit, by: &str, at: Time) -> Result<(), Error> {
+        self.send(Work::Edit { edit: Box::new(edit), by: by.to_owned(), at }).await
+    }
+
+    async fn send(&self, work: Work) -> Result<(), Error> {
+        let (done, ticket) = oneshot::channel();
+        self.jobs.send(Job { work, done }).await.map_err(|_| Error::Closed)?;
+        ticket.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// What changed, here or on another node. Who falls behind gets `Lagged` and must read everything again.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Every event of this node as it is committed, durable or not.
+    pub fn feed(&self) -> broadcast::Receiver<Event> {
+        self.shared.feed.subscribe()
+    }
+
+    /// History: the database's events (all nodes, the durable kinds) and the ring's (this node, all kinds),
+    /// each once, oldest first.
+    pub async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, Error> {
+        let mut found = BTreeMap::new();
+        if filter.kinds.is_empty() || filter.kinds.iter().any(|kind| kind.is_durable()) {
+            let mut db = self.shared.database.reader().await?;
+            found.extend(events::newest(&mut db, filter).await?.into_iter().map(|event| (event.id, event)));
+        }
+        let recent = self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner).newest(filter);
+        found.extend(recent.into_iter().map(|event| (event.id, event)));
+        let beyond = found.len().saturating_sub(filter.limit);
+        Ok(found.into_values().skip(beyond).collect())
+    }
+
+    /// The single-use key with this hash, spent or not.
+    pub async fn install_key(&self, hash: Hash) -> Result<Option<InstallKey>, Error> {
+        let mut db = self.shared.database.reader().await?;
+        keys::install_key(&mut db, hash).await
+    }
+
+    /// What tokens and keys are derived from: made once, the same on every node, as long as the database lives.
+    pub async fn server_secret(&self) -> Result<[u8; 32], Error> {
+        Ok(self.shared.secret)
+    }
+
+    /// Writes what is queued and ends the writer. Other clones find the store closed.
+    pub async fn close(self) {
+        let _ = self.send(Work::Close).await;
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            let _ = task.await;
+        }
+        self.shared.database.close().await;
+    }
+}
+
+impl Shared {
+    /// After a commit: memory first, then those who listen, then those who wait for their tickets.
+    fn committed(&self, jobs: Vec<Job>, results: Vec<Result<Outcome, Error>>) {
+        let (mut answers, mut outcomes) = (Vec::new(), Vec::new());
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            for (job, result) in jobs.into_iter().zip(results) {
+                answers.push((job.done, result.as_ref().map(drop).map_err(Clone::clone)));
+                let Ok(outcome) = result else { continue };
+                outcomes.push(outcome);
+                match job.work {
+                    Work::Effects(effects) => effects.into_iter().for_each(|effect| world.apply(effect)),
+                    Work::Edit { edit, .. } => world.apply_edit(*edit),
+                    Work::Close => {}
+                }
+            }
+        }
+        for outcome in outcomes {
+            outcome.changes.into_iter().for_each(|change| drop(self.changes.send(change)));
+            outcome.events.into_iter().for_each(|event| self.tell(event));
+        }
+        answers.into_iter().for_each(|(done, answer)| drop(done.send(answer)));
+    }
+
+    /// Effects that are memory's alone.
+    fn remember(&self, effects: Vec<Effect>) {
+        let (tales, others): (Vec<_>, Vec<_>) = effects.into_iter().partition(|e| matches!(e, Effect::Tell(_)));
+        if others.iter().any(|effect| matches!(effect, Effect::See(_))) {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            others.into_iter().for_each(|effect| world.apply(effect));
+        }
+        let tales =
+            tales.into_iter().filter_map(|effect| if let Effect::Tell(tale) = effect { Some(tale) } else { None });
+        tales.for_each(|tale: Tale| self.tell(tale.named(Uuid::now_v7())));
+    }
+
+    fn tell(&self, event: Event) {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+        let _ = self.feed.send(event);
+    }
+
+    /// What other nodes changed.
+    fn refreshed(&self, updates: Vec<load::Update>, changes: Vec<Change>) {
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            updates.into_iter().for_each(|update| update(&mut world));
+        }
+        changes.into_iter().for_each(|change| drop(self.changes.send(change)));
+    }
+}
+
+/// A promise that effects are committed: the reply waits for it, the loop does not.
+pub struct Ticket(Promise);
+
+enum Promise {
+    Waiting(oneshot::Receiver<Result<(), Error>>),
+    Refused(Option<Error>),
+}
+
+impl Future for Ticket {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Promise::Waiting(ticket) => Pin::new(ticket).poll(cx).map(|done| done.unwrap_or(Err(Error::Closed))),
+            Promise::Refused(error) => Poll::Ready(Err(error.take().unwrap_or(Error::Closed))),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Profiles: their rows.
+
+use super::error::touched;
+use super::sql::{Conn, Row, Statement, sql};
+use super::{Error, check};
+use crate::model::*;
+
+pub async fn all(db: &mut Conn) -> Result<Vec<Profile>, Error> {
+    sql("SELECT * FROM profiles ORDER BY name").rows(db).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Profile, Error> {
+    Ok(Profile {
+        name: row.get("name")?,
+        parent: row.get_or_null("parent")?,
+        distro: row.get_or_null("distro")?,
+        template: row.text_or_null("template")?,
+        arguments: row.text("arguments")?,
+        key: row.get_or_null("activation_key")?,
+        variables: row.json("variables")?,
+    })
+}
+
+fn bind(statement: Statement, profile: &Profile) -> Statement {
+    statement
+        .text(&profile.name)
+        .text_or_null(profile.parent.as_ref())
+        .text_or_null(profile.distro.as_ref())
+        .text_or_null(profile.template.as_ref())
+        .text(&profile.arguments)
+        .text_or_null(profile.key.as_ref())
+        .json(&profile.variables)
+}
+
+pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
+    check::profile(db, profile).await?;
+    let insert = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_key, variables)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+    let taken = || Error::duplicate("name", &profile.name, format!("profile {}", profile.name));
+    touched(bind(sql(insert), profile).run(db).await?, taken)
+}
+
+pub async fn set(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
+    check::profile(db, profile).await?;
+    let update = "UPDATE profiles SET parent = $2, distro = $3, template = $4, arguments = $5, activation_key = $6,
+        variables = $7 WHERE name = $1";
+    touched(bind(sql(update), profile).run(db).await?, || Error::missing("profile", &profile.name))
+}
+
+pub async fn remove(db: &mut Conn, name: &Name) -> Result<(), Error> {
+    let users = sql("SELECT 'profile ' || name AS holder FROM profiles WHERE parent = $1
+        UNION ALL SELECT 'range ' || name FROM ranges WHERE profile = $1
+        UNION ALL SELECT 'network ' || name FROM networks WHERE profile = $1
+        UNION ALL SELECT 'machine ' || name FROM machines WHERE profile = $1 LIMIT 1");
+    check::unused(db, "profile", name, users).await?;
+    let rows = sql("DELETE FROM profiles WHERE name = $1").text(name).run(db).await?;
+    touched(rows, || Error::missing("profile", name))
+}

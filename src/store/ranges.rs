@@ -1,0 +1,37 @@
+//! Address ranges that name a profile: their rows.
+
+use super::error::touched;
+use super::sql::{Conn, Row, Statement, sql};
+use super::{Error, check};
+use crate::model::*;
+
+pub async fn all(db: &mut Conn) -> Result<Vec<Range>, Error> {
+    sql("SELECT * FROM ranges ORDER BY name").rows(db).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Range, Error> {
+    let (name, network) = (row.get("name")?, row.get("network")?);
+    Ok(Range { name, network, span: row.get("span")?, profile: row.get("profile")? })
+}
+
+fn bind(statement: Statement, range: &Range) -> Statement {
+    statement.text(&range.name).text(&range.network).text(range.span).text(&range.profile)
+}
+
+pub async fn add(db: &mut Conn, range: &Range) -> Result<(), Error> {
+    check::range(db, range).await?;
+    let insert = "INSERT INTO ranges (name, network, span, profile) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    let taken = || Error::duplicate("name", &range.name, format!("range {}", range.name));
+    touched(bind(sql(insert), range).run(db).await?, taken)
+}
+
+pub async fn set(db: &mut Conn, range: &Range) -> Result<(), Error> {
+    check::range(db, range).await?;
+    let update = "UPDATE ranges SET network = $2, span = $3, profile = $4 WHERE name = $1";
+    touched(bind(sql(update), range).run(db).await?, || Error::missing("range", &range.name))
+}
+
+pub async fn remove(db: &mut Conn, name: &Name) -> Result<(), Error> {
+    let rows = sql("DELETE FROM ranges WHERE name = $1").text(name).run(db).await?;
+    touched(rows, || Error::missing("range", name))
+}

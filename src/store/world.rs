@@ -1,0 +1,259 @@
+//! The World: what packets need to know, in memory, as of the last commit. Pure: no database, no clock.
+
+use super::sightings;
+use crate::boot::Standing;
+use crate::model::*;
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Default)]
+pub struct World {
+    pub networks: BTreeMap<Name, Network>,
+    pub ranges: Vec<Range>,
+    pub distros: BTreeMap<Name, Distro>,
+    pub profiles: BTreeMap<Name, Profile>,
+    pub keys: BTreeMap<Name, ActivationKey>,
+    pub tokens: HashMap<Hash, (Name, Time)>,
+    machines: HashMap<MachineId, Machine>,
+    names: BTreeMap<Name, MachineId>,
+    macs: HashMap<Mac, MachineId>,
+    ips: HashMap<Ipv4Addr, Mac>,
+    boots: HashMap<Hash, MachineId>,
+    reports: HashMap<Hash, MachineId>,
+    credentials: HashMap<Hash, MachineId>,
+    leases: HashMap<Name, Leases>,
+    tombstones: HashMap<Mac, Tombstone>,
+    sightings: HashMap<Mac, Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Leases {
+    by_mac: HashMap<Mac, Lease>,
+    by_ip: HashMap<Ipv4Addr, Mac>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    sighting: Sighting,
+    /// When its row was last written, which is more seldom than it is heard.
+    kept_at: Time,
+}
+
+/// How old a sighting's row may be.
+const SIGHTING_SECS: u32 = 60;
+
+impl World {
+    pub fn machine(&self, id: MachineId) -> Option<&Machine> {
+        self.machines.get(&id)
+    }
+
+    pub fn machine_named(&self, name: &Name) -> Option<&Machine> {
+        self.machine(*self.names.get(name)?)
+    }
+
+    pub fn machine_with_mac(&self, mac: Mac) -> Option<&Machine> {
+        self.machine(*self.macs.get(&mac)?)
+    }
+
+    /// The machine whose current boot has this token, which opens its answer file.
+    pub fn machine_with_token(&self, token: Hash) -> Option<&Machine> {
+        self.machine(*self.boots.get(&token)?)
+    }
+
+    /// The machine whose current boot has this report URL.
+    pub fn machine_with_report(&self, report: Hash) -> Option<&Machine> {
+        self.machine(*self.reports.get(&report)?)
+    }
+
+    pub fn machine_with_credential(&self, credential: Hash) -> Option<&Machine> {
+        self.machine(*self.credentials.get(&credential)?)
+    }
+
+    /// In the order of their names.
+    pub fn machines(&self) -> impl Iterator<Item = &Machine> {
+        self.names.values().filter_map(|id| self.machine(*id))
+    }
+
+    pub fn standing(&self, mac: Mac) -> Standing<'_> {
+        let machine = self.machine_with_mac(mac).map(Standing::Machine);
+        machine.or_else(|| self.tombstone(mac).map(Standing::Retired)).unwrap_or(Standing::Unknown)
+    }
+
+    /// Whose card a record gives this address to.
+    pub fn reserved(&self, ip: Ipv4Addr) -> Option<Mac> {
+        self.ips.get(&ip).copied()
+    }
+
+    /// The smallest network that holds an address.
+    pub fn network_of(&self, ip: Ipv4Addr) -> Option<&Network> {
+        self.networks.values().filter(|network| network.cidr.contains(ip)).max_by_key(|network| network.cidr.prefix())
+    }
+
+    pub fn lease(&self, network: &Name, mac: Mac) -> Option<&Lease> {
+        self.leases.get(network)?.by_mac.get(&mac)
+    }
+
+    pub fn lease_at(&self, network: &Name, ip: Ipv4Addr) -> Option<&Lease> {
+        let leases = self.leases.get(network)?;
+        leases.by_mac.get(leases.by_ip.get(&ip)?)
+    }
+
+    /// Ended ones too: a client that comes back gets its address again.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.values().flat_map(|leases| leases.by_mac.values())
+    }
+
+    pub fn tombstone(&self, mac: Mac) -> Option<&Tombstone> {
+        self.tombstones.get(&mac)
+    }
+
+    pub fn sighting(&self, mac: Mac) -> Option<&Sighting> {
+        self.sightings.get(&mac).map(|seen| &seen.sighting)
+    }
+
+    pub fn sightings(&self) -> impl Iterator<Item = &Sighting> {
+        self.sightings.values().map(|seen| &seen.sighting)
+    }
+}
+
+/// Writing, for `apply` and for what was read from the database. The indexes are kept here and nowhere else.
+impl World {
+    pub(super) fn put_machine(&mut self, machine: Machine) {
+        self.drop_machine(machine.id);
+        let id = machine.id;
+        self.names.insert(machine.name.clone(), id);
+        for interface in &machine.interfaces {
+            self.macs.insert(interface.mac, id);
+            self.ips.extend(interface.ip.map(|ip| (ip, interface.mac)));
+            self.sightings.remove(&interface.mac);
+        }
+        if let Some(boot) = machine.install.as_ref().and_then(|install| install.boot.as_ref()) {
+            self.boots.insert(boot.token, id);
+            self.reports.insert(boot.report, id);
+        }
+        self.credentials.extend(machine.credential.map(|hash| (hash, id)));
+        self.machines.insert(id, machine);
+    }
+
+    pub(super) fn drop_machine(&mut self, id: MachineId) -> Option<Machine> {
+        let machine = self.machines.remove(&id)?;
+        self.names.unlink(&machine.name, &id);
+        for interface in &machine.interfaces {
+            self.macs.unlink(&interface.mac, &id);
+            if let Some(ip) = interface.ip {
+                self.ips.unlink(&ip, &interface.mac);
+            }
+        }
+        if let Some(boot) = machine.install.as_ref().and_then(|install| install.boot.as_ref()) {
+            self.boots.unlink(&boot.token, &id);
+            self.reports.unlink(&boot.report, &id);
+        }
+        if let Some(hash) = machine.credential {
+            self.credentials.unlink(&hash, &id);
+        }
+        Some(machine)
+    }
+
+    /// Changes a machine that is known, and its indexes with it.
+    pub(super) fn with_machine(&mut self, id: MachineId, change: impl FnOnce(&mut Machine)) {
+        if let Some(mut machine) = self.drop_machine(id) {
+            change(&mut machine);
+            self.put_machine(machine);
+        }
+    }
+
+    pub(super) fn put_lease(&mut self, lease: Lease) {
+        self.drop_lease(&lease.network, lease.mac);
+        let leases = self.leases.entry(lease.network.clone()).or_default();
+        if let Some(previous) = leases.by_ip.insert(lease.ip, lease.mac) {
+            leases.by_mac.remove(&previous);
+        }
+        leases.by_mac.insert(lease.mac, lease);
+    }
+
+    pub(super) fn drop_lease(&mut self, network: &Name, mac: Mac) {
+        let Some(leases) = self.leases.get_mut(network) else { return };
+        if let Some(old) = leases.by_mac.remove(&mac) {
+            leases.by_ip.unlink(&old.ip, &mac);
+        }
+    }
+
+    pub(super) fn end_lease(&mut self, network: &Name, mac: Mac, at: Time) {
+        let lease = self.leases.get_mut(network).and_then(|leases| leases.by_mac.get_mut(&mac));
+        if let Some(lease) = lease {
+            lease.ends_at = lease.ends_at.min(at);
+        }
+    }
+
+    pub(super) fn forget_card(&mut self, mac: Mac) {
+        let networks: Vec<Name> = self.leases.keys().cloned().collect();
+        networks.iter().for_each(|network| self.drop_lease(network, mac));
+        self.sightings.remove(&mac);
+    }
+
+    pub(super) fn put_networks(&mut self, networks: impl IntoIterator<Item = Network>) {
+        self.networks = networks.into_iter().map(|network| (network.name.clone(), network)).collect();
+        self.leases.retain(|name, _| self.networks.contains_key(name));
+    }
+
+    pub(super) fn put_tombstone(&mut self, tombstone: Tombstone) {
+        self.tombstones.insert(tombstone.mac, tombstone);
+    }
+
+    pub(super) fn lift_tombstone(&mut self, mac: Mac) {
+        self.tombstones.remove(&mac);
+    }
+
+    /// Whether this sighting is news enough to be written down.
+    pub(super) fn is_news(&self, sighting: &Sighting) -> bool {
+        let seen = self.sightings.get(&sighting.mac);
+        !self.macs.contains_key(&sighting.mac)
+            && seen.is_none_or(|seen| sighting.last_at.secs_since(seen.kept_at) >= SIGHTING_SECS)
+    }
+
+    pub(super) fn put_sighting(&mut self, mut sighting: Sighting) {
+        if self.macs.contains_key(&sighting.mac) {
+            return;
+        }
+        let mut kept_at = sighting.last_at;
+        match self.sightings.get(&sighting.mac) {
+            Some(seen) => {
+                sighting.first_at = sighting.first_at.min(seen.sighting.first_at);
+                if !self.is_news(&sighting) {
+                    kept_at = seen.kept_at;
+                }
+            }
+            None if self.sightings.len() >= sightings::LIMIT => self.drop_oldest_sighting(),
+            None => {}
+        }
+        self.sightings.insert(sighting.mac, Seen { sighting, kept_at });
+    }
+
+    fn drop_oldest_sighting(&mut self) {
+        let oldest = self.sightings.values().min_by_key(|seen| (seen.sighting.last_at, seen.sighting.mac));
+        if let Some(mac) = oldest.map(|seen| seen.sighting.mac) {
+            self.sightings.remove(&mac);
+        }
+    }
+}
+
+/// Removes an index entry only where it still points to the one that leaves.
+trait Unlink<K, V> {
+    fn unlink(&mut self, key: &K, value: &V);
+}
+
+impl<K: Eq + std::hash::Hash, V: PartialEq> Unlink<K, V> for HashMap<K, V> {
+    fn unlink(&mut self, key: &K, value: &V) {
+        if self.get(key) == Some(value) {
+            self.remove(key);
+        }
+    }
+}
+
+impl<K: Ord, V: PartialEq> Unlink<K, V> for BTreeMap<K, V> {
+    fn unlink(&mut self, key: &K, value: &V) {
+        if self.get(key) == Some(value) {
+            self.remove(key);
+        }
+    }
+}
