@@ -168,7 +168,7 @@ fn fetch_with_progress(
 fn run_register(arguments: &[&str]) -> Result<(), Error> {
     no_more(arguments)?;
     let inventory = inventory::gather(Path::new("/"));
-    let outcome = register::run(Patience::LONG, &register::Places::default(), inventory)?;
+    let outcome = register::run(Patience::NORMAL, &register::Places::default(), inventory)?;
     println!("kickstand-agent: {outcome}");
     Ok(())
 }
