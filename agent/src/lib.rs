@@ -1,3 +1,22 @@
 //! The agent: installs from the live system, registers the installed one.
+//!
+//! In the live system [`install`] fetches the answer file and runs it; the answer file, a shell script, calls the
+//! agent again to tell how far it is ([`report`]) and to bring the image through a restart of the server ([`fetch`]).
+//! On the installed system [`register`] turns the single-use key into an identity, once, and afterwards only tells
+//! the [`inventory`].
+//!
+//! Everything goes through [`client`], which decides what is worth another attempt ([`retry`]). The JSON is in
+//! [`wire`], which the server compiles too. Deliberately absent: TLS, redirects and chunked uploads.
 
 pub mod wire;
+
+pub mod client;
+pub mod retry;
+
+pub mod fetch;
+pub mod install;
+pub mod inventory;
+pub mod register;
+pub mod report;
+
+pub mod command;

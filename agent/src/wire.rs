@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 /// What an installer tells about itself: `POST {report URL}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case", deny_unknown_fields)]
+// One lives at a time, from a request body to a decision: a box would only be in the way.
+#[allow(clippy::large_enum_variant)]
 pub enum Report {
     /// The installer runs.
     Started,

@@ -1,0 +1,247 @@
+//! The command line: one row for each command, and what its outcome means to who called it.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use crate::retry::Patience;
+use crate::wire::Report;
+use crate::{client, fetch, install, inventory, register, report};
+
+/// How a command ended, as its caller sees it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}\n{USAGE}")]
+    Usage(String),
+    #[error("KICKSTAND_REPORT is not set: the answer file exports it, with the address for its reports")]
+    NoReportUrl,
+    #[error("the report was not taken: {0}")]
+    Report(client::Error),
+    #[error(transparent)]
+    Install(#[from] install::Error),
+    #[error(transparent)]
+    Fetch(#[from] fetch::Error),
+    #[error(transparent)]
+    Register(#[from] register::Error),
+}
+
+impl Error {
+    /// 1: no use to repeat; 2: called wrongly; 75 (EX_TEMPFAIL): the server was away, repeat later.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage(_) | Error::NoReportUrl => 2,
+            Error::Register(error) if error.is_temporary() => 75,
+            _ => 1,
+        }
+    }
+}
+
+type Run = fn(&[&str]) -> Result<(), Error>;
+
+const COMMANDS: &[(&str, Run)] = &[
+    ("install", run_install),
+    ("report", run_report),
+    ("fetch", run_fetch),
+    ("register", run_register),
+    ("inventory", run_inventory),
+];
+
+pub const USAGE: &str = "\
+usage: kickstand-agent install
+           fetch the answer file that kickstand.answer= on the kernel line names, and run it
+       kickstand-agent report started|inventory|progress PERCENT MESSAGE|done|failed MESSAGE
+           tell the server, at $KICKSTAND_REPORT, how the install goes
+       kickstand-agent fetch URL [--from PERCENT --to PERCENT MESSAGE]
+           write URL to standard output, resuming as often as needed, and report progress
+       kickstand-agent register
+           register with the key in /etc/kickstand/agent.json, or only send the inventory
+       kickstand-agent inventory
+           print what this machine is made of
+       kickstand-agent --version";
+
+/// Runs the command that `arguments` (without the program's name) ask for.
+pub fn run(arguments: &[&str]) -> Result<(), Error> {
+    let (name, rest) = match arguments {
+        [] => return Err(Error::Usage("no command given".to_owned())),
+        ["--version" | "-V"] => {
+            println!("kickstand-agent {}", env!("CARGO_PKG_VERSION"));
+            return Ok(());
+        }
+        ["--help" | "-h"] => {
+            println!("{USAGE}");
+            return Ok(());
+        }
+        [name, rest @ ..] => (name, rest),
+    };
+    match COMMANDS.iter().find(|(known, _)| known == name) {
+        Some((_, command)) => command(rest),
+        None => Err(Error::Usage(format!("no such command: {name}"))),
+    }
+}
+
+fn run_install(arguments: &[&str]) -> Result<(), Error> {
+    no_more(arguments)?;
+    Ok(install::run(Patience::NORMAL, &install::Places::default())?)
+}
+
+fn run_report(arguments: &[&str]) -> Result<(), Error> {
+    let report = parse_report(arguments)?;
+    let outcome =
+        report_url().and_then(|url| report::send(&url, &report).map_err(|failure| Error::Report(failure.into_inner())));
+    match (outcome, report) {
+        // An install never fails because nobody watched it.
+        (Err(error), Report::Progress { .. }) => {
+            eprintln!("kickstand-agent: {error}");
+            Ok(())
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn parse_report(arguments: &[&str]) -> Result<Report, Error> {
+    Ok(match arguments {
+        ["started"] => Report::Started,
+        ["done"] => Report::Done,
+        ["inventory"] => Report::Inventory { inventory: inventory::gather(Path::new("/")) },
+        ["progress", percent, message] => {
+            Report::Progress { percent: parse_percent(percent)?, message: (*message).to_owned() }
+        }
+        ["failed", message] => Report::Failed { message: (*message).to_owned() },
+        _ => return Err(Error::Usage("report: which stage?".to_owned())),
+    })
+}
+
+fn parse_percent(text: &str) -> Result<u8, Error> {
+    match text.parse() {
+        Ok(percent @ 0..=100) => Ok(percent),
+        _ => Err(Error::Usage(format!("not a percentage: {text}"))),
+    }
+}
+
+fn report_url() -> Result<String, Error> {
+    std::env::var("KICKSTAND_REPORT").map_err(|_| Error::NoReportUrl)
+}
+
+fn run_fetch(arguments: &[&str]) -> Result<(), Error> {
+    let mut output = io::stdout().lock();
+    match arguments {
+        [url] => {
+            fetch::stream(Patience::NORMAL, url, &mut output, |_, _| {})?;
+            Ok(())
+        }
+        [url, "--from", from, "--to", to, message] => {
+            let gauge = fetch::Gauge::new(parse_percent(from)?, parse_percent(to)?);
+            fetch_with_progress(&report_url()?, url, gauge, message, &mut output)
+        }
+        _ => Err(Error::Usage("fetch: which URL?".to_owned())),
+    }
+}
+
+/// Reports from a thread of its own: the download never waits for a report, a late report is overtaken by the next.
+fn fetch_with_progress(
+    report_url: &str,
+    url: &str,
+    mut gauge: fetch::Gauge,
+    message: &str,
+    output: &mut dyn io::Write,
+) -> Result<(), Error> {
+    let (sender, receiver) = mpsc::sync_channel::<u8>(1);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for percent in receiver {
+                let message = message.to_owned();
+                report::send_or_warn(report_url, &Report::Progress { percent, message });
+            }
+        });
+        fetch::stream(Patience::NORMAL, url, output, |written, total| {
+            if let Some(percent) = gauge.step(written, total, Instant::now()) {
+                let _ = sender.try_send(percent);
+            }
+        })?;
+        drop(sender);
+        Ok(())
+    })
+}
+
+fn run_register(arguments: &[&str]) -> Result<(), Error> {
+    no_more(arguments)?;
+    let inventory = inventory::gather(Path::new("/"));
+    let outcome = register::run(Patience::NORMAL, &register::Places::default(), inventory)?;
+    println!("kickstand-agent: {outcome}");
+    Ok(())
+}
+
+fn run_inventory(arguments: &[&str]) -> Result<(), Error> {
+    no_more(arguments)?;
+    let inventory = inventory::gather(Path::new("/"));
+    let text = serde_json::to_string_pretty(&inventory).expect("string keys only");
+    println!("{text}");
+    Ok(())
+}
+
+fn no_more(arguments: &[&str]) -> Result<(), Error> {
+    match arguments {
+        [] => Ok(()),
+        [first, ..] => Err(Error::Usage(format!("unexpected argument: {first}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::{ScriptedServer, answer};
+
+    #[test]
+    fn every_command_is_in_the_usage() {
+        for (name, _) in COMMANDS {
+            assert!(USAGE.contains(&format!("kickstand-agent {name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn reports_are_parsed_before_anything_is_sent() {
+        let progress = Report::Progress { percent: 40, message: "unpacking".to_owned() };
+        assert_eq!(parse_report(&["progress", "40", "unpacking"]).unwrap(), progress);
+        assert_eq!(parse_report(&["done"]).unwrap(), Report::Done);
+        for wrong in [
+            &["progress", "101", "x"][..],
+            &["progress", "-1", "x"],
+            &["progress", "40"],
+            &["done", "x"],
+            &["finished"],
+            &[],
+        ] {
+            assert_eq!(parse_report(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_shows_the_usage() {
+        let error = run(&["destroy"]).unwrap_err();
+        assert!(error.to_string().contains("no such command: destroy\nusage:"));
+    }
+
+    #[test]
+    fn a_download_reports_its_progress_on_the_way() {
+        let file = ScriptedServer::start(vec![answer("200 OK", "0123456789")]);
+        let reports = ScriptedServer::start(vec![answer("204 No Content", "")]);
+        let mut output = Vec::new();
+        let gauge = fetch::Gauge::new(20, 70);
+        fetch_with_progress(&reports.url, &file.url, gauge, "unpacking", &mut output).unwrap();
+        assert_eq!(output, b"0123456789");
+        let report = r#"{"stage":"progress","percent":70,"message":"unpacking"}"#;
+        assert!(reports.asked()[0].ends_with(report), "{:?}", reports.asked());
+    }
+
+    #[test]
+    fn a_lost_progress_report_does_not_fail_the_download() {
+        let file = ScriptedServer::start(vec![answer("200 OK", "0123456789")]);
+        let reports = ScriptedServer::start(vec![answer("410 Gone", "")]);
+        let mut output = Vec::new();
+        let gauge = fetch::Gauge::new(20, 70);
+        fetch_with_progress(&reports.url, &file.url, gauge, "unpacking", &mut output).unwrap();
+        assert_eq!(output, b"0123456789");
+    }
+}

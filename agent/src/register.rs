@@ -1,0 +1,221 @@
+//! On the installed system: turns the single-use key into an identity, once, and tells the inventory at each boot.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::client;
+use crate::retry::{Failure, Patience, retry};
+use crate::wire::{Identity, Inventory, Registration};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read {path}: {cause}")]
+    Read { path: PathBuf, cause: io::Error },
+    #[error("{path} is not what it should be: {cause}\nArm this machine and install it again, or restore the file.")]
+    Malformed { path: PathBuf, cause: serde_json::Error },
+    #[error("cannot write {path}: {cause}")]
+    Write { path: PathBuf, cause: io::Error },
+    #[error(
+        "{path} holds no key and there is no identity: this system was registered once and its identity is lost.\nArm the machine on the server and install it again."
+    )]
+    NoKey { path: PathBuf },
+    #[error("the server does not register this machine: {0}")]
+    Refused(client::Error),
+    #[error("the server did not answer: {0}")]
+    Away(client::Error),
+    #[error("the server's answer is not an identity: {0}")]
+    Answer(serde_json::Error),
+}
+
+impl Error {
+    /// Whether the same attempt may succeed later, so that the service manager tries again.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Error::Away(_))
+    }
+}
+
+/// `agent.json`, which the installer leaves: where the server is, and the key until it is spent.
+#[derive(Debug, Serialize, Deserialize)]
+struct Settings {
+    server: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// Where things are: elsewhere in tests.
+pub struct Places {
+    pub settings: PathBuf,
+    pub identity: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Places {
+        Places { settings: "/etc/kickstand/agent.json".into(), identity: "/var/lib/kickstand/identity.json".into() }
+    }
+}
+
+/// Registers this system unless it has an identity; then only tells the inventory.
+///
+/// Called at each boot, and again when the power failed between any two of its steps. Gives a sentence for the log.
+pub fn run(patience: Patience, places: &Places, inventory: Inventory) -> Result<String, Error> {
+    let settings: Settings = read(&places.settings)?;
+    let server = settings.server.trim_end_matches('/');
+    if places.identity.exists() {
+        let identity: Identity = read(&places.identity)?;
+        forget_key(&places.settings, &settings)?;
+        let url = format!("{server}/agent/inventory");
+        ask(patience, &url, Some(&identity.credential), &inventory)?;
+        let Identity { name, system_id, .. } = identity;
+        return Ok(format!("{name} ({system_id}) is registered; inventory sent"));
+    }
+    let key = settings.key.clone().ok_or_else(|| Error::NoKey { path: places.settings.clone() })?;
+    let url = format!("{server}/agent/register");
+    let answer = ask(patience, &url, None, &Registration { key, inventory })?;
+    let identity: Identity = serde_json::from_str(&answer).map_err(Error::Answer)?;
+    // The identity is on the disk before the key leaves it.
+    write(&places.identity, &identity)?;
+    forget_key(&places.settings, &settings)?;
+    let Identity { name, system_id, .. } = identity;
+    Ok(format!("registered as {name} ({system_id})"))
+}
+
+fn ask(patience: Patience, url: &str, bearer: Option<&str>, message: &impl Serialize) -> Result<String, Error> {
+    retry(patience, || client::post(url, bearer, message)).map_err(|failure| match failure {
+        Failure::Again(error) => Error::Away(error),
+        Failure::Final(error) => Error::Refused(error),
+    })
+}
+
+/// A spent key is of no use to anyone, but it is nobody's business either.
+fn forget_key(path: &Path, settings: &Settings) -> Result<(), Error> {
+    if settings.key.is_none() {
+        return Ok(());
+    }
+    let server = settings.server.clone();
+    write(path, &Settings { server, key: None })
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+    serde_json::from_str(&text).map_err(|cause| Error::Malformed { path: path.to_owned(), cause })
+}
+
+/// Replaces the file as a whole, for root only; it is on the disk when this returns.
+fn write(path: &Path, content: &impl Serialize) -> Result<(), Error> {
+    let folder = path.parent().expect("both files live in a folder");
+    let next = path.with_extension("json.new");
+    let text = serde_json::to_string_pretty(content).expect("string keys only") + "\n";
+    let replace = || {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, path)?;
+        // The new name is durable only with its folder.
+        fs::File::open(folder)?.sync_all()
+    };
+    replace().map_err(|cause| Error::Write { path: path.to_owned(), cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::client::tests::{ScriptedServer, answer};
+    use crate::retry::tests::BRISK;
+
+    const IDENTITY: &str = r#"{"system_id":"s-1","name":"node1","credential":"secret"}"#;
+
+    struct System {
+        folder: tempfile::TempDir,
+    }
+
+    impl System {
+        fn installed(server: &str) -> System {
+            let system = System { folder: tempfile::tempdir().unwrap() };
+            let settings = format!(r#"{{"server":"{server}","key":"k-1"}}"#);
+            fs::write(system.places().settings, settings).unwrap();
+            system
+        }
+
+        fn places(&self) -> Places {
+            Places {
+                settings: self.folder.path().join("agent.json"),
+                identity: self.folder.path().join("lib/identity.json"),
+            }
+        }
+
+        fn boots(&self) -> Result<String, Error> {
+            run(BRISK, &self.places(), Inventory::default())
+        }
+
+        fn settings(&self) -> String {
+            fs::read_to_string(self.places().settings).unwrap()
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn registers_once_and_keeps_the_identity_instead_of_the_key() {
+        let server = ScriptedServer::start(vec![
+            answer("503 Starting", ""),
+            answer("200 OK", IDENTITY),
+            answer("204 No Content", ""),
+        ]);
+        let system = System::installed(&server.url);
+        assert_eq!(system.boots().unwrap(), "registered as node1 (s-1)");
+        assert!(!system.settings().contains("k-1"));
+        assert_eq!(mode(&system.places().settings), 0o600);
+        assert_eq!(mode(&system.places().identity), 0o600);
+
+        system.boots().unwrap();
+        let asked = server.asked();
+        assert!(asked[1].starts_with("POST /agent/register ") && asked[1].contains(r#""key":"k-1""#));
+        assert!(asked[2].starts_with("POST /agent/inventory "));
+        assert!(asked[2].to_lowercase().contains("authorization: bearer secret"));
+    }
+
+    #[test]
+    fn a_refusal_is_final_and_changes_nothing() {
+        let server = ScriptedServer::start(vec![answer("403 Forbidden", "key spent")]);
+        let system = System::installed(&server.url);
+        let error = system.boots().unwrap_err();
+        assert!(matches!(error, Error::Refused(_)) && !error.is_temporary());
+        assert!(error.to_string().ends_with("403: key spent"));
+        assert!(system.settings().contains("k-1") && !system.places().identity.exists());
+    }
+
+    #[test]
+    fn power_lost_before_the_key_was_forgotten_does_not_register_twice() {
+        let server = ScriptedServer::start(vec![answer("204 No Content", "")]);
+        let system = System::installed(&server.url);
+        fs::create_dir(system.folder.path().join("lib")).unwrap();
+        fs::write(system.places().identity, IDENTITY).unwrap();
+        system.boots().unwrap();
+        assert!(server.asked()[0].starts_with("POST /agent/inventory "));
+        assert!(!system.settings().contains("k-1"));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_identity_keeps_the_key() {
+        let server = ScriptedServer::start(vec![answer("200 OK", "<html>hotel wifi</html>")]);
+        let system = System::installed(&server.url);
+        assert!(matches!(system.boots(), Err(Error::Answer(_))));
+        assert!(system.settings().contains("k-1") && !system.places().identity.exists());
+    }
+
+    #[test]
+    fn neither_key_nor_identity_says_what_to_do() {
+        let system = System::installed("http://127.0.0.1:9");
+        fs::write(system.places().settings, r#"{"server":"http://127.0.0.1:9"}"#).unwrap();
+        assert!(system.boots().unwrap_err().to_string().contains("Arm the machine"));
+    }
+}
