@@ -49,7 +49,9 @@ fn store_kind(error: &store::Error) -> ErrorKind {
         Missing { .. } => ErrorKind::Missing,
         Contradiction { .. } => ErrorKind::Invalid,
         At { source, .. } => store_kind(source),
-        ReadOnly | Full | Unreachable => ErrorKind::Unavailable,
+        ReadOnly { .. } | Full { .. } | Unreachable { .. } | Busy { .. } | SyncFailed { .. } | Overloaded | Closed => {
+            ErrorKind::Unavailable
+        }
         _ => ErrorKind::Internal,
     }
 }

@@ -30,8 +30,7 @@ impl Dish {
         (mac, ip): (Mac, Ipv4Addr),
         (network, here): (&Network, Here),
     ) -> Result<Dish, Error> {
-        let recipe =
-            recipe::recipe(profile, Some(machine), &world.profiles, &world.distros).map_err(Error::Invalid)?;
+        let recipe = recipe::recipe(profile, Some(machine), &world.profiles, &world.distros).map_err(Error::Invalid)?;
         if let Some(text) = family::lacks(&recipe) {
             return Err(Error::Invalid(text));
         }

@@ -40,8 +40,7 @@ impl Engine {
                 "{mac} was never heard on a served network: power it on, or `kickstand machine add NAME --mac {mac}`"
             ))),
             None => {
-                let mut machine =
-                    lifecycle::newcomer(mac, State::Ready, [Uuid::now_v7(), Uuid::now_v7()], self.now());
+                let mut machine = lifecycle::newcomer(mac, State::Ready, [Uuid::now_v7(), Uuid::now_v7()], self.now());
                 machine.name = name.unwrap_or(machine.name);
                 let adopted = machine.name.clone();
                 self.store.edit(Edit::AddMachines(vec![machine]), by, self.now()).await?;
@@ -63,14 +62,7 @@ impl Engine {
     }
 
     /// Puts a new card on the record of a failed machine: id, name, address, profile and history stay.
-    pub async fn replace(
-        &self,
-        name: &Name,
-        old: Option<Mac>,
-        new: Mac,
-        arm: bool,
-        by: &str,
-    ) -> Result<(), Error> {
+    pub async fn replace(&self, name: &Name, old: Option<Mac>, new: Mac, arm: bool, by: &str) -> Result<(), Error> {
         let machine = self.named(name)?;
         let old = which(&machine, old)?;
         if machine.has(new) {
@@ -130,7 +122,8 @@ fn which(machine: &Machine, old: Option<Mac>) -> Result<Mac, Error> {
         (None, [only]) => Ok(only.mac),
         (None, several) => {
             let macs: Vec<_> = several.iter().map(|i| i.mac.to_string()).collect();
-            let text = format!("machine {} has {}: say with --old which one was replaced", machine.name, macs.join(", "));
+            let text =
+                format!("machine {} has {}: say with --old which one was replaced", machine.name, macs.join(", "));
             Err(Error::Invalid(text))
         }
     }

@@ -29,7 +29,10 @@ impl Engine {
             Ok(dish) => Scene {
                 question: "answer file".into(),
                 answer: format!("renders, from distro {}", dish.recipe.distro.name),
-                why: vec![Reason::new("distro", format!("{}, named by profile {}", dish.recipe.distro.name, dish.recipe.profile))],
+                why: vec![Reason::new(
+                    "distro",
+                    format!("{}, named by profile {}", dish.recipe.distro.name, dish.recipe.profile),
+                )],
             },
             Err(e) => Scene {
                 question: "answer file".into(),
@@ -49,7 +52,8 @@ impl Engine {
         match dish {
             Some(dish) => self.check_dish(dish).await.map(|_| ()),
             None => {
-                let last = scenes.last().and_then(|scene| scene.why.last()).map_or(String::new(), |why| why.to_string());
+                let last =
+                    scenes.last().and_then(|scene| scene.why.last()).map_or(String::new(), |why| why.to_string());
                 Err(Error::Invalid(format!("machine {} can not be installed: {last}", machine.name)))
             }
         }
@@ -67,8 +71,7 @@ impl Engine {
         };
         let pool = pool(&world, &network.name);
         let reserved = |ip| world.reserved(ip);
-        let facts =
-            RehearsalFacts { network, here, standing, ranges: &world.ranges, pool: &pool, reserved: &reserved };
+        let facts = RehearsalFacts { network, here, standing, ranges: &world.ranges, pool: &pool, reserved: &reserved };
         let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
         let dish = match boot {
             Some(rehearsal::Boot { ip, script: ScriptReply::Install { profile, .. } }) => {
@@ -93,9 +96,9 @@ impl Engine {
         };
         let by_lease = || world.leases().find(|lease| lease.mac == mac).map(|lease| lease.network.clone());
         let by_sight = || world.sighting(mac).map(|seen| seen.network.clone());
-        let found = reserved.and_then(|ip| world.network_of(ip)).or_else(|| {
-            by_lease().or_else(by_sight).and_then(|name| world.networks.get(&name))
-        });
+        let found = reserved
+            .and_then(|ip| world.network_of(ip))
+            .or_else(|| by_lease().or_else(by_sight).and_then(|name| world.networks.get(&name)));
         let served = || {
             let mut served = world.networks.values().filter(|n| self.here(n).is_some());
             served.next().filter(|_| served.next().is_none())

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// How often a decision is made anew when somebody else changed the machine meanwhile.
 const TRIES: usize = 5;
 
+/// A decision, and what an install would be made from.
+type Planned<R> = (Decision<R>, Option<Result<Dish, Error>>);
+
 /// What an identity is made from.
 pub struct Welcome {
     pub machine: MachineId,
@@ -40,7 +43,9 @@ impl Engine {
                     Ok(script) => Some(script),
                     Err(e) => return self.cannot_install(mac, from, e).await.map(Some),
                 },
-                (ScriptReply::Install { .. }, None) => return Err(Error::Internal("an install without a recipe".into())),
+                (ScriptReply::Install { .. }, None) => {
+                    return Err(Error::Internal("an install without a recipe".into()));
+                }
             };
             match self.store.record(decision.effects).await {
                 Err(store::Error::Conflict) => continue,
@@ -51,12 +56,7 @@ impl Engine {
         Err(Error::Conflict("the machine's record keeps changing: try again".into()))
     }
 
-    fn decide_script(
-        &self,
-        mac: Mac,
-        from: Ipv4Addr,
-        token: &Secret,
-    ) -> Option<(Decision<ScriptReply>, Option<Result<Dish, Error>>)> {
+    fn decide_script(&self, mac: Mac, from: Ipv4Addr, token: &Secret) -> Option<Planned<ScriptReply>> {
         let world = self.store.world();
         let network = world.network_of(from)?;
         let facts = ScriptFacts {
@@ -120,11 +120,7 @@ impl Engine {
         Err(Error::Conflict("the machine's record keeps changing: try again".into()))
     }
 
-    fn decide_answer(
-        &self,
-        token: &Secret,
-        from: Ipv4Addr,
-    ) -> (Decision<AutoinstallReply>, Option<Result<Dish, Error>>) {
+    fn decide_answer(&self, token: &Secret, from: Ipv4Addr) -> Planned<AutoinstallReply> {
         let world = self.store.world();
         let machine = world.machine_with_token(token.hash());
         let dish = machine.and_then(|m| {
@@ -241,7 +237,13 @@ impl Engine {
             let mac = lease.map(|lease| lease.mac);
             let kernel = world.distros.values().any(|distro| distro.kernel == name);
             let loader = self.loader_names().contains(&name);
-            let kind = if loader { Kind::Loader } else if kernel { Kind::Kernel } else { Kind::File };
+            let kind = if loader {
+                Kind::Loader
+            } else if kernel {
+                Kind::Kernel
+            } else {
+                Kind::File
+            };
             (kind, mac.and_then(|mac| world.machine_with_mac(mac)).map(|m| m.id), mac)
         };
         let text = format!("{name} by {by}, {} in {:.1} s", size(bytes), took.as_secs_f64());
