@@ -84,8 +84,9 @@ impl Engine {
         drop(self.store.record(vec![Effect::Tell(tale)]));
     }
 
+    /// Templates include each other by their name below `templates/`.
     fn source(&self) -> Source {
         let assets = self.assets.clone();
-        Arc::new(move |name| assets.text(name))
+        Arc::new(move |name| assets.text(name).or_else(|| assets.text(&format!("templates/{name}"))))
     }
 }
