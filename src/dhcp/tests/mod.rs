@@ -1,8 +1,10 @@
 //! What the tests of DHCP share: captured packets, a boring client, a network, and packets as text.
 
+mod ask;
 mod option;
 mod packet;
 
+use super::ask::Received;
 use super::option::{Value, named};
 use super::packet::{Packet, REQUEST};
 use super::tlv::Options;
@@ -12,6 +14,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 const HERE: Here = Here { ip: Ipv4Addr::new(10, 9, 0, 2), http_port: 80 };
+const TO_ALL: Received = Received { here: HERE.ip, unicast: false };
+const TO_US: Received = Received { here: HERE.ip, unicast: true };
 const IP: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 15);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 254);
