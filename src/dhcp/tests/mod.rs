@@ -1,15 +1,20 @@
 //! What the tests of DHCP share: captured packets, a boring client, a network, and packets as text.
 
 mod ask;
+mod hostile;
 mod option;
 mod packet;
+mod reply;
+mod wire;
 
 use super::ask::Received;
 use super::option::{Value, named};
 use super::packet::{Packet, REQUEST};
 use super::tlv::Options;
 use crate::boot::Here;
+use crate::model::{Network, Unknown};
 use dhcproto::v4::{MessageType, OptionCode};
+use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -32,6 +37,14 @@ fn read_hex(path: PathBuf) -> Vec<u8> {
 /// A packet of tests/packets/.
 fn captured(name: &str) -> Packet {
     Packet::parse(&read_hex(folder().join(format!("{name}.hex")))).unwrap()
+}
+
+/// All packets of tests/packets/, as bytes.
+fn all_captured() -> Vec<Vec<u8>> {
+    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let all: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "hex")).map(read_hex).collect();
+    assert!(all.len() >= 9, "the captured packets are gone");
+    all
 }
 
 /// What an operating system sends: no option but the message type and what the test adds.
@@ -74,6 +87,20 @@ impl Packet {
     }
 }
 
+fn network() -> Network {
+    Network {
+        name: "lab".parse().unwrap(),
+        cidr: "10.9.0.0/24".parse().unwrap(),
+        gateway: Some("10.9.0.1".parse().unwrap()),
+        dns: vec!["10.9.0.2".parse().unwrap(), "10.9.0.3".parse().unwrap()],
+        domain: Some("lab.example".parse().unwrap()),
+        pools: vec![],
+        lease_secs: 3600,
+        profile: None,
+        unknown: Unknown::Ignore,
+    }
+}
+
 /// The part of a packet behind its header and cookie, read without the code that is tested.
 fn tail(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut rest = &bytes[240..];
@@ -85,4 +112,26 @@ fn tail(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     }
     assert!(rest[1..].iter().all(|b| *b == 0), "only pads follow END");
     all
+}
+
+/// A packet for a person: header fields that say something, then options by name, in the order of the wire.
+fn dump(bytes: &[u8]) -> String {
+    let ip = |at: usize| Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]);
+    let text = |field: &[u8]| String::from_utf8_lossy(field).trim_end_matches('\0').to_owned();
+    let mut out = format!("{} bytes, op {}, flags {:02x}{:02x}\n", bytes.len(), bytes[0], bytes[10], bytes[11]);
+    for (name, at) in [("ciaddr", 12), ("yiaddr", 16), ("siaddr", 20), ("giaddr", 24)] {
+        writeln!(out, "{name} {}", ip(at)).unwrap();
+    }
+    writeln!(out, "sname  {:?}\nfile   {:?}", text(&bytes[44..108]), text(&bytes[108..236])).unwrap();
+    for (code, value) in tail(bytes) {
+        let row = named(code).unwrap_or_else(|| panic!("option {code} is not in the table"));
+        let said = match row.kind.read(&value) {
+            Some(Value::Text(_)) => format!("{:?}", String::from_utf8(value).unwrap()),
+            Some(Value::Bytes(bytes)) => hex::encode(bytes),
+            Some(other) => format!("{other:?}"),
+            None => format!("{} is not {:?}", hex::encode(value), row.kind),
+        };
+        writeln!(out, "{code:3} {} {said}", row.name).unwrap();
+    }
+    out
 }
