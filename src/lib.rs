@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod boot;
 pub mod config;
+pub mod dhcp;
 pub mod engine;
 pub mod family;
 pub mod model;
