@@ -1,0 +1,19 @@
+//! What firmware, strangers and lossy networks do to the TFTP server.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
+
+mod packet;
+mod request;
+
+use super::packet::{Packet, Read};
+
+/// A read request as firmware sends it.
+fn read(name: &str, options: &[(&str, &str)]) -> Read {
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Read { name: name.as_bytes().to_vec(), options }
+}
+
+fn encoded(packet: &Packet) -> Vec<u8> {
+    let mut out = Vec::new();
+    packet.encode(&mut out);
+    out
+}
