@@ -1,7 +1,7 @@
 //! TFTP: what firmware reads its first program with. Read only, in memory, one task for each transfer.
 //!
 //! In reading order: [`packet`] (bytes and packets), [`request`] (what a datagram asks, and who is never answered),
-//! [`options`] (block size, timeout, size). Which bytes a name stands for is answered by a [`Library`].
+//! [`options`] (block size, timeout, size), [`transfer`] (one transfer as a state machine). Which bytes a name stands for is answered by a [`Library`].
 //!
 //! Deliberately absent: writing; netascii (sent as octet); windowsize (RFC 7440), multicast (RFC 2090); paths, for a name
 //! is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
@@ -10,6 +10,7 @@
 pub mod options;
 pub mod packet;
 pub mod request;
+pub mod transfer;
 
 #[cfg(test)]
 mod tests;
