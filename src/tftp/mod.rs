@@ -1,7 +1,8 @@
 //! TFTP: what firmware reads its first program with. Read only, in memory, one task for each transfer.
 //!
 //! In reading order: [`packet`] (bytes and packets), [`request`] (what a datagram asks, and who is never answered),
-//! [`options`] (block size, timeout, size), [`transfer`] (one transfer as a state machine). Which bytes a name stands for is answered by a [`Library`].
+//! [`options`] (block size, timeout, size), [`transfer`] (one transfer as a state machine) and [`server`], the only one
+//! that has sockets and a clock. Which bytes a name stands for is answered by a [`Library`].
 //!
 //! Deliberately absent: writing; netascii (sent as octet); windowsize (RFC 7440), multicast (RFC 2090); paths, for a name
 //! is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
@@ -10,12 +11,16 @@
 pub mod options;
 pub mod packet;
 pub mod request;
+pub mod server;
 pub mod transfer;
 
 #[cfg(test)]
 mod tests;
 
+pub use server::Server;
+
 use bytes::Bytes;
+use packet::{Packet, code};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -46,6 +51,17 @@ pub enum Refusal {
     Denied(String),
     /// Not a byte goes out: for a client that we do not know, whose address may be forged.
     Silence(String),
+}
+
+impl Refusal {
+    /// What the client is told: the one place where our reasons become TFTP's codes.
+    fn packet(&self) -> Option<Packet> {
+        match self {
+            Refusal::NotFound(text) => Some(Packet::error(code::NOT_FOUND, text)),
+            Refusal::Denied(text) => Some(Packet::error(code::DENIED, text)),
+            Refusal::Silence(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

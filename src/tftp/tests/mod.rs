@@ -1,9 +1,12 @@
 //! What firmware, strangers and lossy networks do to the TFTP server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
+mod clients;
+mod loopback;
 mod network;
 mod packet;
 mod request;
+mod rig;
 mod transfer;
 
 use super::packet::{Packet, Read};
