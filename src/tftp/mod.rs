@@ -4,8 +4,8 @@
 //! [`options`] (block size, timeout, size), [`transfer`] (one transfer as a state machine) and [`server`], the only one
 //! that has sockets and a clock. Which bytes a name stands for is answered by a [`Library`].
 //!
-//! Deliberately absent: writing; netascii (sent as octet); windowsize (RFC 7440), multicast (RFC 2090); paths, for a name
-//! is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
+//! Deliberately absent: writing; netascii (sent as octet); windowsize (RFC 7440) and multicast (RFC 2090); paths, for a
+//! name is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
 pub mod options;
