@@ -8,6 +8,7 @@
 //! name is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
+mod library;
 pub mod options;
 pub mod packet;
 pub mod request;
@@ -17,6 +18,7 @@ pub mod transfer;
 #[cfg(test)]
 mod tests;
 
+pub use library::Loaders;
 pub use server::Server;
 
 use bytes::Bytes;

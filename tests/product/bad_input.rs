@@ -28,12 +28,18 @@ async fn contradictions_name_the_record_that_is_in_the_way() {
     refused(&a, &["machine", "add", "web-2", "--mac", mac], &[mac, "web-1"]).await;
     refused(&a, &["machine", "add", "web-2", "--mac", "52:54:00:77:00:0b", "--ip", &ip], &[&ip, "web-1"]).await;
     refused(&a, &["machine", "add", "web-1", "--mac", "52:54:00:77:00:0b"], &["web-1"]).await;
-    refused(&a, &["machine", "add", "web-2", "--mac", "52:54:00:77:00:0b", "--ip", "192.168.9.9"], &["192.168.9.9"]).await;
+    refused(&a, &["machine", "add", "web-2", "--mac", "52:54:00:77:00:0b", "--ip", "192.168.9.9"], &["192.168.9.9"])
+        .await;
     refused(&a, &["range", "add", "half", &a.span(40, 60), "--profile", "web"], &["web-rack"]).await;
     refused(&a, &["network", "add", "twin", "--cidr", &a.network_cidr()], &["lab"]).await;
     refused(&a, &["profile", "remove", "web"], &["web-rack"]).await;
     refused(&a, &["range", "add", "other", &a.span(60, 70), "--profile", "nothing"], &["nothing"]).await;
-    refused(&a, &["distro", "add", "d", "--family", "image", "--kernel", "no/kernel", "--initrd", "d/initrd.img"], &["no/kernel"]).await;
+    refused(
+        &a,
+        &["distro", "add", "d", "--family", "image", "--kernel", "no/kernel", "--initrd", "d/initrd.img"],
+        &["no/kernel"],
+    )
+    .await;
 }
 
 #[tokio::test]

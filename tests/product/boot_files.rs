@@ -8,7 +8,11 @@ async fn files_come_whole_or_by_range() {
     let (from, url) = (appliance.ip(66), appliance.url("/files/d/vmlinuz"));
     let whole = get(from, &url, "").await;
     assert_eq!((whole.status, whole.body.len()), (200, 70_000));
-    assert!(whole.head.to_lowercase().contains("content-length: 70000") && !whole.head.contains("chunked"), "{}", whole.head);
+    assert!(
+        whole.head.to_lowercase().contains("content-length: 70000") && !whole.head.contains("chunked"),
+        "{}",
+        whole.head
+    );
     let part = get(from, &url, "Range: bytes=1000-1999\r\n").await;
     assert_eq!((part.status, part.body.as_slice()), (206, &pattern(70_000)[1000..2000]));
     assert!(part.head.to_lowercase().contains("content-range: bytes 1000-1999/70000"), "{}", part.head);
@@ -28,7 +32,9 @@ async fn no_name_leads_out_of_the_folder() {
     let appliance = Appliance::start().await;
     std::fs::write(appliance.folder.path().join("outside"), "secret").unwrap();
     std::os::unix::fs::symlink(appliance.folder.path().join("outside"), appliance.config.files.join("d/link")).unwrap();
-    for path in ["../outside", "d/../../outside", "%2e%2e/outside", "..%2foutside", "d/link", "/etc/passwd", "", "d", "%00"] {
+    for path in
+        ["../outside", "d/../../outside", "%2e%2e/outside", "..%2foutside", "d/link", "/etc/passwd", "", "d", "%00"]
+    {
         let answer = get(appliance.ip(66), &appliance.url(&format!("/files/{path}")), "").await;
         assert_eq!(answer.status, 404, "{path}");
     }

@@ -16,7 +16,10 @@ async fn an_armed_machine_installs_goes_to_its_disk_and_registers() {
         let key = installer.install().await;
         assert_eq!(appliance.state("web-1").await, "installed");
 
-        assert!(matches!(machine.power_on().await, Booted::OwnDisk), "{rom:?}: the network comes first, and leads to the disk");
+        assert!(
+            matches!(machine.power_on().await, Booted::OwnDisk),
+            "{rom:?}: the network comes first, and leads to the disk"
+        );
         let answer = machine.register(&installer, &key).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let record = appliance.json(&["machine", "show", "web-1"]).await;

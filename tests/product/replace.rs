@@ -18,7 +18,11 @@ async fn new_metal_becomes_the_same_system_and_the_old_gets_nothing() {
 
     appliance.cli(&["machine", "replace", "web-1", "--mac", "52:54:00:77:00:aa"]).await;
     assert_eq!(appliance.state("web-1").await, "ready", "it arms nothing");
-    assert_eq!(post(appliance.ip(10), &inventory, &bearer, &json!({"cpus": 4})).await.status, 401, "the old agent is out");
+    assert_eq!(
+        post(appliance.ip(10), &inventory, &bearer, &json!({"cpus": 4})).await.status,
+        401,
+        "the old agent is out"
+    );
     assert!(matches!(old.power_on().await, Booted::Silence));
     assert!(appliance.told("alarm", "the replaced card 52:54:00:77:00:0a").await);
     assert!(appliance.cli(&["why", "52:54:00:77:00:0a"]).await.contains("was replaced by 52:54:00:77:00:aa"));

@@ -58,14 +58,17 @@ async fn no_secret_is_ever_printed_or_kept_in_clear() {
     let token = installer.answer_url.rsplit('/').next().unwrap().to_owned();
     let report = answer.split("/report/").nth(1).unwrap()[..64].to_owned();
     installer.report(&answer, json!({"stage": "done"})).await;
-    let identity: serde_json::Value = serde_json::from_str(&machine.register(&installer, &key(&answer)).await.text()).unwrap();
+    let identity: serde_json::Value =
+        serde_json::from_str(&machine.register(&installer, &key(&answer)).await.text()).unwrap();
     let credential = identity["credential"].as_str().unwrap().to_owned();
     let mut seen = appliance.cli(&["--output", "json", "machine", "show", "web-1"]).await;
     seen += &appliance.cli(&["--output", "json", "events", "--limit", "500"]).await;
     for file in std::fs::read_dir(appliance.folder.path()).unwrap().flatten().filter(|f| f.path().is_file()) {
         seen += &String::from_utf8_lossy(&std::fs::read(file.path()).unwrap());
     }
-    for (what, secret) in [("token", token), ("report token", report), ("key", key(&answer)), ("credential", credential)] {
+    for (what, secret) in
+        [("token", token), ("report token", report), ("key", key(&answer)), ("credential", credential)]
+    {
         assert_eq!(secret.len(), 64, "{what}");
         assert!(!seen.contains(&secret), "the {what} is kept in clear");
     }

@@ -27,7 +27,13 @@ async fn malformed_packets_stop_nothing() {
 #[tokio::test]
 async fn malformed_requests_stop_nothing() {
     let appliance = Appliance::start().await;
-    for bytes in [&b"\0\0\0\0"[..], b"GET", b"GET / HTTP/9.9\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", b"POST /report/x HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"] {
+    for bytes in [
+        &b"\0\0\0\0"[..],
+        b"GET",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /report/x HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+    ] {
         let mut stream = TcpStream::connect(appliance.running().http[0]).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();
@@ -38,7 +44,10 @@ async fn malformed_requests_stop_nothing() {
     let answer = crate::rig::get(appliance.ip(66), &appliance.url("/nowhere"), "").await;
     assert_eq!(answer.status, 404);
     let mut stream = TcpStream::connect(appliance.running().http[0]).await.unwrap();
-    let request = format!("POST /agent/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{deep}", deep.len());
+    let request = format!(
+        "POST /agent/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{deep}",
+        deep.len()
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

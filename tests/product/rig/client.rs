@@ -23,7 +23,8 @@ pub async fn get(from: Ipv4Addr, url: &str, headers: &str) -> Answer {
 }
 
 pub async fn post(from: Ipv4Addr, url: &str, headers: &str, body: &serde_json::Value) -> Answer {
-    request(from, "POST", url, &format!("Content-Type: application/json\r\n{headers}"), body.to_string().as_bytes()).await
+    request(from, "POST", url, &format!("Content-Type: application/json\r\n{headers}"), body.to_string().as_bytes())
+        .await
 }
 
 pub async fn request(from: Ipv4Addr, method: &str, url: &str, headers: &str, body: &[u8]) -> Answer {
@@ -33,7 +34,9 @@ pub async fn request(from: Ipv4Addr, method: &str, url: &str, headers: &str, bod
     socket.bind(SocketAddr::from((from, 0))).unwrap();
     let mut stream = socket.connect(to).await.unwrap();
     let length = body.len();
-    let head = format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+    let head = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
     let mut all = Vec::new();

@@ -101,10 +101,13 @@ impl FakeMachine {
             return Booted::OwnDisk;
         }
         assert!(text.starts_with("#!ipxe\n"), "{text}");
-        let word_after = |mark: &str| text.split(mark).nth(1).and_then(|rest| rest.split_whitespace().next()).map(str::to_owned);
+        let word_after =
+            |mark: &str| text.split(mark).nth(1).and_then(|rest| rest.split_whitespace().next()).map(str::to_owned);
         let Some(answer_url) = word_after("kickstand.answer=") else { return Booted::Told(text) };
         for (mark, size) in [("kernel ", 70_000), ("initrd.img http", 90_000)] {
-            let url = word_after(mark).map(|url| url.replacen("://", "http://", usize::from(!url.starts_with("http")))).unwrap();
+            let url = word_after(mark)
+                .map(|url| url.replacen("://", "http://", usize::from(!url.starts_with("http"))))
+                .unwrap();
             let file = get(ip, &url, "").await;
             assert_eq!((file.status, file.body.len()), (200, size), "{url}");
         }
@@ -129,7 +132,8 @@ impl FakeMachine {
     pub async fn register(&mut self, installer: &Installer, key: &str) -> Answer {
         let ip = self.system_address().await.expect("the installed system gets its address").ip;
         let inventory = json!({"hostname": "web-1", "cpus": 2});
-        post(ip, &format!("{}/agent/register", installer.server), "", &json!({"key": key, "inventory": inventory})).await
+        post(ip, &format!("{}/agent/register", installer.server), "", &json!({"key": key, "inventory": inventory}))
+            .await
     }
 
     async fn dhcp(&mut self, who: Who) -> Option<Acked> {
@@ -163,12 +167,17 @@ impl FakeMachine {
         let mut message = Message::default();
         message.set_opcode(Opcode::BootRequest).set_xid(self.xid).set_chaddr(&self.mac.0);
         let options = message.opts_mut();
-        options.insert(DhcpOption::MessageType(if offer.is_some() { MessageType::Request } else { MessageType::Discover }));
+        options.insert(DhcpOption::MessageType(if offer.is_some() {
+            MessageType::Request
+        } else {
+            MessageType::Discover
+        }));
         if let Some(offer) = offer {
             options.insert(DhcpOption::RequestedIpAddress(offer.yiaddr()));
             options.insert(offer.opts().get(OptionCode::ServerIdentifier).expect("an offer names its server").clone());
         }
-        let (arch, number) = if self.rom == Rom::Uefi { (Architecture::X86_64, 7) } else { (Architecture::Intelx86PC, 0) };
+        let (arch, number) =
+            if self.rom == Rom::Uefi { (Architecture::X64Uefi, 7) } else { (Architecture::Intelx86PC, 0) };
         if who != Who::System {
             options.insert(DhcpOption::ClassIdentifier(format!("PXEClient:Arch:{number:05}:UNDI:003000").into_bytes()));
             options.insert(DhcpOption::ClientSystemArchitecture(arch));
@@ -231,7 +240,8 @@ fn read_request(name: &str, options: &[&str]) -> Vec<u8> {
 
 async fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = [0u8; 2000];
-    let (size, from) = tokio::time::timeout(Duration::from_secs(3), socket.recv_from(&mut buffer)).await.unwrap().unwrap();
+    let (size, from) =
+        tokio::time::timeout(Duration::from_secs(3), socket.recv_from(&mut buffer)).await.unwrap().unwrap();
     (buffer[..size].to_vec(), from)
 }
 
@@ -255,7 +265,11 @@ impl Installer {
     /// Plays the installer to its last step. The key that it left on the disk.
     pub async fn install(&self) -> String {
         let answer = self.answer().await;
-        for report in [json!({"stage": "started"}), json!({"stage": "progress", "percent": 40, "message": "unpacking"}), json!({"stage": "done"})] {
+        for report in [
+            json!({"stage": "started"}),
+            json!({"stage": "progress", "percent": 40, "message": "unpacking"}),
+            json!({"stage": "done"}),
+        ] {
             assert_eq!(self.report(&answer, report).await.status, 204);
         }
         key(&answer)

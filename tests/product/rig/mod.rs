@@ -4,7 +4,7 @@ mod client;
 mod fake;
 
 pub use client::{Answer, get, post};
-pub use fake::{Booted, FakeMachine, Installer, Rom};
+pub use fake::{Booted, FakeMachine, Rom, key};
 
 use kickstand::config::{Config, Dhcp};
 use kickstand::daemon::{self, Running};
@@ -34,7 +34,8 @@ impl Appliance {
         let lab = appliance.network_cidr();
         appliance.cli(&["network", "add", "lab", "--cidr", &lab, "--pool", &appliance.span(100, 110)]).await;
         appliance.cli(&["key", "add", "web", "--limit", "5"]).await;
-        let distro = ["distro", "add", "debian-12", "--family", "image", "--kernel", "d/vmlinuz", "--initrd", "d/initrd.img"];
+        let distro =
+            ["distro", "add", "debian-12", "--family", "image", "--kernel", "d/vmlinuz", "--initrd", "d/initrd.img"];
         let files = ["--var", "live=d/live.squashfs", "--var", "image=d/root.tar.zst"];
         appliance.cli(&[&distro[..], &files[..]].concat()).await;
         appliance.cli(&["profile", "add", "web", "--distro", "debian-12", "--key", "web"]).await;
@@ -47,7 +48,9 @@ impl Appliance {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        for (file, size) in [("d/vmlinuz", 70_000), ("d/initrd.img", 90_000), ("d/live.squashfs", 10), ("d/root.tar.zst", 10)] {
+        for (file, size) in
+            [("d/vmlinuz", 70_000), ("d/initrd.img", 90_000), ("d/live.squashfs", 10), ("d/root.tar.zst", 10)]
+        {
             let file = path("files").join(file);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, pattern(size)).unwrap();
@@ -107,7 +110,8 @@ impl Appliance {
     /// Adds machine NAME with the MAC …:LAST and the address .LAST.
     pub async fn add_machine(&self, name: &str, last: u8) -> FakeMachine {
         let machine = self.machine(last);
-        self.cli(&["machine", "add", name, "--mac", &machine.mac.to_string(), "--ip", &self.ip(last).to_string()]).await;
+        self.cli(&["machine", "add", name, "--mac", &machine.mac.to_string(), "--ip", &self.ip(last).to_string()])
+            .await;
         machine
     }
 
@@ -144,9 +148,11 @@ impl Appliance {
     /// Whether some event of this kind says this.
     pub async fn told(&self, kind: &str, text: &str) -> bool {
         let events = self.json(&["events", "--limit", "500"]).await;
-        events.as_array().unwrap().iter().any(|event| {
-            event["kind"] == kind && event["text"].as_str().is_some_and(|said| said.contains(text))
-        })
+        events
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|event| event["kind"] == kind && event["text"].as_str().is_some_and(|said| said.contains(text)))
     }
 
     pub fn template(&self, name: &str) -> PathBuf {
