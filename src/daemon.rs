@@ -3,7 +3,7 @@
 use crate::assets::Assets;
 use crate::config::Config;
 use crate::dhcp::server::{Door, Owners, interface_addresses};
-use crate::engine::{Engine, Parts};
+use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::model::{Name, Network, Unknown};
 use crate::store::{Edit, Store};
@@ -163,7 +163,7 @@ async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, mut stop: watch:
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
             _ = look.tick() => {
                 let now: Vec<_> = doors.iter().flat_map(Door::addresses).collect();
                 if now != engine.addresses() {
