@@ -42,5 +42,5 @@ pub fn machine_routes() -> Router<Arc<Engine>> {
 
 /// All of it.
 pub fn routes(engine: Arc<Engine>) -> Router {
-    Router::new().merge(machine_routes()).nest("/api/v1", api::routes(engine.clone())).with_state(engine)
+    Router::new().merge(machine_routes()).merge(api::mount(&engine)).with_state(engine)
 }
