@@ -139,11 +139,12 @@ impl Sockets {
             tasks.spawn(crate::dhcp::server::run(door, socket, owners.clone(), stopped.clone()));
         }
         let library = Arc::new(tftp::Loaders::new(engine.clone()));
-        tasks.spawn(tftp::Server::run(self.tftp, library, tftp::Limits::default(), stopped.clone()));
+        let tftp_server = tftp::Server::run(self.tftp, library, tftp::Limits::default(), stopped.clone());
+        tasks.spawn(logged("TFTP", tftp_server));
         for listener in self.http {
             tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
         }
-        tasks.spawn(logged("the socket", http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
+        tasks.spawn(logged("the command line", http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
             tasks.spawn(watch_addresses(engine.clone(), doors, stopped));
         }
@@ -151,7 +152,7 @@ impl Sockets {
     }
 }
 
-async fn logged(what: &'static str, serving: impl Future<Output = io::Result<()>>) {
+async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<Output = Result<(), E>>) {
     if let Err(error) = serving.await {
         tracing::error!(%error, "{what} is served no longer: restart Kickstand");
     }

@@ -3,8 +3,11 @@
 pub mod assets;
 pub mod boot;
 pub mod config;
+pub mod daemon;
+pub mod dhcp;
 pub mod engine;
 pub mod family;
+pub mod http;
 pub mod model;
 pub mod render;
 pub mod store;

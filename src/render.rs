@@ -46,6 +46,7 @@ fn environment(source: Source) -> Environment<'static> {
     env.set_syntax(syntax.build().expect("the delimiters are fixed and different"));
     env.add_filter("shq", shell_quoted);
     env.add_filter("ipxe", ipxe_safe);
+    env.add_filter("ksq", kickstart_quoted);
     env.add_filter("b64", |value: Value| base64::engine::general_purpose::STANDARD.encode(value.to_string()));
     env
 }
@@ -53,6 +54,16 @@ fn environment(source: Source) -> Environment<'static> {
 /// A value as one word of a POSIX shell.
 fn shell_quoted(value: Value) -> String {
     format!("'{}'", value.to_string().replace('\'', r"'\''"))
+}
+
+/// A value as one argument of a kickstart command (pykickstart splits lines as a shell does).
+fn kickstart_quoted(value: Value) -> Result<String, minijinja::Error> {
+    let text = value.to_string();
+    if text.contains(['\n', '\r']) {
+        let text = format!("{text:?} can not stand in a kickstart command: it holds a line break");
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, text));
+    }
+    Ok(format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"")))
 }
 
 /// Arguments on one iPXE line: what would end the command, start another or expand a setting is refused.

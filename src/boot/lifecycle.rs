@@ -24,6 +24,8 @@ pub enum Moment {
     Arm { install: Uuid },
     /// An operator changed their mind.
     Disarm,
+    /// Its metal was replaced: whatever the old one was doing is over.
+    Replace,
     /// A network boot asks for its script, at its own address.
     Boot(Ticket),
     /// The answer file is fetched with the token of the current boot.
@@ -66,6 +68,7 @@ pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
         (_, Moment::Arm { install }) => at.arm(install),
         (State::Armed | State::Installing, Moment::Disarm) => at.step(at.before(), None),
         (_, Moment::Disarm) => Next::Already,
+        (_, Moment::Replace) => at.step(State::Ready, None),
         (State::Armed | State::Installing, Moment::Boot(ticket)) => at.boot(ticket),
         (state, Moment::Boot(_)) => at.refuse(format!("it is {state}, not armed")),
         (State::Armed | State::Installing, Moment::Answer) => at.answer(),

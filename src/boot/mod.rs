@@ -1,6 +1,6 @@
 //! The heart: what to tell a machine from power-on to registered. No I/O, no clock, no randomness.
 //!
-//! A machine asks, in this order: [`offer`] (which address, which first program), [`file`] (which bytes
+//! A machine asks, in this order: [`offer`] (which address, which first program), [`mod@file`] (which bytes
 //! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
 //! file), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk). Each
 //! question has its own small facts and gives back a reply, the effects to apply, and why.

@@ -160,8 +160,13 @@ fn receive(
         Ok(packet) => packet,
         Err(error) => return tracing::debug!(%error, %from, "a malformed DHCP packet is left unanswered"),
     };
-    let Some(network) = network(addresses, &owners.engine) else {
-        return tracing::debug!(?addresses, "no network's addresses hold those of this interface: the packet is left unanswered");
+    let relay = [packet.giaddr];
+    let near = if packet.giaddr.is_unspecified() { addresses } else { relay.as_slice() };
+    let Some(network) = network(near, &owners.engine) else {
+        return tracing::debug!(
+            ?addresses,
+            "no network's addresses hold those of this interface: the packet is left unanswered"
+        );
     };
     let unicast = !from.ip().is_unspecified();
     let question = Question { packet, unicast, answer: answers.clone(), reply: from };
@@ -170,7 +175,7 @@ fn receive(
     }
 }
 
-/// The network that a door opens to: the one that holds an address of ours there.
+/// The network that a packet comes from: the one that holds its relay's address, or ours on this door.
 fn network(addresses: &[Ipv4Addr], engine: &Engine) -> Option<Name> {
     let world = engine.store.world();
     addresses.iter().find_map(|ip| world.network_of(*ip)).map(|network| network.name.clone())

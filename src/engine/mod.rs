@@ -11,7 +11,7 @@ mod serve;
 mod tokens;
 
 pub use error::{Error, ErrorKind};
-pub use rehearse::Scene;
+pub use rehearse::{Scene, pool};
 pub use tokens::fresh_secret;
 
 use crate::assets::Assets;

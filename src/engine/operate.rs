@@ -12,7 +12,7 @@ impl Engine {
     pub async fn arm(&self, name: &Name, by: &str) -> Result<(), Error> {
         let machine = self.named(name)?;
         let step = self.armed(&machine)?;
-        self.rehearse_install(&Machine { state: step.state, install: step.install.clone(), ..machine.clone() }).await?;
+        self.rehearse_install(&stepped(&machine, step.clone())).await?;
         let text = format!("armed by {by}: the next network boot installs");
         self.step(machine.id, step, text).await
     }
@@ -68,11 +68,13 @@ impl Engine {
         if machine.has(new) {
             return Err(Error::Conflict(format!("machine {name} has {new} already")));
         }
-        let mut renewed = Machine { state: State::Ready, install: None, ..machine.clone() };
+        let Next::Step(step) = lifecycle::next(&machine, Moment::Replace, self.now()) else {
+            return Err(Error::Conflict(format!("machine {name} can not be replaced in state {}", machine.state)));
+        };
+        let mut renewed = stepped(&machine, step);
         renewed.interfaces.iter_mut().filter(|i| i.mac == old).for_each(|i| i.mac = new);
         if arm {
-            let step = self.armed(&renewed)?;
-            (renewed.state, renewed.install) = (step.state, step.install);
+            renewed = stepped(&renewed, self.armed(&renewed)?);
             self.rehearse_install(&renewed).await?;
         }
         let edit = Edit::Replace {
@@ -113,6 +115,11 @@ impl Engine {
         let found = self.store.world().machine(id).cloned();
         found.ok_or_else(|| Error::Missing("the machine was removed meanwhile".into()))
     }
+}
+
+/// The machine as it will be after a step.
+fn stepped(machine: &Machine, step: Step) -> Machine {
+    Machine { state: step.state, install: step.install, ..machine.clone() }
 }
 
 fn which(machine: &Machine, old: Option<Mac>) -> Result<Mac, Error> {

@@ -1,0 +1,148 @@
+//! A DHCP packet: the BOOTP header of RFC 2131 §2 and its options, from bytes and to bytes.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
+use super::tlv::Options;
+use dhcproto::v4::OptionCode;
+use std::net::Ipv4Addr;
+
+pub const REQUEST: u8 = 1;
+pub const REPLY: u8 = 2;
+/// In `flags`: the client can not yet take unicast.
+pub const BROADCAST: u16 = 0x8000;
+
+const COOKIE: [u8; 4] = [99, 130, 83, 99];
+/// What is shorter is dropped by some relays and clients (RFC 1542 §2.1, opnsense#7744, Technitium#1025).
+const PADDED_BYTES: usize = 300;
+/// An Ethernet frame without the headers of IP and UDP.
+pub const WIRE_BYTES: usize = 1472;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    pub op: u8,
+    pub htype: u8,
+    pub hlen: u8,
+    pub hops: u8,
+    pub xid: u32,
+    pub secs: u16,
+    pub flags: u16,
+    pub ciaddr: Ipv4Addr,
+    pub yiaddr: Ipv4Addr,
+    pub siaddr: Ipv4Addr,
+    pub giaddr: Ipv4Addr,
+    pub chaddr: [u8; 16],
+    pub sname: [u8; 64],
+    pub file: [u8; 128],
+    pub options: Options,
+}
+
+/// Why some bytes are no DHCP packet of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("{0} bytes are too short for a DHCP packet")]
+    Short(usize),
+    #[error("op is {0}: not a request of a client")]
+    NotARequest(u8),
+    #[error("a hardware address of {0} bytes: more than the 16 there is room for")]
+    HardwareLength(u8),
+    #[error("the magic cookie of DHCP is missing")]
+    Cookie,
+}
+
+impl Packet {
+    pub fn parse(bytes: &[u8]) -> Result<Packet, Malformed> {
+        let packet = Packet::read(bytes).ok_or(Malformed::Short(bytes.len()))??;
+        match packet {
+            Packet { op, .. } if op != REQUEST => Err(Malformed::NotARequest(op)),
+            Packet { hlen, .. } if hlen > 16 => Err(Malformed::HardwareLength(hlen)),
+            packet => Ok(packet),
+        }
+    }
+
+    /// None: the bytes end within the header.
+    fn read(mut rest: &[u8]) -> Option<Result<Packet, Malformed>> {
+        let [op, htype, hlen, hops] = take(&mut rest)?;
+        let mut packet = Packet {
+            op,
+            htype,
+            hlen,
+            hops,
+            xid: u32::from_be_bytes(take(&mut rest)?),
+            secs: u16::from_be_bytes(take(&mut rest)?),
+            flags: u16::from_be_bytes(take(&mut rest)?),
+            ciaddr: take::<4>(&mut rest)?.into(),
+            yiaddr: take::<4>(&mut rest)?.into(),
+            siaddr: take::<4>(&mut rest)?.into(),
+            giaddr: take::<4>(&mut rest)?.into(),
+            chaddr: take(&mut rest)?,
+            sname: take(&mut rest)?,
+            file: take(&mut rest)?,
+            options: Options::default(),
+        };
+        if take(&mut rest)? != COOKIE {
+            return Some(Err(Malformed::Cookie));
+        }
+        packet.read_options(rest);
+        Some(Ok(packet))
+    }
+
+    /// Option 52 says that `file` (1), `sname` (2) or both go on with options (RFC 2131 §4.1).
+    fn read_options(&mut self, field: &[u8]) {
+        self.options.read(field);
+        let [overload] = self.options.first(OptionCode::OptionOverload).unwrap_or_default();
+        if overload & 1 != 0 {
+            self.options.read(&self.file);
+        }
+        if overload & 2 != 0 {
+            self.options.read(&self.sname);
+        }
+    }
+
+    /// At most `cap` bytes: what is needed least goes first, and None says that not even the rest fits.
+    ///
+    /// Option 82 comes on top, as the relay takes it out before the client sees the packet, but never over
+    /// what a frame carries. Never overloads `sname` and `file`: shim and U-Boot read them as they are.
+    pub fn encode(&self, cap: usize) -> Option<Vec<u8>> {
+        let cap = cap.saturating_add(self.options.relay_bytes()).min(WIRE_BYTES);
+        let mut options = self.options.clone();
+        loop {
+            let bytes = self.write(&options);
+            if bytes.len() <= cap {
+                return Some(bytes);
+            }
+            options.drop_least_needed()?;
+        }
+    }
+
+    fn write(&self, options: &Options) -> Vec<u8> {
+        let mut out = vec![self.op, self.htype, self.hlen, self.hops];
+        out.extend(self.xid.to_be_bytes());
+        out.extend(self.secs.to_be_bytes());
+        out.extend(self.flags.to_be_bytes());
+        for ip in [self.ciaddr, self.yiaddr, self.siaddr, self.giaddr] {
+            out.extend(ip.octets());
+        }
+        out.extend(self.chaddr);
+        out.extend(self.sname);
+        out.extend(self.file);
+        out.extend(COOKIE);
+        options.write(&mut out);
+        out.resize(out.len().max(PADDED_BYTES), 0);
+        out
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk()?;
+    *rest = tail;
+    Some(*head)
+}

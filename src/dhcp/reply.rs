@@ -1,0 +1,201 @@
+//! From the decision to the packet that tells it, and where that packet goes.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
+use super::ask::{self, IPXE};
+use super::option::{Value, printable};
+use super::packet::{BROADCAST, Packet, REPLY};
+use super::tlv::Options;
+use crate::boot::Here;
+use crate::boot::loader::First;
+use crate::boot::offer::{Grant, OfferReply};
+use crate::model::{Network, Program};
+use dhcproto::v4::{MessageType, OptionCode};
+use std::net::Ipv4Addr;
+
+/// The smallest datagram that every client takes (RFC 2131 §2), and what of it IP and UDP need.
+const DATAGRAM_BYTES: u16 = 576;
+const HEADER_BYTES: u16 = 28;
+const REASON_CHARS: usize = 128;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    pub bytes: Vec<u8>,
+    pub to: Destination,
+}
+
+/// Deliberately absent: unicast to a client that has no address yet, which needs a raw socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// Port 68 of everybody on the network.
+    Broadcast,
+    /// Port 68 of a client that uses its address.
+    Unicast(Ipv4Addr),
+    /// Port 67 of the relay.
+    Relay(Ipv4Addr),
+}
+
+/// The same builder for OFFER and ACK: EDK2 reads the boot file out of the ACK (gravity#912).
+///
+/// None for silence, and for an answer that not even a frame could hold (a relay's option 82 of a kilobyte).
+pub fn reply(request: &Packet, reply: &OfferReply, network: &Network, here: Here) -> Option<Outgoing> {
+    let packet = match reply {
+        OfferReply::Silence => return None,
+        OfferReply::Nak(why) => refusal(request, why, here),
+        OfferReply::Offer(grant) => leased(answer(request, MessageType::Offer, grant, network, here), grant),
+        OfferReply::Ack(grant) => leased(answer(request, MessageType::Ack, grant, network, here), grant),
+        OfferReply::Informed(grant) => answer(request, MessageType::Ack, grant, network, here),
+    };
+    let to = match reply {
+        OfferReply::Nak(_) => not_to_client(request),
+        _ => destination(request, network),
+    };
+    Some(Outgoing { bytes: packet.encode(cap(&request.options))?, to })
+}
+
+/// RFC 2131 §4.1. An address of another network is not written to, whoever says to have it.
+fn destination(request: &Packet, network: &Network) -> Destination {
+    match request.ciaddr {
+        ip if request.giaddr.is_unspecified() && network.can_hold(ip) => Destination::Unicast(ip),
+        _ => not_to_client(request),
+    }
+}
+
+fn not_to_client(request: &Packet) -> Destination {
+    match request.giaddr {
+        Ipv4Addr::UNSPECIFIED => Destination::Broadcast,
+        relay => Destination::Relay(relay),
+    }
+}
+
+/// Option 57 counts a whole datagram (RFC 2132 §9.10). OVMF's 65280 is no harm: a frame limits it again.
+fn cap(options: &Options) -> usize {
+    let datagram = options.first(OptionCode::MaxMessageSize).map_or(DATAGRAM_BYTES, u16::from_be_bytes);
+    usize::from(datagram.max(DATAGRAM_BYTES).saturating_sub(HEADER_BYTES))
+}
+
+/// What every reply has: the header, who speaks, and what the client and its relay sent to be sent back.
+fn head(request: &Packet, kind: MessageType, here: Here) -> Packet {
+    let mut packet = Packet {
+        op: REPLY,
+        hops: 0,
+        secs: 0,
+        ciaddr: Ipv4Addr::UNSPECIFIED,
+        yiaddr: Ipv4Addr::UNSPECIFIED,
+        siaddr: Ipv4Addr::UNSPECIFIED,
+        sname: [0; 64],
+        file: [0; 128],
+        options: Options::default(),
+        ..*request
+    };
+    packet.options.set(OptionCode::MessageType, [u8::from(kind)]);
+    packet.options.set(OptionCode::ServerIdentifier, Value::Ip(here.ip));
+    // RFC 6842 and RFC 3046 §2.2: byte for byte, and only what was there.
+    echo(request, OptionCode::ClientIdentifier, &mut packet.options);
+    echo(request, OptionCode::RelayAgentInformation, &mut packet.options);
+    packet
+}
+
+fn echo(request: &Packet, code: OptionCode, options: &mut Options) {
+    if let Some(bytes) = request.options.get(code) {
+        options.set(code, bytes);
+    }
+}
+
+/// The relay is told to broadcast it: a client that must not use its address can not be reached by it.
+fn refusal(request: &Packet, why: &str, here: Here) -> Packet {
+    let mut packet = head(request, MessageType::Nak, here);
+    if !request.giaddr.is_unspecified() {
+        packet.flags |= BROADCAST;
+    }
+    packet.options.set(OptionCode::Message, printable(why.as_bytes(), REASON_CHARS));
+    packet
+}
+
+fn answer(request: &Packet, kind: MessageType, grant: &Grant, network: &Network, here: Here) -> Packet {
+    let mut packet = head(request, kind, here);
+    if kind != MessageType::Offer {
+        packet.ciaddr = request.ciaddr;
+    }
+    set_network(&mut packet.options, network);
+    echo(request, OptionCode::ClientMachineIdentifier, &mut packet.options);
+    if ask::ipxe(&request.options).is_some() {
+        packet.options.set(IPXE, NO_PXEDHCP);
+    }
+    let program = ask::client(&request.options).program;
+    match &grant.first {
+        // Neither a file nor the word PXE: a ROM takes it for "no boot file" and goes on to its disk.
+        First::Nothing => {}
+        First::Tftp(name) | First::Url(name) => set_boot(&mut packet, program, name, here),
+    }
+    packet
+}
+
+/// In option 175: iPXE is not to wait two seconds for a proxyDHCP server (its `dhcp.h`).
+const NO_PXEDHCP: [u8; 3] = [0xb0, 1, 1];
+
+/// T1 and T2 in the OFFER as well: HP JetDirect wants them (dnsmasq's rfc2131.c).
+fn leased(mut packet: Packet, grant: &Grant) -> Packet {
+    let secs = grant.lease_secs;
+    packet.yiaddr = grant.ip;
+    packet.options.set(OptionCode::AddressLeaseTime, Value::U32(secs));
+    packet.options.set(OptionCode::Renewal, Value::U32(secs / 2));
+    packet.options.set(OptionCode::Rebinding, Value::U32(secs.saturating_sub(secs / 8)));
+    packet
+}
+
+fn set_network(options: &mut Options, network: &Network) {
+    options.set(OptionCode::SubnetMask, Value::Ip(network.cidr.mask()));
+    if let Some(gateway) = network.gateway {
+        options.set(OptionCode::Router, Value::Ip(gateway));
+    }
+    if !network.dns.is_empty() {
+        options.set(OptionCode::DomainNameServer, Value::Ips(network.dns.clone()));
+    }
+    if let Some(domain) = &network.domain {
+        options.set(OptionCode::DomainName, domain.as_str());
+    }
+    if network.cidr.prefix() < 31 {
+        options.set(OptionCode::BroadcastAddr, Value::Ip(network.cidr.broadcast()));
+    }
+}
+
+/// In the header and in options: shim and U-Boot read only the one, other firmware only the other.
+fn set_boot(packet: &mut Packet, program: Program, name: &str, here: Here) {
+    let server = here.ip.to_string();
+    packet.siaddr = here.ip;
+    fill(&mut packet.sname, &server);
+    fill(&mut packet.file, name);
+    // With a NUL, as dnsmasq has it: some firmware reads on until it finds one.
+    packet.options.set(OptionCode::TFTPServerName, format!("{server}\0"));
+    packet.options.set(OptionCode::BootfileName, format!("{name}\0"));
+    let class = match program {
+        Program::Rom | Program::Ipxe => "PXEClient",
+        Program::Http => "HTTPClient",
+        Program::System => return,
+    };
+    packet.options.set(OptionCode::ClassIdentifier, class);
+    if program == Program::Rom {
+        packet.options.set(OptionCode::VendorExtensions, USE_BOOTFILE);
+    }
+}
+
+/// PXE discovery control (6), bit 3: take the file, ask nobody else. Without it UEFI asks again on
+/// port 4011 and stalls (EDK2's `PxeBcParseDhcp4Packet`); UEFI HTTP boot must never see it.
+const USE_BOOTFILE: [u8; 4] = [6, 1, 8, 255];
+
+/// Empty where text and NUL do not fit: the option still has it.
+fn fill<const N: usize>(field: &mut [u8; N], text: &str) {
+    if text.len() < N {
+        field.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+    }
+}

@@ -1,0 +1,138 @@
+//! A server on loopback and high ports, a catalogue that tells what ended, and a client that sends what it likes.
+
+use super::{content, encoded};
+use crate::tftp::packet::Packet;
+use crate::tftp::{Library, Limits, Outcome, Refusal, Request, Server};
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+pub const LOADER_SIZE: usize = 222_208;
+/// Only a broken test waits as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Has `loader`; the other names say how they are refused. Anything else is not found.
+struct Shelf {
+    loader: Bytes,
+    ended: mpsc::UnboundedSender<Outcome>,
+}
+
+impl Library for Shelf {
+    async fn open(&self, request: Request) -> Result<Bytes, Refusal> {
+        match request.name.as_str() {
+            "loader" | "boot/loader" | "other-loader" => Ok(self.loader.clone()),
+            "denied" => Err(Refusal::Denied("not for you".into())),
+            "unknown-client" => Err(Refusal::Silence("no lease".into())),
+            "never" => std::future::pending().await,
+            "broken" => panic!("a library that panics (this line in the output is wanted)"),
+            name => Err(Refusal::NotFound(format!("no {name} here"))),
+        }
+    }
+
+    fn ended(&self, outcome: Outcome) {
+        let _ = self.ended.send(outcome);
+    }
+}
+
+pub struct Rig {
+    pub address: SocketAddr,
+    ended: mpsc::UnboundedReceiver<Outcome>,
+    shutdown: watch::Sender<bool>,
+    server: JoinHandle<Result<(), crate::tftp::server::Error>>,
+}
+
+impl Rig {
+    pub async fn start(limits: Limits) -> Rig {
+        Rig::start_on(vec![UdpSocket::bind("127.0.0.1:0").await.unwrap()], limits)
+    }
+
+    pub fn start_on(sockets: Vec<UdpSocket>, limits: Limits) -> Rig {
+        let address = sockets[0].local_addr().unwrap();
+        let (shutdown, stop) = watch::channel(false);
+        let (ended, outcomes) = mpsc::unbounded_channel();
+        let shelf = Arc::new(Shelf { loader: content(LOADER_SIZE), ended });
+        let server = tokio::spawn(Server::run(sockets, shelf, limits, stop));
+        Rig { address, ended: outcomes, shutdown, server }
+    }
+
+    pub async fn outcome(&mut self) -> Outcome {
+        within(self.ended.recv()).await.unwrap()
+    }
+
+    /// Joined, with what had not been told yet.
+    pub async fn stop(mut self) -> Vec<Outcome> {
+        self.shutdown.send(true).unwrap();
+        within(self.server).await.unwrap().unwrap();
+        std::iter::from_fn(|| self.ended.try_recv().ok()).collect()
+    }
+}
+
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("took too long")
+}
+
+pub struct Client {
+    pub socket: UdpSocket,
+}
+
+impl Client {
+    pub async fn new() -> Client {
+        Client::at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    pub async fn at(address: SocketAddr) -> Client {
+        Client { socket: UdpSocket::bind(address).await.unwrap() }
+    }
+
+    pub async fn send(&self, packet: &Packet, to: SocketAddr) {
+        self.send_bytes(&encoded(packet), to).await;
+    }
+
+    pub async fn send_bytes(&self, bytes: &[u8], to: SocketAddr) {
+        self.socket.send_to(bytes, to).await.unwrap();
+    }
+
+    pub async fn receive(&self) -> (Packet, SocketAddr) {
+        let mut buffer = [0; 70_000];
+        let (length, from) = within(self.socket.recv_from(&mut buffer)).await.unwrap();
+        (Packet::parse(&buffer[..length]).unwrap(), from)
+    }
+
+    /// The code of the error that comes next.
+    pub async fn receive_error(&self) -> u16 {
+        match self.receive().await {
+            (Packet::Error { code, .. }, _) => code,
+            (other, _) => panic!("{other:?} instead of an error"),
+        }
+    }
+
+    /// Reads on from a first block or option acknowledgement to the end.
+    pub async fn read_on(&self, first: (Packet, SocketAddr)) -> Vec<u8> {
+        let (mut packet, from) = first;
+        let (mut file, mut blksize, mut next) = (Vec::new(), 512, 1_u16);
+        loop {
+            match &packet {
+                Packet::OptionAck(options) => {
+                    blksize = options.iter().find(|(name, _)| name == "blksize").map_or(512, |o| o.1.parse().unwrap());
+                    self.send(&Packet::Ack(0), from).await;
+                }
+                Packet::Data { block, payload } => {
+                    if *block == next {
+                        file.extend_from_slice(payload);
+                        next = next.wrapping_add(1);
+                    }
+                    self.send(&Packet::Ack(*block), from).await;
+                    if payload.len() < blksize {
+                        return file;
+                    }
+                }
+                other => panic!("{other:?} instead of data"),
+            }
+            packet = self.receive().await.0;
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The appliance through its doors: DHCP, TFTP and HTTP as machines use them, the command line as operators do.
+
+mod bad_input;
+mod boot_files;
+mod first_boot;
+mod one_shot;
+mod operators;
+mod replace;
+mod rig;
+mod secrets;
+mod unknown_machine;
+mod wire;

@@ -1,0 +1,45 @@
+//! What operators see: lists, why, events, tables.
+
+use crate::rig::Appliance;
+
+#[tokio::test]
+async fn why_says_which_rule_leads_where() {
+    let appliance = Appliance::start().await;
+    appliance.add_machine("web-1", 10).await;
+    let why = appliance.cli(&["why", "52:54:00:77:00:0a"]).await;
+    assert!(why.contains("own disk: machine web-1 is ready, not armed"), "{why}");
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let why = appliance.cli(&["why", "52:54:00:77:00:0a", "--arch", "uefi"]).await;
+    for part in ["reserved for 52:54:00:77:00:0a", "snponly.efi", "web, named by range web-rack", "renders"] {
+        assert!(why.contains(part), "{part:?} is not in {why}");
+    }
+    let record = appliance.json(&["machine", "show", "web-1"]).await;
+    assert_eq!(record["install"]["boots"], 0, "a question changes nothing");
+}
+
+#[tokio::test]
+async fn every_list_speaks_json_and_says_what_to_do_when_it_is_empty() {
+    let appliance = Appliance::empty().await;
+    for noun in ["network", "range", "distro", "profile", "key", "machine", "lease", "token"] {
+        assert_eq!(appliance.json(&[noun, "list"]).await, serde_json::json!([]), "{noun}");
+        assert!(!appliance.cli(&[noun, "list"]).await.trim().is_empty(), "{noun}");
+    }
+}
+
+#[tokio::test]
+async fn the_timeline_has_every_step_of_an_install() {
+    let appliance = Appliance::start().await;
+    let mut machine = appliance.add_machine("web-1", 10).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let installer = machine.installer().await;
+    let key = installer.install().await;
+    machine.power_on().await;
+    machine.register(&installer, &key).await;
+    let events = appliance.json(&["events", "--machine", "web-1", "--limit", "500"]).await;
+    let kinds: Vec<&str> = events.as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    for kind in ["lease", "loader", "script", "kernel", "answer", "progress", "state", "local", "registered"] {
+        assert!(kinds.contains(&kind), "{kind} is not in {kinds:?}");
+    }
+    let shown = appliance.cli(&["watch", "web-1", "--until", "registered", "--timeout", "5s"]).await;
+    assert!(shown.contains("registered"), "{shown}");
+}
