@@ -1,0 +1,105 @@
+//! `kickstand distro`: the files that boot an installer.
+
+use super::session::Session;
+use super::table::variables as shown;
+use super::values::{Variable, new_variables, variables};
+use crate::http::api::distro::{DistroDraft, DistroPatch, DistroView};
+use crate::model::{Family, Name};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use hyper::Method;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write down the kernel and initrd of an installer
+    Add(Add),
+    /// Change what is given, keep the rest
+    Set(Set),
+    /// Show one distro
+    Show {
+        /// Its name
+        name: Name,
+    },
+    /// List all distros
+    List,
+    /// Remove a distro that no profile names
+    Remove {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Its name, for example debian-12
+    name: Name,
+    /// How its installer is driven: image, redhat or debian
+    #[arg(long)]
+    family: Family,
+    /// The kernel, below the server's folder of files, for example debian-12/linux
+    #[arg(long, value_name = "PATH")]
+    kernel: String,
+    /// The initrd, below the same folder, for example debian-12/initrd.gz
+    #[arg(long, value_name = "PATH")]
+    initrd: String,
+    /// Kernel arguments of the installer, for example "console=ttyS0"
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    arguments: String,
+    /// A variable for templates, for example disk=/dev/vda; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Its name
+    name: Name,
+    /// How its installer is driven: image, redhat or debian
+    #[arg(long)]
+    family: Option<Family>,
+    /// The kernel, below the server's folder of files
+    #[arg(long, value_name = "PATH")]
+    kernel: Option<String>,
+    /// The initrd, below the same folder
+    #[arg(long, value_name = "PATH")]
+    initrd: Option<String>,
+    /// Kernel arguments of the installer; "" clears them
+    #[arg(long, allow_hyphen_values = true)]
+    arguments: Option<String>,
+    /// A variable to set; NAME= removes it; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+}
+
+pub async fn run(command: Command, session: &Session) -> Result<()> {
+    match command {
+        Command::Add(Add { name, family, kernel, initrd, arguments, variables }) => {
+            let variables = new_variables(variables);
+            let draft = DistroDraft { name, family, kernel, initrd, arguments, variables };
+            session.send(Method::POST, "distros", &draft, |d: &DistroView| format!("distro {} added", d.name)).await
+        }
+        Command::Set(Set { name, family, kernel, initrd, arguments, variables: given }) => {
+            let patch = DistroPatch { family, kernel, initrd, arguments, variables: variables(given) };
+            let said = |d: &DistroView| format!("distro {} changed", d.name);
+            session.send(Method::PATCH, &format!("distros/{name}"), &patch, said).await
+        }
+        Command::Show { name } => session.show(&format!("distros/{name}"), card).await,
+        Command::List => {
+            let row = |d: &DistroView| card(d).into_iter().take(4).map(|(_, value)| value).collect();
+            let empty = "No distro yet: `kickstand distro add debian-12 --family debian --kernel PATH --initrd PATH`";
+            session.list("distros", &["name", "family", "kernel", "initrd"], row, empty).await
+        }
+        Command::Remove { name } => session.remove("distro", &name).await,
+    }
+}
+
+fn card(d: &DistroView) -> Vec<(&'static str, String)> {
+    vec![
+        ("name", d.name.to_string()),
+        ("family", d.family.to_string()),
+        ("kernel", d.kernel.clone()),
+        ("initrd", d.initrd.clone()),
+        ("arguments", d.arguments.clone()),
+        ("variables", shown(&d.variables)),
+    ]
+}

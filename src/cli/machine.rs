@@ -1,0 +1,261 @@
+//! `kickstand machine`: the records of machines, and what is done with them.
+
+use super::session::Session;
+use super::table::{maybe, moment, variables as shown};
+use super::values::{OrNone, Variable, clearable, new_variables, variables};
+use super::{csv, inventory};
+use crate::http::api::arming::{Adoption, Replacement};
+use crate::http::api::machine::{InterfaceDraft, MachineDraft, MachinePatch, MachineView};
+use crate::model::{Mac, Name};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use hyper::Method;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write down a machine, or many of them from a CSV file
+    Add(Add),
+    /// Change what is given, keep the rest
+    Set(Set),
+    /// Show one machine
+    Show {
+        /// Its name
+        name: Name,
+    },
+    /// List all machines
+    List,
+    /// Remove a machine's record
+    Remove {
+        /// Its name
+        name: Name,
+    },
+    /// Install it at its next network boot, once
+    Arm {
+        /// Its name
+        name: Name,
+    },
+    /// Take an arming back
+    Disarm {
+        /// Its name
+        name: Name,
+    },
+    /// Make a record of a MAC that was seen on a network
+    Adopt(Adopt),
+    /// Give a record new metal: the system keeps its id, name, address and history
+    Replace(Replace),
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Its name, for example web1
+    #[arg(required_unless_present = "csv")]
+    name: Option<Name>,
+    /// The MAC of the card that it boots from, for example 52:54:00:12:34:56
+    #[arg(long, required_unless_present_any = ["csv", "interfaces"])]
+    mac: Option<Mac>,
+    /// Its address; by default one from the network's pool
+    #[arg(long, requires = "mac")]
+    ip: Option<Ipv4Addr>,
+    /// A further card, for example 52:54:00:12:34:57=10.0.0.12; may be repeated
+    #[arg(long = "interface", value_name = "MAC[=IP]")]
+    interfaces: Vec<Card>,
+    /// Its profile; by default the one that its address names
+    #[arg(long)]
+    profile: Option<Name>,
+    /// Its activation key; by default the profile's
+    #[arg(long)]
+    key: Option<Name>,
+    /// Kernel arguments for this machine alone, for example "console=ttyS1"
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    arguments: String,
+    /// A variable for templates, for example disk=/dev/vda; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+    /// A file with the header name,mac,ip,profile,key,arguments,var.NAME (in any order, name and mac needed): all or nothing
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    csv: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Its name
+    name: Name,
+    /// The cards, all of them anew, the one that it boots from first; may be repeated
+    #[arg(long = "interface", value_name = "MAC[=IP]")]
+    interfaces: Vec<Card>,
+    /// The address of its first card; "" leaves it to the pool
+    #[arg(long, conflicts_with = "interfaces")]
+    ip: Option<OrNone<Ipv4Addr>>,
+    /// Its profile; "" leaves it to its address
+    #[arg(long)]
+    profile: Option<OrNone<Name>>,
+    /// Its activation key; "" leaves it to the profile
+    #[arg(long)]
+    key: Option<OrNone<Name>>,
+    /// Kernel arguments for this machine alone; "" clears them
+    #[arg(long, allow_hyphen_values = true)]
+    arguments: Option<String>,
+    /// A variable to set; NAME= removes it; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+}
+
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// The MAC as it was seen, for example 52:54:00:12:34:56
+    mac: Mac,
+    /// The name of its record; by default its MAC with dashes
+    #[arg(long)]
+    name: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+pub struct Replace {
+    /// Its name
+    name: Name,
+    /// The MAC of the new card
+    #[arg(long)]
+    mac: Mac,
+    /// The MAC of the card that it replaces, where the machine has several
+    #[arg(long)]
+    old: Option<Mac>,
+    /// Install it at its next network boot, too
+    #[arg(long)]
+    arm: bool,
+}
+
+/// `MAC` or `MAC=IP`.
+#[derive(Debug, Clone)]
+pub struct Card(InterfaceDraft);
+
+impl FromStr for Card {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (mac, ip) = text.split_once('=').map_or((text, None), |(mac, ip)| (mac, Some(ip)));
+        let mac = mac.parse().map_err(|error: crate::model::Malformed| error.to_string())?;
+        let bad = |_| "write it like 52:54:00:12:34:57=10.0.0.12".to_owned();
+        Ok(Card(InterfaceDraft { mac, ip: ip.map(str::parse).transpose().map_err(bad)? }))
+    }
+}
+
+pub async fn run(command: Command, session: &Session) -> Result<()> {
+    match command {
+        Command::Add(Add { csv: Some(file), .. }) => csv::add(&file, session).await,
+        Command::Add(add) => {
+            let said = |m: &MachineView| {
+                format!(
+                    "machine {n} added: `kickstand machine arm {n}` installs it at its next network boot",
+                    n = m.name
+                )
+            };
+            session.send(Method::POST, "machines", &add.draft()?, said).await
+        }
+        Command::Set(set) => set.run(session).await,
+        Command::Show { name } => session.show(&format!("machines/{name}"), card).await,
+        Command::List => {
+            let heads = ["name", "state", "mac", "ip", "profile", "since"];
+            let empty = "No machine yet: `kickstand machine add NAME --mac MAC`, or `kickstand sighting list` for those that were heard";
+            session.list("machines", &heads, row, empty).await
+        }
+        Command::Remove { name } => session.remove("machine", &name).await,
+        Command::Arm { name } => act(session, &name, "arm", armed).await,
+        Command::Disarm { name } => {
+            act(session, &name, "disarm", |m| format!("machine {} is {}, no longer armed", m.name, m.state)).await
+        }
+        Command::Adopt(Adopt { mac, name }) => {
+            let said = |m: &MachineView| format!("machine {} is {}", m.name, m.state);
+            session.send(Method::POST, "machines/adopt", &Adoption { mac, name }, said).await
+        }
+        Command::Replace(Replace { name, mac, old, arm }) => {
+            let said = move |m: &MachineView| match arm {
+                true => format!("machine {} now has {mac}; {}", m.name, armed(m)),
+                false => format!("machine {n} now has {mac}: `kickstand machine arm {n}` installs it", n = m.name),
+            };
+            session.send(Method::POST, &format!("machines/{name}/replace"), &Replacement { mac, old, arm }, said).await
+        }
+    }
+}
+
+async fn act(session: &Session, name: &Name, verb: &str, said: fn(&MachineView) -> String) -> Result<()> {
+    session.send(Method::POST, &format!("machines/{name}/{verb}"), &serde_json::json!({}), said).await
+}
+
+fn armed(m: &MachineView) -> String {
+    format!(
+        "machine {n} is {}: its next network boot installs profile {}; `kickstand watch {n}` shows it live",
+        m.state,
+        m.chosen.why,
+        n = m.name
+    )
+}
+
+impl Add {
+    fn draft(self) -> Result<MachineDraft> {
+        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, csv: _ } = self;
+        let name = name.ok_or_else(|| anyhow::anyhow!("a machine needs a name"))?;
+        let first = mac.map(|mac| InterfaceDraft { mac, ip });
+        let interfaces = first.into_iter().chain(interfaces.into_iter().map(|Card(card)| card)).collect();
+        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables: new_variables(variables) })
+    }
+}
+
+impl Set {
+    async fn run(self, session: &Session) -> Result<()> {
+        let path = format!("machines/{}", self.name);
+        let interfaces = match &self.ip {
+            Some(OrNone(ip)) => Some(readdressed(session.get(&path).await?, *ip)),
+            None => {
+                let cards: Vec<_> = self.interfaces.into_iter().map(|Card(card)| card).collect();
+                (!cards.is_empty()).then_some(cards)
+            }
+        };
+        let patch = MachinePatch {
+            interfaces,
+            profile: clearable(self.profile),
+            key: clearable(self.key),
+            arguments: self.arguments,
+            variables: variables(self.variables),
+        };
+        session.send(Method::PATCH, &path, &patch, |m: &MachineView| format!("machine {} changed", m.name)).await
+    }
+}
+
+/// The same cards, the first one with another address.
+fn readdressed(machine: MachineView, ip: Option<Ipv4Addr>) -> Vec<InterfaceDraft> {
+    let mut cards: Vec<_> = machine.interfaces.iter().map(|i| InterfaceDraft { mac: i.mac, ip: i.ip }).collect();
+    cards.iter_mut().take(1).for_each(|card| card.ip = ip);
+    cards
+}
+
+fn row(m: &MachineView) -> Vec<String> {
+    let first = m.interfaces.first();
+    let mac = first.map(|card| card.mac.to_string()).unwrap_or_default();
+    let ip = first.and_then(|card| card.ip.or(card.leased)).map(|ip| ip.to_string()).unwrap_or_default();
+    vec![m.name.to_string(), m.state.to_string(), mac, ip, maybe(&m.chosen.profile), moment(m.state_at)]
+}
+
+fn card(m: &MachineView) -> Vec<(&'static str, String)> {
+    let cards = m.interfaces.iter().map(|card| match (card.ip, card.leased) {
+        (Some(ip), _) => format!("{} {ip}", card.mac),
+        (None, Some(leased)) => format!("{} {leased}, from the pool", card.mac),
+        (None, None) => card.mac.to_string(),
+    });
+    let install = m.install.as_ref().map(|i| format!("armed {}, {} boots", moment(i.armed_at), i.boots));
+    vec![
+        ("name", m.name.to_string()),
+        ("system id", m.id.to_string()),
+        ("state", format!("{} since {}", m.state, moment(m.state_at))),
+        ("interfaces", cards.collect::<Vec<_>>().join("\n")),
+        ("profile", m.chosen.why.clone()),
+        ("key", maybe(&m.chosen.key)),
+        ("arguments", m.arguments.clone()),
+        ("variables", shown(&m.variables)),
+        ("install", install.unwrap_or_default()),
+        ("registered", if m.registered { "yes" } else { "no" }.into()),
+        ("inventory", m.inventory.as_ref().map(inventory::line).unwrap_or_default()),
+    ]
+}

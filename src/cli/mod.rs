@@ -1,0 +1,164 @@
+//! The command line, one file for each command: what operators type, and what they read.
+//!
+//! [`serve`], [`init`] and [`check`] work on this host; all other commands ask a running server:
+//! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
+//! [`watch`] and [`events`] stay on the line by way of `follow`.
+
+mod check;
+mod client;
+mod csv;
+mod distro;
+mod events;
+mod follow;
+mod init;
+mod inventory;
+mod key;
+mod lease;
+mod machine;
+mod network;
+mod profile;
+mod range;
+mod serve;
+mod session;
+mod sighting;
+mod table;
+mod token;
+mod values;
+mod watch;
+mod why;
+
+#[cfg(test)]
+mod tests;
+
+use crate::config::DEFAULT_SOCKET;
+use crate::model::Secret;
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use client::{Client, Server};
+use session::{Output, Session, Unfinished};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Installs machines over the network: DHCP, TFTP and HTTP in one program.
+#[derive(Debug, Parser)]
+#[command(name = "kickstand", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which server to ask, and how to write what it says.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Remote {
+    /// A server to ask over TCP instead of the local one, for example http://10.0.0.2:8080
+    #[arg(long, global = true, env = "KICKSTAND_SERVER", hide_env_values = true, value_name = "URL")]
+    server: Option<String>,
+    /// The token for it; better given in the environment, where `ps` does not show it
+    #[arg(long, global = true, env = "KICKSTAND_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The local server's socket
+    #[arg(long, global = true, env = "KICKSTAND_SOCKET", hide_env_values = true, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+    /// How to write results
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the appliance
+    Serve(serve::Serve),
+    /// Write a kickstand.toml with every setting explained
+    Init(init::Init),
+    /// Say whether kickstand.toml is fine
+    Check(check::Check),
+    /// Networks that are served
+    #[command(subcommand)]
+    Network(network::Command),
+    /// Addresses that name a profile
+    #[command(subcommand)]
+    Range(range::Command),
+    /// The files that boot an installer
+    #[command(subcommand)]
+    Distro(distro::Command),
+    /// How to install
+    #[command(subcommand)]
+    Profile(profile::Command),
+    /// Activation keys, which let installed systems register
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Machines, and what is done with them
+    #[command(subcommand)]
+    Machine(machine::Command),
+    /// Which address which client was told
+    #[command(subcommand)]
+    Lease(lease::Command),
+    /// Cards that were heard and that no record holds
+    #[command(subcommand)]
+    Sighting(sighting::Command),
+    /// Who may use the API over TCP
+    #[command(subcommand)]
+    Token(token::Command),
+    /// What happened
+    Events(events::Events),
+    /// What would happen if a machine booted now, and which rule says so
+    Why(why::Why),
+    /// Watch a machine's install live, until it is registered
+    Watch(watch::Watch),
+}
+
+/// Runs one command: 0 when it worked, 1 when it was refused or failed, 2 (from clap) for a bad command line.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Unfinished>() => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("kickstand: {}", session::complaint(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Cli { remote, command }: Cli) -> Result<()> {
+    match command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Init(init) => init::run(init),
+        Command::Check(check) => check::run(check),
+        command => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.context("cannot start the runtime")?.block_on(ask(command, &remote.session()?))
+        }
+    }
+}
+
+async fn ask(command: Command, session: &Session) -> Result<()> {
+    match command {
+        Command::Serve(_) | Command::Init(_) | Command::Check(_) => Ok(()),
+        Command::Network(command) => network::run(command, session).await,
+        Command::Range(command) => range::run(command, session).await,
+        Command::Distro(command) => distro::run(command, session).await,
+        Command::Profile(command) => profile::run(command, session).await,
+        Command::Key(command) => key::run(command, session).await,
+        Command::Machine(command) => machine::run(command, session).await,
+        Command::Lease(command) => lease::run(command, session).await,
+        Command::Sighting(command) => sighting::run(command, session).await,
+        Command::Token(command) => token::run(command, session).await,
+        Command::Events(events) => events::run(events, session).await,
+        Command::Why(why) => why::run(why, session).await,
+        Command::Watch(watch) => watch::run(watch, session).await,
+    }
+}
+
+impl Remote {
+    fn session(self) -> Result<Session> {
+        let server = match &self.server {
+            Some(url) => Server::parse(url)?,
+            None => Server::Socket(self.socket),
+        };
+        let token = self.token.filter(|token| !token.is_empty()).map(Secret::new);
+        Ok(Session { client: Client { server, token }, output: self.output })
+    }
+}

@@ -1,0 +1,155 @@
+//! `kickstand network`: the networks that are served.
+
+use super::session::Session;
+use super::table::{maybe, words};
+use super::values::{OrNone, clearable, list};
+use crate::http::api::network::{NetworkDraft, NetworkPatch, NetworkView};
+use crate::model::{Name, Span, Unknown};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use hyper::Method;
+use ipnetwork::Ipv4Network;
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write down a network that Kickstand shall serve
+    Add(Add),
+    /// Change what is given, keep the rest
+    Set(Box<Set>),
+    /// Show one network
+    Show {
+        /// Its name
+        name: Name,
+    },
+    /// List all networks
+    List,
+    /// Remove a network that nothing refers to
+    Remove {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Its name, for example lab
+    name: Name,
+    /// Its addresses, for example 10.0.0.0/24
+    #[arg(long)]
+    cidr: Ipv4Network,
+    /// The router that machines are told, for example 10.0.0.1
+    #[arg(long, value_name = "IP")]
+    gateway: Option<Ipv4Addr>,
+    /// A name server that machines are told; may be repeated
+    #[arg(long, value_name = "IP")]
+    dns: Vec<Ipv4Addr>,
+    /// The domain that machines are told, for example lab.example.com
+    #[arg(long)]
+    domain: Option<Name>,
+    /// Addresses for machines without one of their own, for example 10.0.0.100-10.0.0.199; may be repeated
+    #[arg(long = "pool", value_name = "FIRST-LAST")]
+    pools: Vec<Span>,
+    /// How long a lease lasts [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    lease_secs: Option<u32>,
+    /// The profile of machines that neither they nor a range name one for
+    #[arg(long)]
+    profile: Option<Name>,
+    /// What a MAC without a record gets: ignore, show, discover or install [default: ignore]
+    #[arg(long, value_name = "WHAT")]
+    unknown: Option<Unknown>,
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Its name
+    name: Name,
+    /// Its addresses, for example 10.0.0.0/24
+    #[arg(long)]
+    cidr: Option<Ipv4Network>,
+    /// The router that machines are told; "" clears it
+    #[arg(long, value_name = "IP")]
+    gateway: Option<OrNone<Ipv4Addr>>,
+    /// The name servers, all of them anew; "" clears them
+    #[arg(long, value_name = "IP")]
+    dns: Vec<OrNone<Ipv4Addr>>,
+    /// The domain that machines are told; "" clears it
+    #[arg(long)]
+    domain: Option<OrNone<Name>>,
+    /// The pools, all of them anew; "" clears them
+    #[arg(long = "pool", value_name = "FIRST-LAST")]
+    pools: Vec<OrNone<Span>>,
+    /// How long a lease lasts
+    #[arg(long, value_name = "SECONDS")]
+    lease_secs: Option<u32>,
+    /// The profile of machines that neither they nor a range name one for; "" clears it
+    #[arg(long)]
+    profile: Option<OrNone<Name>>,
+    /// What a MAC without a record gets: ignore, show, discover or install
+    #[arg(long, value_name = "WHAT")]
+    unknown: Option<Unknown>,
+}
+
+pub async fn run(command: Command, session: &Session) -> Result<()> {
+    match command {
+        Command::Add(add) => {
+            let said = |n: &NetworkView| format!("network {} ({}) is served", n.name, n.cidr);
+            session.send(Method::POST, "networks", &add.draft(), said).await
+        }
+        Command::Set(set) => {
+            let path = format!("networks/{}", set.name);
+            session
+                .send(Method::PATCH, &path, &set.patch(), |n: &NetworkView| format!("network {} changed", n.name))
+                .await
+        }
+        Command::Show { name } => session.show(&format!("networks/{name}"), card).await,
+        Command::List => {
+            let heads = ["name", "cidr", "gateway", "pools", "profile", "unknown"];
+            let empty = "No network yet: `kickstand network add lab --cidr 10.0.0.0/24 --pool 10.0.0.100-10.0.0.199`";
+            session.list("networks", &heads, row, empty).await
+        }
+        Command::Remove { name } => session.remove("network", &name).await,
+    }
+}
+
+impl Add {
+    fn draft(self) -> NetworkDraft {
+        let Add { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = self;
+        NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown }
+    }
+}
+
+impl Set {
+    fn patch(self) -> NetworkPatch {
+        NetworkPatch {
+            cidr: self.cidr,
+            gateway: clearable(self.gateway),
+            dns: list(self.dns),
+            domain: clearable(self.domain),
+            pools: list(self.pools),
+            lease_secs: self.lease_secs,
+            profile: clearable(self.profile),
+            unknown: self.unknown,
+        }
+    }
+}
+
+fn row(n: &NetworkView) -> Vec<String> {
+    let (gateway, profile) = (maybe(&n.gateway), maybe(&n.profile));
+    vec![n.name.to_string(), n.cidr.to_string(), gateway, words(&n.pools), profile, n.unknown.to_string()]
+}
+
+fn card(n: &NetworkView) -> Vec<(&'static str, String)> {
+    vec![
+        ("name", n.name.to_string()),
+        ("cidr", n.cidr.to_string()),
+        ("gateway", maybe(&n.gateway)),
+        ("dns", words(&n.dns)),
+        ("domain", maybe(&n.domain)),
+        ("pools", words(&n.pools)),
+        ("lease", format!("{} s", n.lease_secs)),
+        ("profile", maybe(&n.profile)),
+        ("unknown", n.unknown.to_string()),
+    ]
+}

@@ -1,0 +1,133 @@
+//! `kickstand profile`: how to install.
+
+use super::session::Session;
+use super::table::{maybe, variables as shown};
+use super::values::{OrNone, Variable, clearable, new_variables, variables};
+use crate::http::api::profile::{ProfileDraft, ProfilePatch, ProfileView};
+use crate::model::Name;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use hyper::Method;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write down how machines are installed
+    Add(Add),
+    /// Change what is given, keep the rest
+    Set(Set),
+    /// Show one profile
+    Show {
+        /// Its name
+        name: Name,
+    },
+    /// List all profiles
+    List,
+    /// Remove a profile that nothing refers to
+    Remove {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Its name, for example web
+    name: Name,
+    /// The profile that says what this one does not
+    #[arg(long)]
+    parent: Option<Name>,
+    /// The distro to install; by default the parent's
+    #[arg(long)]
+    distro: Option<Name>,
+    /// The answer file's template below templates/, for example debian/web.cfg; by default the family's own
+    #[arg(long, value_name = "PATH")]
+    template: Option<String>,
+    /// Kernel arguments after the distro's, for example "console=ttyS0"
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    arguments: String,
+    /// The activation key whose groups installed systems join
+    #[arg(long)]
+    key: Option<Name>,
+    /// A variable for templates, for example disk=/dev/vda; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Its name
+    name: Name,
+    /// The profile that says what this one does not; "" clears it
+    #[arg(long)]
+    parent: Option<OrNone<Name>>,
+    /// The distro to install; "" leaves it to the parent
+    #[arg(long)]
+    distro: Option<OrNone<Name>>,
+    /// The answer file's template below templates/; "" goes back to the family's own
+    #[arg(long, value_name = "PATH")]
+    template: Option<OrNone<String>>,
+    /// Kernel arguments after the distro's; "" clears them
+    #[arg(long, allow_hyphen_values = true)]
+    arguments: Option<String>,
+    /// The activation key; "" clears it
+    #[arg(long)]
+    key: Option<OrNone<Name>>,
+    /// A variable to set; NAME= removes it; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+}
+
+pub async fn run(command: Command, session: &Session) -> Result<()> {
+    match command {
+        Command::Add(add) => {
+            session
+                .send(Method::POST, "profiles", &add.draft(), |p: &ProfileView| format!("profile {} added", p.name))
+                .await
+        }
+        Command::Set(set) => {
+            let path = format!("profiles/{}", set.name);
+            session
+                .send(Method::PATCH, &path, &set.patch(), |p: &ProfileView| format!("profile {} changed", p.name))
+                .await
+        }
+        Command::Show { name } => session.show(&format!("profiles/{name}"), card).await,
+        Command::List => {
+            let row = |p: &ProfileView| card(p).into_iter().take(5).map(|(_, value)| value).collect();
+            let empty = "No profile yet: `kickstand profile add web --distro NAME`";
+            session.list("profiles", &["name", "parent", "distro", "template", "key"], row, empty).await
+        }
+        Command::Remove { name } => session.remove("profile", &name).await,
+    }
+}
+
+impl Add {
+    fn draft(self) -> ProfileDraft {
+        let Add { name, parent, distro, template, arguments, key, variables } = self;
+        ProfileDraft { name, parent, distro, template, arguments, key, variables: new_variables(variables) }
+    }
+}
+
+impl Set {
+    fn patch(self) -> ProfilePatch {
+        ProfilePatch {
+            parent: clearable(self.parent),
+            distro: clearable(self.distro),
+            template: clearable(self.template),
+            arguments: self.arguments,
+            key: clearable(self.key),
+            variables: variables(self.variables),
+        }
+    }
+}
+
+fn card(p: &ProfileView) -> Vec<(&'static str, String)> {
+    vec![
+        ("name", p.name.to_string()),
+        ("parent", maybe(&p.parent)),
+        ("distro", maybe(&p.distro)),
+        ("template", maybe(&p.template)),
+        ("key", maybe(&p.key)),
+        ("arguments", p.arguments.clone()),
+        ("variables", shown(&p.variables)),
+    ]
+}

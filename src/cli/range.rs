@@ -1,0 +1,91 @@
+//! `kickstand range`: addresses that name a profile.
+
+use super::session::Session;
+use crate::http::api::range::{RangeDraft, RangePatch, RangeView};
+use crate::model::{Name, Span};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use hyper::Method;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say which profile the machines in a range of addresses get
+    Add(Add),
+    /// Change what is given, keep the rest
+    Set(Set),
+    /// Show one range
+    Show {
+        /// Its name
+        name: Name,
+    },
+    /// List all ranges
+    List,
+    /// Remove a range
+    Remove {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Its name, for example rack1
+    name: Name,
+    /// Its addresses, for example 10.0.0.10-10.0.0.50; where ranges nest, the smallest speaks
+    #[arg(value_name = "FIRST-LAST")]
+    span: Span,
+    /// What machines here are installed with
+    #[arg(long)]
+    profile: Name,
+    /// The network, if not the one that holds these addresses
+    #[arg(long)]
+    network: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Its name
+    name: Name,
+    /// Its addresses, for example 10.0.0.10-10.0.0.50
+    #[arg(long, value_name = "FIRST-LAST")]
+    span: Option<Span>,
+    /// What machines here are installed with
+    #[arg(long)]
+    profile: Option<Name>,
+    /// The network that it belongs to
+    #[arg(long)]
+    network: Option<Name>,
+}
+
+pub async fn run(command: Command, session: &Session) -> Result<()> {
+    match command {
+        Command::Add(Add { name, span, profile, network }) => {
+            let draft = RangeDraft { name, network, span, profile };
+            let said = |r: &RangeView| {
+                format!("range {}: {} on network {} get profile {}", r.name, r.span, r.network, r.profile)
+            };
+            session.send(Method::POST, "ranges", &draft, said).await
+        }
+        Command::Set(Set { name, span, profile, network }) => {
+            let patch = RangePatch { network, span, profile };
+            let said = |r: &RangeView| format!("range {} changed", r.name);
+            session.send(Method::PATCH, &format!("ranges/{name}"), &patch, said).await
+        }
+        Command::Show { name } => session.show(&format!("ranges/{name}"), card).await,
+        Command::List => {
+            let row = |r: &RangeView| card(r).into_iter().map(|(_, value)| value).collect();
+            let empty = "No range yet: `kickstand range add rack1 10.0.0.10-10.0.0.50 --profile NAME`";
+            session.list("ranges", &["name", "addresses", "profile", "network"], row, empty).await
+        }
+        Command::Remove { name } => session.remove("range", &name).await,
+    }
+}
+
+fn card(r: &RangeView) -> Vec<(&'static str, String)> {
+    vec![
+        ("name", r.name.to_string()),
+        ("addresses", r.span.to_string()),
+        ("profile", r.profile.to_string()),
+        ("network", r.network.to_string()),
+    ]
+}

@@ -1,0 +1,65 @@
+//! What an operator does with a machine: arm, disarm, adopt, replace.
+
+use super::body::{Body, Named};
+use super::machine::{MachineView, not_reserved};
+use super::noun::shown;
+use crate::engine::Engine;
+use crate::http::auth::Who;
+use crate::http::problem::Problem;
+use crate::model::{Mac, Machine, Name};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A MAC that was seen, to become a record.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adoption {
+    pub mac: Mac,
+    /// By default the MAC with dashes, or the name that it was recorded under.
+    pub name: Option<Name>,
+}
+
+/// New metal for a record; without `old`, the machine's only card is meant.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    pub mac: Mac,
+    pub old: Option<Mac>,
+    #[serde(default)]
+    pub arm: bool,
+}
+
+type Shown = Result<Json<MachineView>, Problem>;
+
+pub async fn arm(State(engine): State<Arc<Engine>>, Named(name): Named<Name>, who: Who) -> Shown {
+    engine.arm(&name, &who.0).await?;
+    shown::<Machine>(&engine, &name).map(Json)
+}
+
+pub async fn disarm(State(engine): State<Arc<Engine>>, Named(name): Named<Name>, who: Who) -> Shown {
+    engine.disarm(&name, &who.0).await?;
+    shown::<Machine>(&engine, &name).map(Json)
+}
+
+pub async fn replace(
+    State(engine): State<Arc<Engine>>,
+    Named(name): Named<Name>,
+    who: Who,
+    Body(Replacement { mac, old, arm }): Body<Replacement>,
+) -> Shown {
+    engine.replace(&name, old, mac, arm, &who.0).await?;
+    shown::<Machine>(&engine, &name).map(Json)
+}
+
+pub async fn adopt(
+    State(engine): State<Arc<Engine>>,
+    who: Who,
+    Body(Adoption { mac, name }): Body<Adoption>,
+) -> Result<(StatusCode, Json<MachineView>), Problem> {
+    name.as_ref().map_or(Ok(()), not_reserved)?;
+    let name = engine.adopt(mac, name, &who.0).await?;
+    Ok((StatusCode::CREATED, Json(shown::<Machine>(&engine, &name)?)))
+}

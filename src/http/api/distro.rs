@@ -1,0 +1,105 @@
+//! Distros, the files that boot an installer: `/api/v1/distros`.
+
+use super::body::put;
+use super::noun::Noun;
+use super::variables::merge;
+use crate::engine::Engine;
+use crate::http::problem::Problem;
+use crate::model::{Distro, Family, Name, Time, Variables};
+use crate::store::{Edit, World};
+use serde::{Deserialize, Serialize};
+
+/// A new distro.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistroDraft {
+    pub name: Name,
+    pub family: Family,
+    pub kernel: String,
+    pub initrd: String,
+    #[serde(default)]
+    pub arguments: String,
+    #[serde(default)]
+    pub variables: Variables,
+}
+
+/// What is to change of one; in `variables`, null removes one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistroPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initrd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub variables: Variables,
+}
+
+/// A distro as it is shown.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DistroView {
+    pub name: Name,
+    pub family: Family,
+    pub kernel: String,
+    pub initrd: String,
+    pub arguments: String,
+    pub variables: Variables,
+}
+
+impl Noun for Distro {
+    const WORD: &'static str = "distro";
+    type Draft = DistroDraft;
+    type Patch = DistroPatch;
+    type View = DistroView;
+
+    fn draft(draft: DistroDraft, _: Time, _: &World) -> Result<Self, Problem> {
+        let DistroDraft { name, family, kernel, initrd, arguments, variables } = draft;
+        Ok(Distro { name, family, kernel, initrd, arguments, variables })
+    }
+
+    fn patch(&mut self, patch: DistroPatch) {
+        let DistroPatch { family, kernel, initrd, arguments, variables } = patch;
+        put(&mut self.family, family);
+        put(&mut self.kernel, kernel);
+        put(&mut self.initrd, initrd);
+        put(&mut self.arguments, arguments);
+        merge(&mut self.variables, variables);
+    }
+
+    fn view(&self, _: &World) -> DistroView {
+        let Distro { name, family, kernel, initrd, arguments, variables } = self.clone();
+        DistroView { name, family, kernel, initrd, arguments, variables }
+    }
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
+        world.distros.get(name)
+    }
+
+    fn all(world: &World) -> Vec<&Self> {
+        world.distros.values().collect()
+    }
+
+    fn add(self) -> Edit {
+        Edit::AddDistro(self)
+    }
+
+    fn set(self) -> Edit {
+        Edit::SetDistro(self)
+    }
+
+    fn remove(name: Name) -> Edit {
+        Edit::RemoveDistro(name)
+    }
+
+    fn check(&self, engine: &Engine) -> Result<(), Problem> {
+        Ok(engine.check_files(self)?)
+    }
+}

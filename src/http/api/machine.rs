@@ -1,0 +1,205 @@
+//! Machines: `/api/v1/machines`.
+
+use super::body::{given, put};
+use super::noun::Noun;
+use super::variables::merge;
+use crate::boot::recipe::recipe;
+use crate::boot::{lifecycle, role};
+use crate::http::problem::Problem;
+use crate::model::{Interface, Mac, Machine, MachineId, Name, State, Time, Variables};
+use crate::store::{Edit, World};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+/// A new machine.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineDraft {
+    pub name: Name,
+    #[serde(default)]
+    pub interfaces: Vec<InterfaceDraft>,
+    pub profile: Option<Name>,
+    pub key: Option<Name>,
+    #[serde(default)]
+    pub arguments: String,
+    #[serde(default)]
+    pub variables: Variables,
+}
+
+/// One network card; without an address it gets one from the pool.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterfaceDraft {
+    pub mac: Mac,
+    pub ip: Option<Ipv4Addr>,
+}
+
+/// What is to change of one; in `variables`, null removes one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachinePatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interfaces: Option<Vec<InterfaceDraft>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Option<Name>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub key: Option<Option<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub variables: Variables,
+}
+
+/// A machine as it is shown: no token, hash or credential.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MachineView {
+    pub id: MachineId,
+    pub name: Name,
+    pub interfaces: Vec<InterfaceView>,
+    pub profile: Option<Name>,
+    pub key: Option<Name>,
+    pub arguments: String,
+    pub variables: Variables,
+    /// What an install would take now, and which rule says so.
+    pub chosen: Chosen,
+    pub state: State,
+    pub state_at: Time,
+    pub install: Option<InstallView>,
+    pub inventory: Option<serde_json::Value>,
+    pub registered: bool,
+    pub created_at: Time,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InterfaceView {
+    pub mac: Mac,
+    pub ip: Option<Ipv4Addr>,
+    /// What it was last told by DHCP.
+    pub leased: Option<Ipv4Addr>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Chosen {
+    pub profile: Option<Name>,
+    pub key: Option<Name>,
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InstallView {
+    pub id: Uuid,
+    pub armed_at: Time,
+    pub boots: u8,
+}
+
+impl Noun for Machine {
+    const WORD: &'static str = "machine";
+    type Draft = MachineDraft;
+    type Patch = MachinePatch;
+    type View = MachineView;
+
+    fn draft(draft: MachineDraft, now: Time, _: &World) -> Result<Self, Problem> {
+        not_reserved(&draft.name)?;
+        let MachineDraft { name, interfaces, profile, key, arguments, variables } = draft;
+        let Some(first) = interfaces.first() else {
+            let text = "interfaces: a machine needs at least one network card, with its MAC";
+            return Err(Problem::invalid("interfaces", text));
+        };
+        let ids = [Uuid::now_v7(), Uuid::now_v7()];
+        let blank = lifecycle::newcomer(first.mac, State::Ready, ids, now);
+        let interfaces = interfaces.into_iter().map(InterfaceDraft::needed).collect();
+        Ok(Machine { name, interfaces, profile, key, arguments, variables, ..blank })
+    }
+
+    fn patch(&mut self, patch: MachinePatch) {
+        let interfaces = patch.interfaces.map(|all| all.into_iter().map(InterfaceDraft::needed).collect());
+        put(&mut self.interfaces, interfaces);
+        put(&mut self.profile, patch.profile);
+        put(&mut self.key, patch.key);
+        put(&mut self.arguments, patch.arguments);
+        merge(&mut self.variables, patch.variables);
+    }
+
+    fn view(&self, world: &World) -> MachineView {
+        let Machine { id, name, profile, key, arguments, variables, inventory, .. } = self.clone();
+        MachineView {
+            id,
+            name,
+            interfaces: self.interfaces.iter().map(|card| card_view(card, world)).collect(),
+            profile,
+            key,
+            arguments,
+            variables,
+            chosen: chosen(self, world),
+            state: self.state,
+            state_at: self.state_at,
+            install: self.install.as_ref().map(|i| InstallView { id: i.id, armed_at: i.armed_at, boots: i.boots }),
+            inventory,
+            registered: self.credential.is_some(),
+            created_at: self.created_at,
+        }
+    }
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
+        world.machine_named(name)
+    }
+
+    fn all(world: &World) -> Vec<&Self> {
+        world.machines().collect()
+    }
+
+    fn add(self) -> Edit {
+        Edit::AddMachines(vec![self])
+    }
+
+    fn set(self) -> Edit {
+        Edit::SetMachine(self)
+    }
+
+    fn remove(name: Name) -> Edit {
+        Edit::RemoveMachine(name)
+    }
+}
+
+/// Words that stand below /machines themselves: a record of such a name could not be asked for.
+pub fn not_reserved(name: &Name) -> Result<(), Problem> {
+    match name.as_str() {
+        "adopt" | "batch" => {
+            Err(Problem::invalid("name", format!("name: {name} is a word of the API: choose another")))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl InterfaceDraft {
+    fn needed(self) -> Interface {
+        Interface { mac: self.mac, ip: self.ip }
+    }
+}
+
+fn card_view(card: &Interface, world: &World) -> InterfaceView {
+    let leased = world.networks.keys().find_map(|network| world.lease(network, card.mac)).map(|lease| lease.ip);
+    InterfaceView { mac: card.mac, ip: card.ip, leased }
+}
+
+/// The profile and the key that speak for a machine at the address that it has or last had.
+fn chosen(machine: &Machine, world: &World) -> Chosen {
+    let ip = machine.interfaces.first().and_then(|card| card.ip.or(card_view(card, world).leased));
+    let place = ip.and_then(|ip| Some((ip, world.network_of(ip)?)));
+    let (profile, why) = match (place, &machine.profile) {
+        (Some((ip, network)), _) => {
+            let (profile, why) = role::profile(Some(machine), ip, &world.ranges, network);
+            (profile.cloned(), why.text)
+        }
+        (None, Some(own)) => (Some(own.clone()), format!("{own}, named by the machine itself")),
+        (None, None) => (None, "none yet: no network holds an address of this machine".to_owned()),
+    };
+    let recipe = profile.as_ref().and_then(|p| recipe(p, Some(machine), &world.profiles, &world.distros).ok());
+    let key = machine.key.clone().or_else(|| recipe.and_then(|recipe| recipe.key));
+    Chosen { profile, key, why }
+}

@@ -1,0 +1,81 @@
+//! The operators' JSON API, one file for each noun; every route of it is on this one screen.
+//!
+//! [`network`], [`range`], [`distro`], [`profile`], [`key`] and [`machine`] are records, all read and
+//! written by [`noun`]; [`batch`] adds many machines at once; [`arming`] is what is done with one.
+//! [`lease`], [`sighting`], [`event`], [`why`] and [`status`] only show; [`token`] lets others in.
+//! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
+
+pub mod arming;
+pub mod batch;
+pub mod body;
+pub mod distro;
+pub mod event;
+pub mod key;
+pub mod lease;
+pub mod machine;
+pub mod network;
+pub mod noun;
+pub mod profile;
+pub mod range;
+pub mod sighting;
+pub mod status;
+pub mod token;
+pub mod variables;
+pub mod why;
+
+use super::auth;
+use super::problem::{Kind, Problem};
+use crate::engine::Engine;
+use crate::model::{ActivationKey, Distro, Machine, Network, Profile, Range};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, delete, get, post};
+use axum::{Router, http::Uri};
+use std::sync::Arc;
+
+const BODY_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 16 << 20;
+
+/// Everything below /api/v1.
+fn routes() -> Router<Arc<Engine>> {
+    let machines = noun::routes::<Machine>()
+        .route("/batch", post(batch::add).layer(DefaultBodyLimit::max(BATCH_BYTES)))
+        .route("/adopt", post(arming::adopt))
+        .route("/{name}/arm", post(arming::arm))
+        .route("/{name}/disarm", post(arming::disarm))
+        .route("/{name}/replace", post(arming::replace));
+    Router::new()
+        .nest("/networks", noun::routes::<Network>())
+        .nest("/ranges", noun::routes::<Range>())
+        .nest("/distros", noun::routes::<Distro>())
+        .nest("/profiles", noun::routes::<Profile>())
+        .nest("/keys", noun::routes::<ActivationKey>())
+        .nest("/machines", machines)
+        .route("/leases", get(lease::list))
+        .route("/sightings", get(sighting::list))
+        .route("/events", get(event::list))
+        .route("/why/{mac}", get(why::why))
+        .route("/tokens", get(token::list).post(token::add))
+        .route("/tokens/{name}", delete(token::remove))
+        .route("/status", get(status::show))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+}
+
+/// The whole of /api behind the guard, the paths that are not there included: merge it, do not nest it.
+pub fn mount(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
+    Router::new()
+        .nest("/api/v1", routes())
+        .route("/api", any(nowhere))
+        .route("/api/", any(nowhere))
+        .route("/api/{*rest}", any(nowhere))
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(engine.clone(), auth::guard))
+}
+
+async fn nowhere(uri: Uri) -> Problem {
+    Problem::new(Kind::Missing, format!("there is no {} here: docs/api.md lists every address", uri.path()))
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(Kind::Method, "this address does not know that method: docs/api.md lists every address")
+}

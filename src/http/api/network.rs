@@ -1,0 +1,128 @@
+//! Networks: `/api/v1/networks`.
+
+use super::body::{given, put};
+use super::noun::Noun;
+use crate::engine::Engine;
+use crate::http::problem::Problem;
+use crate::model::{Name, Network, Span, Time, Unknown};
+use crate::store::{Edit, World};
+use ipnetwork::Ipv4Network;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// A new network.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkDraft {
+    pub name: Name,
+    pub cidr: Ipv4Network,
+    pub gateway: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub dns: Vec<Ipv4Addr>,
+    pub domain: Option<Name>,
+    #[serde(default)]
+    pub pools: Vec<Span>,
+    pub lease_secs: Option<u32>,
+    pub profile: Option<Name>,
+    pub unknown: Option<Unknown>,
+}
+
+/// What is to change of one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<Ipv4Network>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Option<Ipv4Addr>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Vec<Ipv4Addr>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Option<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pools: Option<Vec<Span>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_secs: Option<u32>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Option<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<Unknown>,
+}
+
+/// A network as it is shown.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NetworkView {
+    pub name: Name,
+    pub cidr: Ipv4Network,
+    pub gateway: Option<Ipv4Addr>,
+    pub dns: Vec<Ipv4Addr>,
+    pub domain: Option<Name>,
+    pub pools: Vec<Span>,
+    pub lease_secs: u32,
+    pub profile: Option<Name>,
+    pub unknown: Unknown,
+}
+
+impl Noun for Network {
+    const WORD: &'static str = "network";
+    type Draft = NetworkDraft;
+    type Patch = NetworkPatch;
+    type View = NetworkView;
+
+    fn draft(draft: NetworkDraft, _: Time, _: &World) -> Result<Self, Problem> {
+        let NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = draft;
+        let lease_secs = lease_secs.unwrap_or(Network::LEASE_SECS);
+        let unknown = unknown.unwrap_or(Unknown::Ignore);
+        Ok(Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown })
+    }
+
+    fn patch(&mut self, patch: NetworkPatch) {
+        let NetworkPatch { cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = patch;
+        put(&mut self.cidr, cidr);
+        put(&mut self.gateway, gateway);
+        put(&mut self.dns, dns);
+        put(&mut self.domain, domain);
+        put(&mut self.pools, pools);
+        put(&mut self.lease_secs, lease_secs);
+        put(&mut self.profile, profile);
+        put(&mut self.unknown, unknown);
+    }
+
+    fn view(&self, _: &World) -> NetworkView {
+        let Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = self.clone();
+        NetworkView { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown }
+    }
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
+        world.networks.get(name)
+    }
+
+    fn all(world: &World) -> Vec<&Self> {
+        world.networks.values().collect()
+    }
+
+    fn add(self) -> Edit {
+        Edit::AddNetwork(self)
+    }
+
+    fn set(self) -> Edit {
+        Edit::SetNetwork(self)
+    }
+
+    fn remove(name: Name) -> Edit {
+        Edit::RemoveNetwork(name)
+    }
+
+    fn check(&self, _: &Engine) -> Result<(), Problem> {
+        let (cidr, first) = (self.cidr, self.cidr.network());
+        if cidr.ip() == first {
+            return Ok(());
+        }
+        let text = format!("cidr: {cidr} is a host's address, not a network: write it like {first}/{}", cidr.prefix());
+        Err(Problem::invalid("cidr", text))
+    }
+}

@@ -1,0 +1,97 @@
+//! Address ranges that name a profile: `/api/v1/ranges`.
+
+use super::body::put;
+use super::noun::Noun;
+use crate::http::problem::Problem;
+use crate::model::{Name, Range, Span, Time};
+use crate::store::{Edit, World};
+use serde::{Deserialize, Serialize};
+
+/// A new range; without a network, the one that holds its addresses.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RangeDraft {
+    pub name: Name,
+    pub network: Option<Name>,
+    pub span: Span,
+    pub profile: Name,
+}
+
+/// What is to change of one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RangePatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Name>,
+}
+
+/// A range as it is shown.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RangeView {
+    pub name: Name,
+    pub network: Name,
+    pub span: Span,
+    pub profile: Name,
+}
+
+impl Noun for Range {
+    const WORD: &'static str = "range";
+    type Draft = RangeDraft;
+    type Patch = RangePatch;
+    type View = RangeView;
+
+    fn draft(draft: RangeDraft, _: Time, world: &World) -> Result<Self, Problem> {
+        let RangeDraft { name, network, span, profile } = draft;
+        let network = network.map_or_else(|| network_of(span, world), Ok)?;
+        Ok(Range { name, network, span, profile })
+    }
+
+    fn patch(&mut self, patch: RangePatch) {
+        put(&mut self.network, patch.network);
+        put(&mut self.span, patch.span);
+        put(&mut self.profile, patch.profile);
+    }
+
+    fn view(&self, _: &World) -> RangeView {
+        let Range { name, network, span, profile } = self.clone();
+        RangeView { name, network, span, profile }
+    }
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
+        world.ranges.iter().find(|range| range.name == *name)
+    }
+
+    fn all(world: &World) -> Vec<&Self> {
+        world.ranges.iter().collect()
+    }
+
+    fn add(self) -> Edit {
+        Edit::AddRange(self)
+    }
+
+    fn set(self) -> Edit {
+        Edit::SetRange(self)
+    }
+
+    fn remove(name: Name) -> Edit {
+        Edit::RemoveRange(name)
+    }
+}
+
+fn network_of(span: Span, world: &World) -> Result<Name, Problem> {
+    let network = world.network_of(span.first).filter(|network| network.cidr.contains(span.last));
+    network.map(|network| network.name.clone()).ok_or_else(|| {
+        let text = format!(
+            "no network holds {span}: `kickstand network list` shows those that there are, `kickstand network add` makes one"
+        );
+        Problem::invalid("span", text)
+    })
+}

@@ -1,0 +1,61 @@
+//! The dry run, what would happen if this MAC booted now: `/api/v1/why/{mac}`.
+
+use super::body::{Asked, Named};
+use crate::engine::Engine;
+use crate::http::problem::Problem;
+use crate::model::{Arch, Mac};
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhyQuery {
+    pub arch: Option<Firmware>,
+}
+
+/// As which firmware to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Firmware {
+    Bios,
+    Uefi,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SceneView {
+    pub question: String,
+    pub answer: String,
+    pub why: Vec<ReasonView>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReasonView {
+    pub rule: String,
+    pub text: String,
+}
+
+impl From<Firmware> for Arch {
+    fn from(firmware: Firmware) -> Arch {
+        match firmware {
+            Firmware::Bios => Arch::BIOS,
+            Firmware::Uefi => Arch::X64_UEFI,
+        }
+    }
+}
+
+pub async fn why(
+    State(engine): State<Arc<Engine>>,
+    Named(mac): Named<Mac>,
+    Asked(query): Asked<WhyQuery>,
+) -> Result<Json<Vec<SceneView>>, Problem> {
+    let scenes = engine.why(mac, query.arch.map(Arch::from)).await?;
+    let reason = |why: crate::boot::Reason| ReasonView { rule: why.rule.to_string(), text: why.text };
+    let view = |scene: crate::engine::Scene| SceneView {
+        question: scene.question,
+        answer: scene.answer,
+        why: scene.why.into_iter().map(reason).collect(),
+    };
+    Ok(Json(scenes.into_iter().map(view).collect()))
+}
