@@ -9,6 +9,7 @@ use crate::boot::{Step, Tale};
 use crate::model::*;
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and boxed on its way to the writer")]
 pub enum Edit {
     AddNetwork(Network),
     SetNetwork(Network),

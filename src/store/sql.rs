@@ -29,7 +29,7 @@ pub struct Database {
 }
 
 enum Site {
-    Sqlite { options: SqliteConnectOptions, readers: SqlitePool },
+    Sqlite { options: Box<SqliteConnectOptions>, readers: SqlitePool },
     Postgres { options: Box<PgConnectOptions>, readers: PgPool },
 }
 
@@ -40,9 +40,11 @@ impl Database {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             return Ok((Self::postgres(url)?, None));
         }
-        let options = SqliteConnectOptions::from_str(url).map_err(|_| Error::CannotOpen {
+        // sqlx would take any other text for the path of a new file.
+        let options = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url).ok()).flatten();
+        let options = options.ok_or_else(|| Error::CannotOpen {
             place: url.into(),
-            text: "neither sqlite:///path/file.db nor postgres://user@host/database".into(),
+            text: "it is neither sqlite:///path/file.db nor postgres://user@host/database".into(),
         })?;
         let lock = file::prepare(options.get_filename()).await?;
         Ok((Self::sqlite(options), Some(lock)))
@@ -59,7 +61,7 @@ impl Database {
             .pragma("journal_size_limit", "67108864");
         let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT_LIMIT);
         let readers = pool.connect_lazy_with(options.clone().pragma("query_only", "1"));
-        Database { place: place.into(), site: Site::Sqlite { options, readers } }
+        Database { place: place.into(), site: Site::Sqlite { options: Box::new(options), readers } }
     }
 
     fn postgres(url: &str) -> Result<Self, Error> {

@@ -132,12 +132,12 @@ impl Writer {
     }
 
     async fn transact(&mut self, jobs: &[Job]) -> Result<Vec<Result<Outcome, Error>>, Error> {
-        self.connect().await?;
+        self.begin().await?;
+        let limit = self.limit();
         let Some(db) = &mut self.db else { return Err(Error::Closed) };
-        let limit = if self.shared.database.is_shared() { BATCH_LIMIT } else { BATCH_LIMIT_LOCAL };
         let mut committing = false;
         let done = timeout(limit, transaction(db, jobs, &self.shared, &mut committing)).await;
-        let done = done.unwrap_or_else(|_| Err(self.shared.database.unreachable("no answer in time")));
+        let done = done.unwrap_or_else(|_| Err(self.too_slow()));
         if let Err(error) = &done {
             // Whatever state the connection is in, dropping it rolls back.
             self.db = None;
@@ -145,6 +145,37 @@ impl Writer {
             self.outage.cause = matches!(error, Error::SyncFailed { .. }).then(|| error.clone());
         }
         done
+    }
+
+    /// Begins a transaction; where the idle connection turns out to be dead, on a new one.
+    async fn begin(&mut self) -> Result<(), Error> {
+        let idle = self.db.is_some();
+        self.connect().await?;
+        match self.try_begin().await {
+            Err(Error::Unreachable { .. }) if idle => {
+                self.connect().await?;
+                self.try_begin().await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_begin(&mut self) -> Result<(), Error> {
+        let limit = self.limit();
+        let Some(db) = &mut self.db else { return Err(Error::Closed) };
+        let begun = timeout(limit, db.begin()).await.unwrap_or_else(|_| Err(self.too_slow()));
+        if begun.is_err() {
+            self.db = None;
+        }
+        begun
+    }
+
+    fn limit(&self) -> Duration {
+        if self.shared.database.is_shared() { BATCH_LIMIT } else { BATCH_LIMIT_LOCAL }
+    }
+
+    fn too_slow(&self) -> Error {
+        self.shared.database.unreachable("no answer in time")
     }
 
     /// Makes sure of a connection, unless the last attempt was a moment ago.
@@ -219,19 +250,17 @@ impl Writer {
             }
             Ok(updates)
         };
-        let read = timeout(BATCH_LIMIT, read).await;
-        read.unwrap_or_else(|_| Err(self.shared.database.unreachable("no answer in time")))
+        timeout(BATCH_LIMIT, read).await.unwrap_or_else(|_| Err(self.too_slow()))
     }
 }
 
-/// One transaction for all jobs. The outer error means that nothing was written.
+/// All jobs in the transaction that has begun. The outer error means that nothing was written.
 async fn transaction(
     db: &mut Conn,
     jobs: &[Job],
     shared: &Shared,
     committing: &mut bool,
 ) -> Result<Vec<Result<Outcome, Error>>, Error> {
-    db.begin().await?;
     let mut results = Vec::with_capacity(jobs.len());
     for job in jobs {
         results.push(attempt(db, job).await?);
