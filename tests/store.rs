@@ -216,7 +216,7 @@ async fn nouns_are_kept_and_duplicates_are_named(store: &Store) {
         ..network("lan", "10.0.0.0/24")
     };
     let variables = Variables::from([("disk".into(), serde_json::json!({"size": 1.5, "names": ["a", "ü"]}))]);
-    edit(store, Edit::AddKey(key("web", Some(1)))).await.unwrap();
+    edit(store, Edit::AddKey(key("web", None))).await.unwrap();
     edit(store, Edit::AddDistro(Distro { variables: variables.clone(), ..distro("debian") })).await.unwrap();
     let base = Profile {
         distro: Some(name("debian")),
@@ -464,6 +464,8 @@ async fn new_metal_takes_the_old_one_s_place(store: &Store) {
     edit(store, Edit::RemoveMachine(name("52-54-00-00-00-01"))).await.unwrap();
     edit(store, replacement(&new, new.revision, 51, 1)).await.unwrap();
     assert!(matches!(store.world().standing(mac(51)), Standing::Retired(_)));
+    edit(store, Edit::AddMachines(vec![machine("reborn", 51, None)])).await.unwrap();
+    edit(store, replacement(&new, new.revision + 1, 1, 52)).await.unwrap();
 }
 
 async fn sightings_become_machines(store: &Store) {
@@ -478,6 +480,7 @@ async fn sightings_become_machines(store: &Store) {
     assert_eq!(store.world().sighting(mac(60)), None, "what has a record is not unknown");
     let twin = Machine { id: MachineId(Uuid::now_v7()), ..newcomer };
     assert!(matches!(store.record(vec![Effect::Enlist(Box::new(twin))]).await, Err(Error::Conflict)));
+    edit(store, Edit::RemoveMachine(name("52-54-00-00-00-3c"))).await.unwrap();
 }
 
 async fn history_is_one(store: &Store) {

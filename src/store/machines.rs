@@ -96,6 +96,7 @@ async fn insert_interfaces(db: &mut Conn, machine: &Machine) -> Result<(), Error
         if statement.text_or_null(interface.ip).run(db).await? == 0 {
             return Err(holder(db, interface).await?);
         }
+        sightings::forget(db, interface.mac).await?;
     }
     Ok(())
 }
@@ -115,11 +116,10 @@ async fn holder(db: &mut Conn, interface: &Interface) -> Result<Error, Error> {
     })
 }
 
-/// A card that has a record is neither retired nor unknown.
+/// A card that an operator gave a record is not retired any more.
 async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     let mut lifted = Vec::new();
     for interface in &machine.interfaces {
-        sightings::forget(db, interface.mac).await?;
         if tombstones::lift(db, interface.mac).await? {
             lifted.push(interface.mac);
         }
