@@ -22,7 +22,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Makes the folder (0700) and the file (0600) where they are missing, and takes the lock.
 /// SQLite gives its WAL and SHM files the mode of the database.
 pub async fn prepare(path: &Path) -> Result<Lock, Error> {
-    let failed = |e: io::Error| Error::CannotOpen { place: path.display().to_string(), text: e.to_string() };
+    let failed = |e: io::Error| match (e.kind(), path.display().to_string()) {
+        (io::ErrorKind::ReadOnlyFilesystem, place) => Error::ReadOnly { place },
+        (_, place) => Error::CannotOpen { place, text: e.to_string() },
+    };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     }

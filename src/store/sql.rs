@@ -400,7 +400,11 @@ impl Row {
 
 /// What an error of either database means to us.
 fn meaning(place: &str, error: sqlx::Error) -> Error {
-    let text = error.to_string();
+    let text = match &error {
+        sqlx::Error::Database(cause) => cause.message().to_owned(),
+        sqlx::Error::Io(cause) => cause.to_string(),
+        other => other.to_string(),
+    };
     match &error {
         sqlx::Error::Database(cause) => match cause.kind() {
             sqlx::error::ErrorKind::UniqueViolation | sqlx::error::ErrorKind::ForeignKeyViolation => Error::Conflict,
