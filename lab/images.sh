@@ -84,6 +84,7 @@ mkdir -p "$images"
 for file in "live-$live_key/vmlinuz" "live-$live_key/initrd.img" \
     "squashfs-$squashfs_key/live.squashfs" "root-$root_key/root.tar.zst"; do
     name=$(basename "$file")
+    [ ! "$images/$name" -ef "$cache/$file" ] || continue
     cp --link --force "$cache/$file" "$images/$name.new" 2>/dev/null || cp "$cache/$file" "$images/$name.new"
     mv -f "$images/$name.new" "$images/$name"
 done
