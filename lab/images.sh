@@ -64,8 +64,9 @@ flock 9
 agent=${KICKSTAND_AGENT:-$("$lab/agent.sh")}
 common=("$lab/image/common.sh" "$lab/image/sources.sh")
 root_key=$(key_of "${common[@]}" "$lab/image/root.sh" "$lab/image/root")
-live_key=$(key_of "${common[@]}" "$lab/image/live.sh" "$lab/image/live")
-squashfs_key=$(key_of "$agent" "$lab/image/live.sh" "$lab/image/live" "${common[@]}")
+live=("${common[@]}" "$lab/image/live.sh" "$lab/image/live" "$lab/image/initramfs")
+live_key=$(key_of "${live[@]}")
+squashfs_key=$(key_of "${live[@]}" "$agent" "$lab/images.sh")
 
 # The two systems are independent: one is unpacked while the other waits for its downloads.
 set -m # a process group of its own, to be ended as a whole
@@ -83,6 +84,7 @@ mkdir -p "$images"
 for file in "live-$live_key/vmlinuz" "live-$live_key/initrd.img" \
     "squashfs-$squashfs_key/live.squashfs" "root-$root_key/root.tar.zst"; do
     name=$(basename "$file")
+    [ ! "$images/$name" -ef "$cache/$file" ] || continue
     cp --link --force "$cache/$file" "$images/$name.new" 2>/dev/null || cp "$cache/$file" "$images/$name.new"
     mv -f "$images/$name.new" "$images/$name"
 done

@@ -12,12 +12,12 @@ trap 'rm -rf "$scratch"' EXIT
 . "$here/common.sh"
 
 packages=(
-    "$(kernel_package)" live-boot zstd systemd-sysv udev kmod iproute2
+    "$(kernel_package)" initramfs-tools busybox zstd systemd-sysv udev kmod iproute2
     fdisk e2fsprogs dosfstools login passwd
 )
 
 masked=(
-    getty.target getty-static.service e2scrub_reap.service e2scrub_all.timer dpkg-db-backup.timer
+    getty.target getty-static.service apt-daily.timer apt-daily-upgrade.timer e2scrub_reap.service e2scrub_all.timer dpkg-db-backup.timer
     fstrim.timer systemd-tmpfiles-clean.timer systemd-timesyncd.service systemd-pcrphase.service
     systemd-pcrphase-sysinit.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
     systemd-journal-flush.service systemd-random-seed.service systemd-networkd-wait-online.service
@@ -25,6 +25,8 @@ masked=(
 )
 
 bootstrap minbase "$scratch/live.tar" "${packages[@]}" -- \
+    --essential-hook='mkdir -p "$1/etc/initramfs-tools"' \
+    --essential-hook="sync-in '$here/initramfs' /etc/initramfs-tools" \
     --customize-hook="sync-in '$here/live' /" \
     --customize-hook='chroot "$1" systemctl --quiet enable systemd-networkd kickstand-install kickstand-rescue' \
     --customize-hook="chroot \"\$1\" systemctl --quiet mask ${masked[*]}" \

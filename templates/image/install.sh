@@ -57,7 +57,7 @@ size=128M, type=U
 type=L
 LAYOUT
 udevadm settle
-mkfs.vfat -F 32 -n ESP "$(partition 2)" >/dev/null
+mkfs.vfat -F 32 -n ESP "$(partition 2)" >/dev/null 2>&1
 mkfs.ext4 -q -F -L root "$(partition 3)"
 mount -o noatime "$(partition 3)" "$target"
 
@@ -113,6 +113,9 @@ GRUB_TIMEOUT=1
 GRUB_CMDLINE_LINUX_DEFAULT=
 GRUB_CMDLINE_LINUX={{ kernel_arguments|shq }}
 GRUB_TERMINAL=console
+# Fewer entries: each one costs seconds to write.
+GRUB_DISABLE_SUBMENU=true
+GRUB_DISABLE_RECOVERY=true
 GRUB_DISABLE_OS_PROBER=true
 KICKSTAND_GRUB
 step 68 "installing the boot loader for BIOS"
