@@ -5,14 +5,13 @@ use crate::model::Family;
 
 pub const ROW: Row = Row { family: Family::Image, template: "image/install.sh", needs: &["live", "image"], arguments };
 
-/// live-boot fetches its root by HTTP; the agent in it looks for `kickstand.answer`.
+/// The initramfs fetches the live system by HTTP; the agent in that looks for `kickstand.answer`.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {
     vec![
-        "boot=live".into(),
-        "components".into(),
+        "boot=kickstand".into(),
         "ip=dhcp".into(),
         format!("BOOTIF=01-{}", trip.mac.dashed()),
-        format!("fetch={}", trip.url("live")),
+        format!("kickstand.live={}", trip.url("live")),
         format!("kickstand.answer={}", trip.answer_url),
     ]
 }
