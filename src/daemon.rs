@@ -3,7 +3,7 @@
 use crate::assets::Assets;
 use crate::config::Config;
 use crate::dhcp::server::{Door, Owners, interface_addresses};
-use crate::engine::{Engine, Parts};
+use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::model::{Name, Network, Unknown};
 use crate::store::{Edit, Store};
@@ -75,7 +75,9 @@ impl Running {
         for network in world.networks.values() {
             match self.engine.here(network) {
                 Some(here) => tracing::info!(network.name = %network.name, "serving {} as {}", network.cidr, here.ip),
-                None => tracing::warn!(network.name = %network.name, "not serving {}: no interface of this server is on it", network.cidr),
+                None => {
+                    tracing::warn!(network.name = %network.name, "not serving {}: no interface of this server is on it", network.cidr)
+                }
             }
         }
     }
@@ -105,7 +107,9 @@ impl Sockets {
     async fn bind(config: &Config, doors: &[Door], listen: &[Ipv4Addr]) -> Result<Sockets> {
         let mut dhcp = Vec::new();
         for door in doors {
-            dhcp.push(door.bind().map_err(|e| busy(e, "DHCP", &format!("{door}"), "stop the other DHCP server on this host (`ss -ulnp` names it)"))?);
+            dhcp.push(door.bind().map_err(|e| {
+                busy(e, "DHCP", &format!("{door}"), "stop the other DHCP server on this host (`ss -ulnp` names it)")
+            })?);
         }
         let (mut tftp, mut http) = (Vec::new(), Vec::new());
         for ip in listen {
@@ -119,8 +123,14 @@ impl Sockets {
             })?);
         }
         let path = &config.socket;
-        let socket = http::server::bind_socket(path)
-            .map_err(|e| busy(e, "the command line", &path.display().to_string(), "set [server] socket to a path that this user can write"))?;
+        let socket = http::server::bind_socket(path).map_err(|e| {
+            busy(
+                e,
+                "the command line",
+                &path.display().to_string(),
+                "set [server] socket to a path that this user can write",
+            )
+        })?;
         Ok(Sockets { dhcp, tftp, http, socket })
     }
 
@@ -163,7 +173,7 @@ async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, mut stop: watch:
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
             _ = look.tick() => {
                 let now: Vec<_> = doors.iter().flat_map(Door::addresses).collect();
                 if now != engine.addresses() {
@@ -203,7 +213,10 @@ fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
     }
     let found: Vec<_> = doors.iter().flat_map(Door::addresses).collect();
     if found.is_empty() {
-        bail!("{} has no IPv4 address: give it one, such as `ip addr add 10.0.0.1/24 dev NAME`", config.dhcp.interfaces.join(", "));
+        bail!(
+            "{} has no IPv4 address: give it one, such as `ip addr add 10.0.0.1/24 dev NAME`",
+            config.dhcp.interfaces.join(", ")
+        );
     }
     Ok(found)
 }

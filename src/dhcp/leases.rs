@@ -7,7 +7,7 @@ use super::reply::{Outgoing, reply};
 use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
 use crate::boot::pool::{Binding, Pool};
 use crate::boot::{Ask, Decision, Effect, Here};
-use crate::engine::Engine;
+use crate::engine::{Engine, stopped};
 use crate::model::*;
 use crate::store::{Change, Ticket};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Owner {
         loop {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopped(&mut stop) => return,
                 Some(undo) = self.undo.1.recv() => self.pool.restore(undo.mac, undo.before),
                 change = changes.recv() => self.follow(change),
                 question = questions.recv() => match question {

@@ -3,7 +3,7 @@
 use super::leases::{Owner, QUEUE, Question};
 use super::packet::Packet;
 use super::reply::{Destination, Outgoing};
-use crate::engine::Engine;
+use crate::engine::{Engine, stopped};
 use crate::model::Name;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
@@ -125,7 +125,7 @@ pub async fn run(door: Door, socket: UdpSocket, owners: Owners, mut stop: watch:
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
             _ = look.tick() => addresses = door.addresses(),
             Some((answer, from)) = outgoing.recv() => {
                 let to = door.target(&answer, from);

@@ -23,6 +23,13 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
+use tokio::sync::watch;
+
+/// Waits until the server is told to stop.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Who could say so is gone: that is a stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
 
 /// Everything that answering takes. Shared by all protocols.
 pub struct Engine {

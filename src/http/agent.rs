@@ -35,7 +35,8 @@ pub async fn inventory(
     headers: HeaderMap,
     Json(inventory): Json<Inventory>,
 ) -> Response {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let Some(credential) = bearer else { return unauthorized() };
     match engine.check_in(credential, json!(inventory)).await {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),

@@ -42,5 +42,6 @@ pub fn machine_routes() -> Router<Arc<Engine>> {
 
 /// All of it.
 pub fn routes(engine: Arc<Engine>) -> Router {
-    Router::new().merge(machine_routes()).merge(api::mount(&engine)).with_state(engine)
+    let all = Router::new().merge(machine_routes()).merge(api::mount(&engine));
+    all.fallback(async || machine::not_found()).with_state(engine)
 }

@@ -1,7 +1,7 @@
 //! The two doors of HTTP: TCP for machines, agents and token holders, a socket for operators on this host.
 
 use super::auth::Peer;
-use crate::engine::Engine;
+use crate::engine::{Engine, stopped};
 use axum::extract::{Request, connect_info::Connected};
 use axum::http::Uri;
 use axum::serve::IncomingStream;
@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tower::util::MapRequestLayer;
 use tower::Layer;
+use tower::util::MapRequestLayer;
 
 impl Connected<IncomingStream<'_, TcpListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
@@ -32,18 +32,18 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 pub async fn run_tcp(listener: TcpListener, engine: Arc<Engine>, stop: watch::Receiver<bool>) -> io::Result<()> {
     let service = MapRequestLayer::new(collapsed).layer(super::routes(engine));
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<Peer>(service);
-    axum::serve(listener, service).with_graceful_shutdown(stopped(stop)).await
+    axum::serve(listener, service).with_graceful_shutdown(end(stop)).await
 }
 
 /// Serves operators on this host until told to stop.
 pub async fn run_socket(listener: UnixListener, engine: Arc<Engine>, stop: watch::Receiver<bool>) -> io::Result<()> {
     let routes: Router = super::routes(engine);
     let service = routes.into_make_service_with_connect_info::<Peer>();
-    axum::serve(listener, service).with_graceful_shutdown(stopped(stop)).await
+    axum::serve(listener, service).with_graceful_shutdown(end(stop)).await
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
+async fn end(mut stop: watch::Receiver<bool>) {
+    stopped(&mut stop).await;
 }
 
 /// The socket is for root and the service's own user: mode 0600 in a folder of our own, and the user id

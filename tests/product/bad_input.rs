@@ -49,9 +49,9 @@ async fn a_list_of_machines_is_taken_whole_or_not_at_all() {
     let path = file.display().to_string();
     let row = |name: &str, last: u8| format!("{name},52:54:00:77:01:{last:02x},{}\n", a.ip(last));
     std::fs::write(&file, format!("name,mac,ip\n{}bad,nonsense,1.2.3\n{}", row("a", 11), row("b", 12))).unwrap();
-    refused(&a, &["machine", "add", "--csv", &path], &["line 3", "nonsense"]).await;
+    refused(&a, &["machine", "add", "--csv", &path], &["machines.csv:3"]).await;
     std::fs::write(&file, format!("name,mac,ip\n{}{}", row("a", 11), row("b", 11))).unwrap();
-    refused(&a, &["machine", "add", "--csv", &path], &["line 3"]).await;
+    refused(&a, &["machine", "add", "--csv", &path], &["machines.csv:3"]).await;
     assert_eq!(a.json(&["machine", "list"]).await.as_array().unwrap().len(), 0, "nothing half-written");
     std::fs::write(&file, format!("name,mac,ip\n{}{}", row("a", 11), row("b", 12))).unwrap();
     a.cli(&["machine", "add", "--csv", &path]).await;

@@ -54,7 +54,6 @@ pub struct Installer {
 pub struct Acked {
     pub ip: Ipv4Addr,
     pub file: String,
-    pub lease_secs: u32,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -97,7 +96,7 @@ impl FakeMachine {
     /// What iPXE makes of a script: an installer fetches its kernel and initrd, anything else ends at the disk.
     async fn follow(&self, script: Answer, ip: Ipv4Addr) -> Booted {
         let text = script.text();
-        if script.status != 200 || text.contains("boots its own disk") {
+        if script.status != 200 || text.contains("echo Kickstand: ") && text.contains(" boots its own disk\n") {
             return Booted::OwnDisk;
         }
         assert!(text.starts_with("#!ipxe\n"), "{text}");
@@ -145,11 +144,8 @@ impl FakeMachine {
         assert_eq!(ack.yiaddr(), offer.yiaddr());
         assert_eq!(file(&ack), file(&offer), "firmware reads the file from either");
         self.ip = Some(ack.yiaddr());
-        let lease_secs = match ack.opts().get(OptionCode::AddressLeaseTime) {
-            Some(DhcpOption::AddressLeaseTime(secs)) => *secs,
-            other => panic!("no lease time: {other:?}"),
-        };
-        Some(Acked { ip: ack.yiaddr(), file: file(&ack), lease_secs })
+        assert!(ack.opts().get(OptionCode::AddressLeaseTime).is_some(), "a lease has an end");
+        Some(Acked { ip: ack.yiaddr(), file: file(&ack) })
     }
 
     async fn exchange(&mut self, socket: &UdpSocket, who: Who, offer: Option<&Message>) -> Option<Message> {
@@ -176,8 +172,7 @@ impl FakeMachine {
             options.insert(DhcpOption::RequestedIpAddress(offer.yiaddr()));
             options.insert(offer.opts().get(OptionCode::ServerIdentifier).expect("an offer names its server").clone());
         }
-        let (arch, number) =
-            if self.rom == Rom::Uefi { (Architecture::X64Uefi, 7) } else { (Architecture::Intelx86PC, 0) };
+        let (arch, number) = if self.rom == Rom::Uefi { (Architecture::X64, 7) } else { (Architecture::X86_Bios, 0) };
         if who != Who::System {
             options.insert(DhcpOption::ClassIdentifier(format!("PXEClient:Arch:{number:05}:UNDI:003000").into_bytes()));
             options.insert(DhcpOption::ClientSystemArchitecture(arch));
