@@ -32,8 +32,8 @@ pub async fn add(file: &Path, session: &Session) -> Result<()> {
 }
 
 fn told(place: &str, complaints: Vec<(usize, String)>) -> String {
-    let lines = complaints.iter().map(|(line, text)| format!("\n  line {line}: {text}"));
-    format!("nothing was added from {place}:{}", lines.collect::<String>())
+    let lines = complaints.iter().map(|(line, text)| format!("\n  {place}:{line}: {text}"));
+    format!("nothing was added:{}", lines.collect::<String>())
 }
 
 /// Cells, and the line of the file that they begin on.
@@ -168,7 +168,7 @@ mod tests {
         let complaints = records(text).unwrap_err();
         assert_eq!(
             told("m.csv", complaints),
-            "nothing was added from m.csv:\n  line 2: 1 cells, but the header names 2\n  line 4: 3 cells, but the header names 2"
+            "nothing was added:\n  m.csv:2: 1 cells, but the header names 2\n  m.csv:4: 3 cells, but the header names 2"
         );
     }
 
