@@ -4,6 +4,7 @@ use crate::config::{Config, DEFAULT_PATH};
 use crate::daemon;
 use anyhow::{Context, Result};
 use clap::Args;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
@@ -44,6 +45,7 @@ fn log(config: &Config) -> Result<()> {
     let bad = || format!("log level {:?}: write it like info, debug or info,kickstand::dhcp=debug", config.log);
     let filter = EnvFilter::try_new(&config.log).with_context(bad)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
     if config.log_json {
         log.json().init()
     } else {

@@ -104,8 +104,17 @@ pub fn complaint(error: &anyhow::Error) -> String {
             let all = problem.errors.iter().map(|one| format!("\n  record {}: {one}", one.index.unwrap_or(0) + 1));
             format!("{problem}{}", all.collect::<String>())
         }
-        _ => format!("{error:#}"),
+        _ => causes(error),
     }
+}
+
+/// The error and its causes, without those that its own words tell already.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
 }
 
 /// How wide a table may be: as wide as the terminal, or as it likes in a file or pipe.
@@ -128,5 +137,32 @@ pub fn print(text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         written => Ok(written?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::{Kind, Problem};
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let source = std::io::Error::other("connection refused");
+        let error = Error::Unreachable { server: "http://a".into(), source };
+        assert_eq!(complaint(&error.into()).matches("connection refused").count(), 1);
+        let error = anyhow::anyhow!("no such file").context("cannot read m.csv");
+        assert_eq!(complaint(&error), "cannot read m.csv: no such file");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_batch_is_told() {
+        let one = |index, text: &str| Problem::new(Kind::Invalid, text).at(index);
+        let batch = Problem::batch(vec![one(0, "mac: no"), one(4, "ip: no")]);
+        let error = anyhow::Error::from(Error::Refused(Box::new(batch)));
+        insta::assert_snapshot!(complaint(&error), @r"
+        2 things are wrong with the batch, so nothing was added
+          record 1: mac: no
+          record 5: ip: no
+        ");
     }
 }

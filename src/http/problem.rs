@@ -91,10 +91,9 @@ impl Problem {
     /// One problem that carries all those of a batch.
     pub fn batch(errors: Vec<Problem>) -> Self {
         let kind = errors.first().map_or(Kind::Invalid, |first| first.kind);
-        let count = errors.len();
-        let message = match count {
-            1 => "1 record of the batch can not be taken; nothing was added".to_owned(),
-            _ => format!("{count} records of the batch can not be taken; nothing was added"),
+        let message = match errors.len() {
+            1 => "something is wrong with the batch, so nothing was added".to_owned(),
+            count => format!("{count} things are wrong with the batch, so nothing was added"),
         };
         Problem { errors, ..Problem::new(kind, message) }
     }

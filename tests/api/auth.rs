@@ -75,6 +75,15 @@ async fn a_stranger_gets_the_same_answer_at_every_address() {
 }
 
 #[tokio::test]
+async fn what_lies_beside_the_api_is_not_guarded_by_it() {
+    let api = Api::start().await;
+    for path in ["/", "/boot/x", "/apis", "/v1/networks"] {
+        let (status, _) = api.send(TCP(), None, "GET", path, "").await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn those_addresses_are_there_for_root() {
     let api = Api::furnished().await;
     for (method, path) in ADDRESSES.iter().take_while(|(method, _)| *method != "PUT") {

@@ -37,7 +37,7 @@ async fn a_batch_is_taken_as_a_whole() {
 #[tokio::test]
 async fn a_batch_is_refused_as_a_whole_and_names_everything_that_is_wrong() {
     let api = Api::furnished().await;
-    let bad_mac = json!({"name": "web4", "interfaces": [{"mac": "52:54:00"}]});
+    let bad_mac = json!({"name": "web4", "interfaces": [{"mac": "52:54:00", "ip": "10.0.0.300"}]});
     let unknown = json!({"name": "web5", "interfaces": [{"mac": mac(5)}], "colour": "red"});
     let batch = json!([machine("web2", 2), machine("web1", 3), bad_mac, unknown, machine("web6", 2), {"name": "web7"}]);
     let (status, error) = api.refused("POST", "machines/batch", batch).await;
@@ -46,6 +46,7 @@ async fn a_batch_is_refused_as_a_whole_and_names_everything_that_is_wrong() {
         |n: usize| (error["errors"][n]["index"].as_u64(), error["errors"][n]["message"].as_str().unwrap().to_owned());
     let expected = [
         (1, "taken already"),
+        (2, "\"10.0.0.300\" is not an IPv4 address"),
         (2, "is not a MAC address"),
         (3, "unknown field `colour`"),
         (4, "web2 in this very batch"),

@@ -1,7 +1,7 @@
 //! Many machines at once, all or nothing: `POST /api/v1/machines/batch`.
 
 use super::body::{self, Body};
-use super::machine::{MachineDraft, MachineView};
+use super::machine::{InterfaceDraft, MachineDraft, MachineView};
 use super::noun::{Noun, shown};
 use crate::engine::Engine;
 use crate::http::auth::Who;
@@ -30,26 +30,43 @@ pub async fn add(
 /// Every machine, or everything that is wrong with any of them. The store has the last word on clashes;
 /// here they are found all at once.
 fn machines(values: Vec<Value>, now: Time, world: &World) -> Result<Vec<Machine>, Problem> {
-    let read = |value| body::read::<MachineDraft>(value).and_then(|draft| Machine::draft(draft, now, world));
     let mut seen = Seen { world, by_value: HashMap::new() };
     let (mut machines, mut problems) = (Vec::new(), Vec::new());
     for (index, value) in values.into_iter().enumerate() {
-        match read(value).and_then(|machine| seen.take(&machine, index).map(|()| machine)) {
+        match machine(value, now, &mut seen) {
             Ok(machine) => machines.push(machine),
-            Err(problem) => problems.push(problem.at(index)),
+            Err(several) => problems.extend(several.into_iter().map(|problem| problem.at(index))),
         }
     }
     if problems.is_empty() { Ok(machines) } else { Err(Problem::batch(problems)) }
 }
 
+fn machine(value: Value, now: Time, seen: &mut Seen<'_>) -> Result<Machine, Vec<Problem>> {
+    let draft = body::read::<MachineDraft>(value.clone()).map_err(|problem| all(&value, problem))?;
+    let machine = Machine::draft(draft, now, seen.world).map_err(|problem| vec![problem])?;
+    seen.take(&machine).map_err(|problem| vec![problem])?;
+    Ok(machine)
+}
+
+/// Everything about one machine that can not be read; `first` where that is all that can be said.
+fn all(value: &Value, first: Problem) -> Vec<Problem> {
+    let cards = value.get("interfaces").and_then(Value::as_array).into_iter().flatten();
+    let of_cards: Vec<_> = cards.flat_map(body::complaints::<InterfaceDraft>).collect();
+    let own = body::complaints::<MachineDraft>(value).into_iter();
+    let own = own.filter(|problem| of_cards.is_empty() || problem.field.as_deref() != Some("interfaces"));
+    let all: Vec<_> = own.chain(of_cards.clone()).collect();
+    if all.is_empty() { vec![first] } else { all }
+}
+
 /// What is taken: by the records that are there, and by those of this batch.
 struct Seen<'a> {
     world: &'a World,
-    by_value: HashMap<String, (usize, String)>,
+    /// `mac 52:…` → the name of the machine of this batch that has it.
+    by_value: HashMap<String, String>,
 }
 
 impl Seen<'_> {
-    fn take(&mut self, machine: &Machine, index: usize) -> Result<(), Problem> {
+    fn take(&mut self, machine: &Machine) -> Result<(), Problem> {
         let cards = &machine.interfaces;
         let macs = cards.iter().map(|card| ("mac", "MAC", card.mac.to_string()));
         let ips = cards.iter().filter_map(|card| Some(("ip", "address", card.ip?.to_string())));
@@ -59,13 +76,13 @@ impl Seen<'_> {
                 let text = format!("{field}: the {what} {value} is {holder}");
                 return Err(Problem { field: Some(field.into()), ..Problem::new(Kind::Conflict, text) });
             }
-            self.by_value.insert(format!("{field} {value}"), (index, machine.name.to_string()));
+            self.by_value.insert(format!("{field} {value}"), machine.name.to_string());
         }
         Ok(())
     }
 
     fn holder(&self, field: &str, value: &str) -> Option<String> {
-        if let Some((_, name)) = self.by_value.get(&format!("{field} {value}")) {
+        if let Some(name) = self.by_value.get(&format!("{field} {value}")) {
             return Some(format!("that of {name} in this very batch, too"));
         }
         let world = self.world;

@@ -5,9 +5,10 @@ use crate::model::Malformed;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// A JSON body as `T`, whatever its content type says: `curl -d` sends a form's.
@@ -40,23 +41,28 @@ fn json(bytes: &[u8]) -> Result<Value, Problem> {
 /// Reads one value; a refusal names the field.
 pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_json::from_value(value.clone()).map_err(|error| {
-        let field = guilty_field::<T>(&value);
-        let message = match &field {
-            Some(field) => format!("{field}: {error}"),
-            None => error.to_string(),
-        };
-        Problem { field, ..Problem::new(Kind::Invalid, message) }
+        let first = complaints::<T>(&value).into_iter().next();
+        first.unwrap_or_else(|| Problem::new(Kind::Invalid, error.to_string()))
     })
 }
 
-/// serde tells what is wrong, but not where. Alone in its object, a good field is only short of company.
-fn guilty_field<T: DeserializeOwned>(value: &Value) -> Option<String> {
-    let guilty = |(field, value): (&String, &Value)| {
+/// Every field that can not be read. serde tells what is wrong, but not where: alone in its object, a good
+/// field is only short of company.
+pub fn complaints<T: DeserializeOwned>(value: &Value) -> Vec<Problem> {
+    let complaint = |(field, value): (&String, &Value)| {
         let alone = serde_json::Map::from_iter([(field.clone(), value.clone())]);
-        let error = serde_json::from_value::<T>(Value::Object(alone)).err()?;
-        (!error.to_string().starts_with("missing field")).then(|| field.clone())
+        let text = serde_json::from_value::<T>(Value::Object(alone)).err()?.to_string();
+        (!text.starts_with("missing field")).then(|| Problem::invalid(field, format!("{field}: {text}")))
     };
-    value.as_object()?.iter().find_map(guilty)
+    value.as_object().into_iter().flatten().filter_map(complaint).collect()
+}
+
+/// An address that may be absent, with words that show what was written.
+pub fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Ipv4Addr>, D::Error> {
+    let text = Option::<String>::deserialize(d)?;
+    let wanted = "an IPv4 address (write it like 10.0.0.12)";
+    let read = |text: String| text.parse().map_err(|_| D::Error::custom(Malformed::new(text, wanted)));
+    text.map(read).transpose()
 }
 
 /// The last part of a path, as the name of a `T`.

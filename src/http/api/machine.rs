@@ -1,6 +1,6 @@
 //! Machines: `/api/v1/machines`.
 
-use super::body::{given, put};
+use super::body::{address, given, put};
 use super::noun::Noun;
 use super::variables::merge;
 use crate::boot::recipe::recipe;
@@ -32,6 +32,7 @@ pub struct MachineDraft {
 #[serde(deny_unknown_fields)]
 pub struct InterfaceDraft {
     pub mac: Mac,
+    #[serde(default, deserialize_with = "address")]
     pub ip: Option<Ipv4Addr>,
 }
 

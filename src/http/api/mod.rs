@@ -69,7 +69,8 @@ pub fn mount(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/api/", any(nowhere))
         .route("/api/{*rest}", any(nowhere))
         .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn_with_state(engine.clone(), auth::guard))
+        // Of these routes alone: a layer would guard what others serve beside them, too.
+        .route_layer(from_fn_with_state(engine.clone(), auth::guard))
 }
 
 async fn nowhere(uri: Uri) -> Problem {

@@ -1,6 +1,6 @@
 //! Networks: `/api/v1/networks`.
 
-use super::body::{given, put};
+use super::body::{address, given, put};
 use super::noun::Noun;
 use crate::engine::Engine;
 use crate::http::problem::Problem;
@@ -16,6 +16,7 @@ use std::net::Ipv4Addr;
 pub struct NetworkDraft {
     pub name: Name,
     pub cidr: Ipv4Network,
+    #[serde(default, deserialize_with = "address")]
     pub gateway: Option<Ipv4Addr>,
     #[serde(default)]
     pub dns: Vec<Ipv4Addr>,
