@@ -40,6 +40,8 @@ pub struct Config {
     pub listen: Vec<Ipv4Addr>,
     pub log: String,
     pub log_json: bool,
+    /// Without a file: an interface's own network is made a record when none holds its address.
+    pub own_networks: bool,
 }
 
 /// Where DHCP is answered.
@@ -67,6 +69,7 @@ impl Default for Config {
             listen: Vec::new(),
             log: "info".into(),
             log_json: false,
+            own_networks: false,
         }
     }
 }
@@ -172,6 +175,7 @@ impl Written {
             http_port: self.http.port.unwrap_or(usual.http_port),
             log: self.log.level.unwrap_or(usual.log),
             log_json: self.log.json.unwrap_or(usual.log_json),
+            own_networks: usual.own_networks,
         }
     }
 }

@@ -54,7 +54,9 @@ pub async fn start(config: Config) -> Result<Running> {
     let listen = listen(&config, &doors)?;
     let sockets = Sockets::bind(&config, &doors, &listen).await?;
     let store = Store::open(&config.database).await?;
-    own_networks(&store, &config).await?;
+    if config.own_networks {
+        own_networks(&store, &config).await?;
+    }
     let parts = Parts {
         store,
         assets: Assets { operator: Some(config.templates.clone()) },

@@ -1,7 +1,7 @@
 //! On the installed system: turns the single-use key into an identity, once, and tells the inventory at each boot.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -39,11 +39,22 @@ impl Error {
 }
 
 /// `agent.json`, which the installer leaves: where the server is, and the key until it is spent.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Settings {
     server: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// Chosen before the key is spent, so that a repeat is known as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+}
+
+/// `identity.json`: who this system is from now on.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    #[serde(flatten)]
+    identity: Identity,
+    credential: String,
 }
 
 /// Where things are: elsewhere in tests.
@@ -65,21 +76,22 @@ pub fn run(patience: Patience, places: &Places, inventory: Inventory) -> Result<
     let settings: Settings = read(&places.settings)?;
     let server = settings.server.trim_end_matches('/');
     if places.identity.exists() {
-        let identity: Identity = read(&places.identity)?;
+        let Known { identity, credential } = read(&places.identity)?;
         forget_key(&places.settings, &settings)?;
         let url = format!("{server}/agent/inventory");
-        ask(patience, &url, Some(&identity.credential), &inventory)?;
-        let Identity { name, system_id, .. } = identity;
+        ask(patience, &url, Some(&credential), &inventory)?;
+        let Identity { name, system_id } = identity;
         return Ok(format!("{name} ({system_id}) is registered; inventory sent"));
     }
     let key = settings.key.clone().ok_or_else(|| Error::NoKey { path: places.settings.clone() })?;
+    let credential = credential(&places.settings, &settings)?;
     let url = format!("{server}/agent/register");
-    let answer = ask(patience, &url, None, &Registration { key, inventory })?;
+    let answer = ask(patience, &url, None, &Registration { key, credential: credential.clone(), inventory })?;
     let identity: Identity = serde_json::from_str(&answer).map_err(Error::Answer)?;
+    let Identity { name, system_id } = identity.clone();
     // The identity is on the disk before the key leaves it.
-    write(&places.identity, &identity)?;
+    write(&places.identity, &Known { identity, credential })?;
     forget_key(&places.settings, &settings)?;
-    let Identity { name, system_id, .. } = identity;
     Ok(format!("registered as {name} ({system_id})"))
 }
 
@@ -90,13 +102,27 @@ fn ask(patience: Patience, url: &str, bearer: Option<&str>, message: &impl Seria
     })
 }
 
+/// The credential to ask for: on the disk before it is sent, the same after a lost answer or a power cut.
+fn credential(path: &Path, settings: &Settings) -> Result<String, Error> {
+    if let Some(chosen) = &settings.credential {
+        return Ok(chosen.clone());
+    }
+    let random = Path::new("/dev/urandom");
+    let mut bytes = [0u8; 32];
+    let read = fs::File::open(random).and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(|cause| Error::Read { path: random.to_owned(), cause })?;
+    let chosen: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    write(path, &Settings { credential: Some(chosen.clone()), ..settings.clone() })?;
+    Ok(chosen)
+}
+
 /// A spent key is of no use to anyone, but it is nobody's business either.
 fn forget_key(path: &Path, settings: &Settings) -> Result<(), Error> {
     if settings.key.is_none() {
         return Ok(());
     }
     let server = settings.server.clone();
-    write(path, &Settings { server, key: None })
+    write(path, &Settings { server, key: None, credential: None })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
@@ -129,7 +155,8 @@ mod tests {
     use crate::client::tests::{ScriptedServer, answer};
     use crate::retry::tests::BRISK;
 
-    const IDENTITY: &str = r#"{"system_id":"s-1","name":"node1","credential":"secret"}"#;
+    const IDENTITY: &str = r#"{"system_id":"s-1","name":"node1"}"#;
+    const KNOWN: &str = r#"{"system_id":"s-1","name":"node1","credential":"secret"}"#;
 
     struct System {
         folder: tempfile::TempDir,
@@ -180,7 +207,20 @@ mod tests {
         let asked = server.asked();
         assert!(asked[1].starts_with("POST /agent/register ") && asked[1].contains(r#""key":"k-1""#));
         assert!(asked[2].starts_with("POST /agent/inventory "));
-        assert!(asked[2].to_lowercase().contains("authorization: bearer secret"));
+        let credential = asked[1].split(r#""credential":""#).nth(1).unwrap()[..64].to_owned();
+        assert!(asked[2].to_lowercase().contains(&format!("authorization: bearer {credential}")));
+        assert!(!system.settings().contains(&credential));
+    }
+
+    #[test]
+    fn a_repeat_after_a_lost_answer_brings_the_same_credential() {
+        let server = ScriptedServer::start(vec![answer("200 OK", "cut off"), answer("200 OK", IDENTITY)]);
+        let system = System::installed(&server.url);
+        assert!(system.boots().is_err());
+        system.boots().unwrap();
+        let asked = server.asked();
+        let credential = |text: &String| text.split(r#""credential":""#).nth(1).unwrap()[..64].to_owned();
+        assert_eq!(credential(&asked[0]), credential(&asked[1]));
     }
 
     #[test]
@@ -198,7 +238,7 @@ mod tests {
         let server = ScriptedServer::start(vec![answer("204 No Content", "")]);
         let system = System::installed(&server.url);
         fs::create_dir(system.folder.path().join("lib")).unwrap();
-        fs::write(system.places().identity, IDENTITY).unwrap();
+        fs::write(system.places().identity, KNOWN).unwrap();
         system.boots().unwrap();
         assert!(server.asked()[0].starts_with("POST /agent/inventory "));
         assert!(!system.settings().contains("k-1"));

@@ -26,16 +26,17 @@ pub enum Report {
 pub struct Registration {
     /// The single-use key that the answer file carried.
     pub key: String,
+    /// 256 random bits in hexadecimal, made here and kept before they are sent: the bearer token of
+    /// everything that the agent asks from now on. A repeat whose first answer was lost brings the same.
+    pub credential: String,
     pub inventory: Inventory,
 }
 
-/// The answer to a registration, kept on the machine (mode 0600).
+/// The answer to a registration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     pub system_id: String,
     pub name: String,
-    /// Bearer token for everything that the agent asks from now on.
-    pub credential: String,
 }
 
 /// What a machine is made of, as its own kernel sees it.

@@ -10,7 +10,7 @@ pub struct RegisterAsk {
     pub key: Hash,
     pub from: Ipv4Addr,
     pub inventory: serde_json::Value,
-    /// The hash of the credential that the system would get.
+    /// The hash of the credential that the system has chosen.
     pub credential: Hash,
 }
 
@@ -37,6 +37,11 @@ impl Ask for RegisterAsk {
         let (Some(key), Some(machine)) = (facts.install_key, facts.machine) else {
             return self.refused(None, Kind::Refused, "this key is not known here".into(), now);
         };
+        if key.spent_at.is_some() && machine.credential == Some(self.credential) {
+            let why = Reason::new("key", "spent by this very system, whose answer was lost on the way");
+            let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone() };
+            return Decision::new(reply, vec![why]);
+        }
         if let Some((kind, text)) = self.refusal(key, machine, facts.activation_key, now) {
             return self.refused(Some(machine), kind, text, now);
         }

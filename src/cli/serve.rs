@@ -31,7 +31,7 @@ impl Serve {
         let mut config = match &self.config {
             Some(path) => Config::read(path)?,
             None if Path::new(DEFAULT_PATH).exists() => Config::read(Path::new(DEFAULT_PATH))?,
-            None => Config::default(),
+            None => Config { own_networks: true, ..Config::default() },
         };
         if !self.interfaces.is_empty() {
             config.dhcp.interfaces = self.interfaces;

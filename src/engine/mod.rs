@@ -12,6 +12,7 @@ mod tokens;
 
 pub use error::{Error, ErrorKind};
 pub use rehearse::{Scene, pool};
+pub use serve::{Newcomer, Welcome};
 pub use tokens::fresh_secret;
 
 use crate::assets::Assets;

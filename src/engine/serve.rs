@@ -26,7 +26,14 @@ type Planned<R> = (Decision<R>, Option<Result<Dish, Error>>);
 pub struct Welcome {
     pub machine: MachineId,
     pub name: Name,
-    pub credential: Secret,
+}
+
+/// What a system registers with.
+pub struct Newcomer<'a> {
+    pub key: &'a str,
+    /// Chosen by the system itself: 256 bits in hexadecimal.
+    pub credential: &'a str,
+    pub inventory: serde_json::Value,
 }
 
 impl Engine {
@@ -172,14 +179,13 @@ impl Engine {
     }
 
     /// The installed system spends its key; the inner error is a refusal with its reason.
-    pub async fn register(
-        &self,
-        key: &str,
-        from: Ipv4Addr,
-        inventory: serde_json::Value,
-    ) -> Result<Result<Welcome, String>, Error> {
-        let (hash, credential) = (Secret::new(key).hash(), fresh_secret()?);
-        let ask = RegisterAsk { key: hash, from, inventory, credential: credential.hash() };
+    pub async fn register(&self, newcomer: Newcomer<'_>, from: Ipv4Addr) -> Result<Result<Welcome, String>, Error> {
+        let Newcomer { key, credential, inventory } = newcomer;
+        if credential.len() != 64 || !credential.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Ok(Err("the credential is not 256 bits in hexadecimal".into()));
+        }
+        let hash = Secret::new(key).hash();
+        let ask = RegisterAsk { key: hash, from, inventory, credential: Secret::new(credential).hash() };
         for _ in 0..TRIES {
             let install_key = self.store.install_key(hash).await?;
             let decision = {
@@ -197,7 +203,7 @@ impl Engine {
                 recorded => recorded?,
             }
             return Ok(match decision.reply {
-                RegisterReply::Welcome { machine, name } => Ok(Welcome { machine, name, credential }),
+                RegisterReply::Welcome { machine, name } => Ok(Welcome { machine, name }),
                 RegisterReply::Refused(text) => Err(text),
             });
         }

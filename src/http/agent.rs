@@ -2,7 +2,7 @@
 
 use super::auth::Peer;
 use super::machine::{failed, from, not_found};
-use crate::engine::Engine;
+use crate::engine::{Engine, Newcomer};
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,13 +17,12 @@ pub async fn register(
     Json(registration): Json<Registration>,
 ) -> Response {
     let Some(from) = from(&peer) else { return not_found() };
-    match engine.register(&registration.key, from, json!(registration.inventory)).await {
-        Ok(Ok(welcome)) => Json(Identity {
-            system_id: welcome.machine.to_string(),
-            name: welcome.name.to_string(),
-            credential: welcome.credential.expose().to_owned(),
-        })
-        .into_response(),
+    let Registration { key, credential, inventory } = registration;
+    let newcomer = Newcomer { key: &key, credential: &credential, inventory: json!(inventory) };
+    match engine.register(newcomer, from).await {
+        Ok(Ok(welcome)) => {
+            Json(Identity { system_id: welcome.machine.to_string(), name: welcome.name.to_string() }).into_response()
+        }
         // Why is for the operator's events: who tries keys learns nothing.
         Ok(Err(_)) => (StatusCode::FORBIDDEN, "this key opens nothing: see the events on the server\n").into_response(),
         Err(error) => failed(&error, "registration"),

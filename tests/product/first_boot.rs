@@ -28,7 +28,14 @@ async fn an_armed_machine_installs_goes_to_its_disk_and_registers() {
         assert_eq!(identity["system_id"], record["id"]);
         assert_eq!(appliance.json(&["key", "show", "web"]).await["used"], 1);
 
-        let again = machine.register(&installer, &key).await;
+        let repeat = machine.register(&installer, &key).await;
+        assert_eq!(
+            (repeat.status, repeat.text()),
+            (200, answer.text()),
+            "a lost answer is given again to the same system"
+        );
+        assert_eq!(appliance.json(&["key", "show", "web"]).await["used"], 1);
+        let again = machine.register_as(&installer, &key, &"d6".repeat(32)).await;
         assert_eq!(again.status, 403, "a key registers once");
         assert!(appliance.told("alarm", "was spent").await);
         assert!(matches!(machine.power_on().await, Booted::OwnDisk));

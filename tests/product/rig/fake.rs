@@ -12,6 +12,9 @@ use tokio::net::UdpSocket;
 /// How long a machine waits before it believes that nobody answers.
 const PATIENCE: Duration = Duration::from_millis(400);
 
+/// What an agent chooses by chance, two digits of it.
+pub const CREDENTIAL: &str = "c5";
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rom {
     Bios,
@@ -129,10 +132,14 @@ impl FakeMachine {
 
     /// Registers from the installed disk with the key that the answer file left there.
     pub async fn register(&mut self, installer: &Installer, key: &str) -> Answer {
+        self.register_as(installer, key, &CREDENTIAL.repeat(32)).await
+    }
+
+    pub async fn register_as(&mut self, installer: &Installer, key: &str, credential: &str) -> Answer {
         let ip = self.system_address().await.expect("the installed system gets its address").ip;
         let inventory = json!({"hostname": "web-1", "cpus": 2});
-        post(ip, &format!("{}/agent/register", installer.server), "", &json!({"key": key, "inventory": inventory}))
-            .await
+        let body = json!({"key": key, "credential": credential, "inventory": inventory});
+        post(ip, &format!("{}/agent/register", installer.server), "", &body).await
     }
 
     async fn dhcp(&mut self, who: Who) -> Option<Acked> {

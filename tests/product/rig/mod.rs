@@ -4,7 +4,7 @@ mod client;
 mod fake;
 
 pub use client::{Answer, get, post};
-pub use fake::{Booted, FakeMachine, Rom, key};
+pub use fake::{Booted, CREDENTIAL, FakeMachine, Rom, key};
 
 use kickstand::config::{Config, Dhcp};
 use kickstand::daemon::{self, Running};
@@ -70,8 +70,7 @@ impl Appliance {
             tftp_port: 0,
             http_port: 0,
             listen: vec![],
-            log: "info".into(),
-            log_json: false,
+            ..Config::default()
         };
         let running = Some(daemon::start(config.clone()).await.unwrap());
         Appliance { folder, config, running, number }
