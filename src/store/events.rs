@@ -9,6 +9,9 @@ use uuid::Uuid;
 /// How many events are kept in memory.
 pub const RING: usize = 10_000;
 
+/// How many events the database keeps: some fifteen for each install.
+pub const KEPT: usize = 200_000;
+
 /// Which events to read. Each field that is set narrows it further.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventFilter {
@@ -70,6 +73,12 @@ pub async fn add(db: &mut Conn, event: &Event) -> Result<(), Error> {
     statement.int_or_null(event.percent).run(db).await.map(drop)
 }
 
+/// Forgets all but the newest.
+pub async fn prune(db: &mut Conn, kept: usize) -> Result<(), Error> {
+    let delete = "DELETE FROM events WHERE id <= (SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET $1)";
+    sql(delete).int(i64::try_from(kept).unwrap_or(i64::MAX)).run(db).await.map(drop)
+}
+
 /// The rest of the three questions below: each has its own text so that each can use its own index.
 macro_rules! newest {
     ($which:literal) => {
@@ -106,4 +115,30 @@ fn read(row: &Row) -> Result<Event, Error> {
         text: row.text("text")?,
         percent: row.number_or_null("percent")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{load, sql::Database};
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_newest_history_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, _lock) = Database::at(&format!("sqlite://{}/k.db", folder.path().display())).await.unwrap();
+        let mut db = database.connect().await.unwrap();
+        load::migrate(&mut db).await.unwrap();
+        for i in 0..10u128 {
+            let (kind, text) = (Kind::State, format!("event {i}"));
+            let (at, id) = (Time::from_secs(1), Uuid::from_u128(i + 1));
+            add(&mut db, &Event { id, at, kind, machine: None, mac: None, ip: None, text, percent: None })
+                .await
+                .unwrap();
+        }
+        prune(&mut db, 20).await.unwrap();
+        assert_eq!(newest(&mut db, &EventFilter::default()).await.unwrap().len(), 10);
+        prune(&mut db, 3).await.unwrap();
+        let kept = newest(&mut db, &EventFilter::default()).await.unwrap();
+        assert_eq!(kept.iter().map(|e| e.text.as_str()).collect::<Vec<_>>(), ["event 9", "event 8", "event 7"]);
+    }
 }

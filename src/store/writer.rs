@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
+/// How often the oldest history is forgotten.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How many jobs share a commit at most.
 const BATCH: usize = 256;
 /// How long a batch may take; after that the database counts as unreachable.
@@ -81,11 +83,13 @@ impl Writer {
     /// Runs until the store is closed or dropped, and everything that was queued is answered.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut prune = tokio::time::interval(PRUNE_EVERY);
         loop {
             let down = self.db.is_none();
             tokio::select! {
                 biased;
                 Some(changes) = self.heard.recv() => self.read_again(changes).await,
+                _ = prune.tick(), if !down => self.prune().await,
                 () = sleep_until(self.outage.retry_at), if down => drop(self.connect().await),
                 count = self.jobs.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
@@ -116,6 +120,13 @@ impl Writer {
             }
         }
         self.commit(together).await;
+    }
+
+    async fn prune(&mut self) {
+        let Some(db) = &mut self.db else { return };
+        if let Err(error) = events::prune(db, events::KEPT).await {
+            tracing::warn!(%error, "the oldest events could not be forgotten");
+        }
     }
 
     async fn commit(&mut self, jobs: Vec<Job>) {
