@@ -103,7 +103,7 @@ done
 does kickstand network add lab --cidr 10.77.0.0/24 --dns 10.77.0.1
 does kickstand key add web --description "Web servers" --group web --limit 10
 does kickstand distro add debian-12 --family image --kernel debian-12/vmlinuz --initrd debian-12/initrd.img \
-    --arguments "console=ttyS0" --var live=debian-12/live.squashfs --var image=debian-12/root.tar.zst
+    --arguments "console=ttyS0 tsc=reliable" --var live=debian-12/live.squashfs --var image=debian-12/root.tar.zst
 does kickstand profile add web --distro debian-12 --key web --var kernel_arguments=console=ttyS0
 does kickstand range add web-rack 10.77.0.10-10.77.0.50 --profile web
 does kickstand machine add demo-1 --mac $mac --ip 10.77.0.10

@@ -90,6 +90,7 @@ fn a_bios_install_from_power_on_to_registered() {
 #[test]
 fn under_uefi_the_loader_comes_by_tftp() {
     let events = [
+        event(-9.0, Kind::State, "armed by root@socket: the next network boot installs"),
         event(
             0.0,
             Kind::Lease,
@@ -106,6 +107,7 @@ fn under_uefi_the_loader_comes_by_tftp() {
             "10.77.0.10 for boot ROM, x86-64 UEFI, first program: a file that is not there, so that UEFI goes on to the disk",
         ),
         event(99.0, Kind::Local, "sent to its own disk"),
+        event(99.8, Kind::Offer, "10.77.0.10 offered to HTTP boot, x86-64 UEFI HTTP"),
     ];
     insta::assert_snapshot!(seen(&told(&events), "installed", &Ending::Reached(Until::Installed)));
 }

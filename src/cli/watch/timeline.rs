@@ -84,6 +84,11 @@ impl Timeline {
     /// A boot program asks for an address after something else had its turn: the machine began anew.
     fn begins_boot(&self, event: &EventView) -> bool {
         let netboots = matches!(event.kind, Kind::Offer | Kind::Lease) && !event.text.contains("operating system");
+        // UEFI that is sent to its disk tries HTTP boot on the way: still the same boot.
+        let sent_away = self.lines.iter().rev().find(|line| line.tone != Tone::Aside);
+        if sent_away.is_some_and(|line| line.label == "local boot") && event.text.contains("HTTP boot") {
+            return false;
+        }
         let mut here = self.lines.iter().filter(|line| line.boot == self.boot && line.tone != Tone::Aside);
         netboots && here.any(|line| !matches!(line.label, "DHCP" | "loader"))
     }
@@ -163,7 +168,7 @@ impl Timeline {
         let detail = before(text, ", first program: ");
         let rom =
             |line: &Line| line.label == "loader" || line.detail.contains("ROM") || line.detail.contains("HTTP boot");
-        let this_boot = || self.lines.iter().filter(|line| line.boot == self.boot);
+        let this_boot = || self.lines.iter().filter(|line| line.boot == self.boot && line.tone != Tone::Aside);
         let fresh = this_boot().any(|line| !matches!(line.label, "DHCP" | "loader"));
         match detail.contains("iPXE") && (fresh || !this_boot().any(rom)) {
             true => format!("{detail} (in the card: no loader needed)"),
