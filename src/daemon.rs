@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::dhcp::server::{Door, Owners, interface_addresses};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
-use crate::model::{Name, Network, Unknown};
+use crate::model::{Event, Kind, Name, Network, Unknown};
 use crate::store::{Edit, Store};
 use crate::tftp;
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,6 +14,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -156,6 +157,7 @@ impl Sockets {
         for listener in self.http {
             tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
         }
+        tasks.spawn(log_events(engine.clone(), stopped.clone()));
         tasks.spawn(logged("the command line", http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
             tasks.spawn(watch_addresses(engine.clone(), doors, stopped));
@@ -167,6 +169,35 @@ impl Sockets {
 async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<Output = Result<(), E>>) {
     if let Err(error) = serving.await {
         tracing::error!(%error, "{what} is served no longer: restart Kickstand");
+    }
+}
+
+/// What an operator follows: one line in the log for each step of a boot.
+async fn log_events(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
+    let mut feed = engine.store.feed();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            event = feed.recv() => match event {
+                Ok(event) => log_event(&engine, &event),
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events at once for the log"),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+}
+
+fn log_event(engine: &Engine, event: &Event) {
+    let name = event.machine.and_then(|id| engine.store.world().machine(id).map(|m| m.name.to_string()));
+    let (name, mac) = (name.unwrap_or_default(), event.mac.map(|mac| mac.to_string()).unwrap_or_default());
+    // What a machine says of itself is text from outside: no line of it may look like a line of ours.
+    let text: String = event.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match event.kind {
+        Kind::Offer | Kind::Silence | Kind::Seen | Kind::Progress => {
+            tracing::debug!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}");
+        }
+        Kind::Alarm => tracing::warn!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}"),
+        _ => tracing::info!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}"),
     }
 }
 

@@ -1,9 +1,12 @@
 //! One story of the store, told to SQLite and to PostgreSQL; then what only one of them can go through.
 
+#[path = "postgres/mod.rs"]
+mod postgres;
+
 use kickstand::boot::{Effect, Standing, Step, Tale};
 use kickstand::model::*;
 use kickstand::store::{Change, Edit, Error, EventFilter, Store};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
@@ -651,44 +654,9 @@ async fn strangers_fill_neither_memory_nor_disk() {
 
 // ---- PostgreSQL ----
 
-/// A database of its own for one test, gone when the test ends well.
-struct Fresh {
-    server: String,
-    called: String,
-}
-
-impl Fresh {
-    async fn make() -> Fresh {
-        let Ok(server) = std::env::var("KICKSTAND_TEST_POSTGRES") else {
-            panic!(
-                "KICKSTAND_TEST_POSTGRES is not set: `make test` sets up a PostgreSQL for the tests; by hand: \
-                 KICKSTAND_TEST_POSTGRES=$(lab/postgres.sh) cargo test --test store"
-            );
-        };
-        let fresh = Fresh { server, called: format!("kickstand_{}", Uuid::now_v7().simple()) };
-        fresh.say(format!("CREATE DATABASE {}", fresh.called)).await;
-        fresh
-    }
-
-    async fn say(&self, text: String) {
-        let mut db = PgConnection::connect(&self.server).await.unwrap();
-        sqlx::query(AssertSqlSafe(text)).execute(&mut db).await.unwrap();
-    }
-
-    fn url(&self) -> String {
-        let (before, after) = self.server.split_once('?').unwrap_or((&self.server, ""));
-        let (server, _) = before.rsplit_once('/').unwrap();
-        format!("{server}/{}?{after}", self.called)
-    }
-
-    async fn drop(self) {
-        self.say(format!("DROP DATABASE {} WITH (FORCE)", self.called)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_holds_on_postgres() {
-    let fresh = Fresh::make().await;
+    let fresh = postgres::Fresh::make().await;
     the_story(&fresh.url()).await;
     fresh.drop().await;
 }
@@ -710,7 +678,7 @@ fn centile(took: &[Duration], share: usize) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_know_the_same() {
-    let fresh = Fresh::make().await;
+    let fresh = postgres::Fresh::make().await;
     let (a, b) = (with_lan(&fresh.url()).await, Store::open(&fresh.url()).await.unwrap());
     assert_eq!(a.server_secret().await.unwrap(), b.server_secret().await.unwrap());
     let mut heard = b.changes();
@@ -810,7 +778,7 @@ impl Line {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_database_is_found_again() {
-    let fresh = Fresh::make().await;
+    let fresh = postgres::Fresh::make().await;
     let line = Line::lay(&fresh.server).await;
     let url = format!("postgres://kickstand@127.0.0.1:{}/{}", line.port, fresh.called);
     let (near, far) = (with_lan(&fresh.url()).await, Store::open(&url).await.unwrap());
@@ -863,7 +831,7 @@ async fn leases_per_second(store: &Store, waiting: u32) -> f64 {
 #[ignore = "a measurement: cargo test --release --test store -- --ignored --exact --nocapture leases_a_second"]
 async fn leases_a_second() {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let fresh = Fresh::make().await;
+    let fresh = postgres::Fresh::make().await;
     for waiting in [1, 16, 128, 1024] {
         let sqlite = with_lan(&sqlite_url(&folder.path().join(format!("{waiting}.db")))).await;
         println!("SQLite, {waiting} waiting: {:.0} leases/s", leases_per_second(&sqlite, waiting).await);

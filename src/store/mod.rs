@@ -28,6 +28,7 @@ mod machines;
 mod networks;
 mod profiles;
 mod ranges;
+mod repeats;
 mod sightings;
 mod sql;
 mod tokens;
@@ -85,6 +86,7 @@ struct Shared {
     secret: [u8; 32],
     world: RwLock<World>,
     ring: Mutex<events::Ring>,
+    repeats: Mutex<repeats::Repeats>,
     changes: broadcast::Sender<Change>,
     feed: broadcast::Sender<Event>,
 }
@@ -101,8 +103,8 @@ impl Store {
         let ear = database.listen().await?;
         let world = RwLock::new(load::world(&mut db).await?);
         let (changes, feed) = (broadcast::channel(BEHIND).0, broadcast::channel(BEHIND).0);
-        let (node, ring) = (Uuid::now_v7().to_string(), Mutex::default());
-        let shared = Arc::new(Shared { database, node, secret, world, ring, changes, feed });
+        let (node, ring, repeats) = (Uuid::now_v7().to_string(), Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { database, node, secret, world, ring, repeats, changes, feed });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (to, heard) = mpsc::channel(QUEUE);
         let outage = writer::Outage::default();
@@ -121,6 +123,7 @@ impl Store {
     /// ticket does not cancel. What is memory's alone is done before this returns, whatever the database does.
     pub fn record(&self, effects: Vec<Effect>) -> Ticket {
         let (done, ticket) = oneshot::channel();
+        let effects = self.shared.repeats.lock().unwrap_or_else(PoisonError::into_inner).sift(effects);
         let lasts = { effects.iter().any(|effect| effects::must_last(effect, &self.world())) };
         if lasts {
             let refused = self.jobs.try_send(Job { work: Work::Effects(effects), done });

@@ -1,5 +1,8 @@
 //! The appliance through its doors: DHCP, TFTP and HTTP as machines use them, the command line as operators do.
 
+#[path = "../postgres/mod.rs"]
+mod postgres;
+
 mod bad_input;
 mod boot_files;
 mod first_boot;
@@ -8,5 +11,7 @@ mod operators;
 mod replace;
 mod rig;
 mod secrets;
+mod start;
+mod two_nodes;
 mod unknown_machine;
 mod wire;

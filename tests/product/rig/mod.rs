@@ -45,6 +45,11 @@ impl Appliance {
 
     /// A server that knows nothing yet.
     pub async fn empty() -> Appliance {
+        Appliance::with_database(None).await
+    }
+
+    /// A server that shares a database with others; without one it has a file of its own.
+    pub async fn with_database(url: Option<&str>) -> Appliance {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -61,7 +66,7 @@ impl Appliance {
         }
         let ip = Ipv4Addr::new(127, 77, number, 1);
         let config = Config {
-            database: format!("sqlite://{}", path("kickstand.db").display()),
+            database: url.map_or_else(|| format!("sqlite://{}", path("kickstand.db").display()), str::to_owned),
             files: path("files"),
             loaders: vec![path("loaders")],
             templates: path("etc"),
