@@ -26,7 +26,11 @@ impl Assets {
     /// Whose text it is, for error messages.
     pub fn place(&self, name: &str) -> String {
         let own = self.operator.as_ref().map(|dir| dir.join(name)).filter(|path| is_plain(name) && path.exists());
-        own.map_or_else(|| format!("{name} (built in)"), |path| path.display().to_string())
+        match own {
+            Some(path) => path.display().to_string(),
+            None if shipped(name).is_some() => format!("{name} (built in)"),
+            None => name.to_owned(),
+        }
     }
 }
 

@@ -193,7 +193,7 @@ fn log_event(engine: &Engine, event: &Event) {
     // What a machine says of itself is text from outside: no line of it may look like a line of ours.
     let text: String = event.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match event.kind {
-        Kind::Offer | Kind::Silence | Kind::Seen | Kind::Progress => {
+        Kind::Offer | Kind::Silence | Kind::Progress => {
             tracing::debug!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}");
         }
         Kind::Alarm => tracing::warn!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}"),
@@ -220,6 +220,9 @@ async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, mut stop: watch:
 
 fn doors(config: &Config) -> Result<Vec<Door>> {
     if let Some(address) = config.dhcp.address {
+        if !config.dhcp.interfaces.is_empty() {
+            bail!("[dhcp] names an address, which is for tests, and interfaces as well: keep one of them");
+        }
         return Ok(vec![Door::Address(address)]);
     }
     if config.dhcp.interfaces.is_empty() {
@@ -241,6 +244,11 @@ fn doors(config: &Config) -> Result<Vec<Door>> {
 
 /// Where TFTP and HTTP are served: the addresses that machines on the served interfaces can reach.
 fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
+    if config.listen.iter().any(Ipv4Addr::is_unspecified) {
+        bail!(
+            "[server] listen can not be 0.0.0.0: machines must be answered from the address that they asked; name each address"
+        );
+    }
     if !config.listen.is_empty() {
         return Ok(config.listen.clone());
     }

@@ -54,6 +54,8 @@ impl House {
         for file in ["vmlinuz", "initrd.img", "live.squashfs", "root.tar.zst"] {
             std::fs::write(self.folder.path().join("files/d").join(file), "x").unwrap();
         }
+        std::fs::create_dir_all(self.folder.path().join("files/agent")).unwrap();
+        std::fs::write(self.folder.path().join("files/agent/kickstand-agent"), "x").unwrap();
         self.edit(Edit::AddNetwork(network())).await;
         self.edit(Edit::AddKey(key())).await;
         for (family, own) in [
@@ -239,4 +241,7 @@ async fn a_key_that_opens_nothing_and_a_file_that_is_not_there_arm_nothing() {
     std::fs::remove_file(house.folder.path().join("files/d/root.tar.zst")).unwrap();
     let error = house.engine.arm(&name("image-1"), "test").await.unwrap_err().to_string();
     assert!(error.contains("there is no file") && error.contains("root.tar.zst"), "{error}");
+    std::fs::remove_file(house.folder.path().join("files/agent/kickstand-agent")).unwrap();
+    let error = house.engine.arm(&name("redhat-1"), "test").await.unwrap_err().to_string();
+    assert!(error.contains("there is no file") && error.contains("agent/kickstand-agent"), "{error}");
 }

@@ -262,7 +262,7 @@ impl Case<'_> {
                 n = network.name
             )),
             None => Err(format!(
-                "no free address in the pool of network {n}: widen it with `kickstand network set {n} --pool FIRST-LAST`",
+                "no free address in the pool of network {n}: widen it with `kickstand network set {n} --pool FIRST-LAST …` (all its pools)",
                 n = network.name
             )),
         }

@@ -75,7 +75,7 @@ pub struct Add {
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
     /// A file with the header name,mac,ip,profile,key,arguments,var.NAME (in any order, name and mac needed): all or nothing
-    #[arg(long, value_name = "FILE", exclusive = true)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables"])]
     csv: Option<PathBuf>,
 }
 

@@ -94,7 +94,7 @@ pub struct Set {
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::Add(add) => {
-            let said = |n: &NetworkView| format!("network {} ({}) is served", n.name, n.cidr);
+            let said = |n: &NetworkView| format!("network {} is {}", n.name, n.cidr);
             session.send(Method::POST, "networks", &add.draft(), said).await
         }
         Command::Set(set) => {

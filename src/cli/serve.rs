@@ -43,7 +43,8 @@ impl Serve {
 /// To stderr, where systemd and people look.
 fn log(config: &Config) -> Result<()> {
     let bad = || format!("log level {:?}: write it like info, debug or info,kickstand::dhcp=debug", config.log);
-    let filter = EnvFilter::try_new(&config.log).with_context(bad)?;
+    // The database driver tells of every statement that found things in order.
+    let filter = EnvFilter::try_new(format!("sqlx=warn,{}", config.log)).with_context(bad)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let log = log.with_ansi(std::io::stderr().is_terminal());
     if config.log_json {

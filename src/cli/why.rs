@@ -11,7 +11,7 @@ use hyper::Method;
 pub struct Why {
     /// The MAC that would boot, for example 52:54:00:12:34:56
     mac: Mac,
-    /// As which firmware; by default as the one that it was last heard with
+    /// As which firmware [default: as a stranger was heard, else bios]
     #[arg(long)]
     arch: Option<Firmware>,
 }

@@ -44,7 +44,6 @@ impl Door {
         socket.set_nonblocking(true)?;
         match self {
             Door::Interface { name, port } => {
-                socket.set_reuse_address(true)?;
                 socket.set_broadcast(true)?;
                 socket.bind_device(Some(name.as_bytes()))?;
                 let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);

@@ -43,7 +43,8 @@ impl Engine {
                 let mut machine = lifecycle::newcomer(mac, State::Ready, [Uuid::now_v7(), Uuid::now_v7()], self.now());
                 machine.name = name.unwrap_or(machine.name);
                 let adopted = machine.name.clone();
-                self.store.edit(Edit::AddMachines(vec![machine]), by, self.now()).await?;
+                let added = self.store.edit(Edit::AddMachines(vec![machine]), by, self.now()).await;
+                added.map_err(store::Error::alone)?;
                 Ok(adopted)
             }
         }

@@ -23,7 +23,9 @@ type Played = (Vec<Scene>, Option<Result<Dish, Error>>);
 impl Engine {
     /// What a MAC would get now, question by question, and which rule says so.
     pub async fn why(&self, mac: Mac, arch: Option<Arch>) -> Result<Vec<Scene>, Error> {
-        let (mut scenes, dish) = self.play(mac, arch.unwrap_or(Arch::BIOS), None)?;
+        let heard = || self.store.world().sighting(mac).and_then(|seen| seen.arch);
+        let arch = arch.or_else(heard).unwrap_or(Arch::BIOS);
+        let (mut scenes, dish) = self.play(mac, arch, None)?;
         let Some(dish) = dish else { return Ok(scenes) };
         scenes.push(match self.check_dish(dish).await {
             Ok(dish) => Scene {

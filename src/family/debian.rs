@@ -3,7 +3,8 @@
 use super::{Row, Trip};
 use crate::model::Family;
 
-pub const ROW: Row = Row { family: Family::Debian, template: "debian/preseed.cfg", needs: &[], arguments };
+pub const ROW: Row =
+    Row { family: Family::Debian, template: "debian/preseed.cfg", needs: &[], fetches_agent: true, arguments };
 
 /// What must be known before the preseed file can be fetched. BOOTIF with `interface=auto` names the card.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {

@@ -3,7 +3,13 @@
 use super::{Row, Trip};
 use crate::model::Family;
 
-pub const ROW: Row = Row { family: Family::Image, template: "image/install.sh", needs: &["live", "image"], arguments };
+pub const ROW: Row = Row {
+    family: Family::Image,
+    template: "image/install.sh",
+    needs: &["live", "image"],
+    fetches_agent: false,
+    arguments,
+};
 
 /// The initramfs fetches the live system by HTTP; the agent in that looks for `kickstand.answer`.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {

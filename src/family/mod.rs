@@ -15,6 +15,8 @@ pub struct Row {
     pub template: &'static str,
     /// Variables that have no default: without them nothing can be installed.
     pub needs: &'static [&'static str],
+    /// Its answer file fetches the agent from here when there is a key to register with.
+    pub fetches_agent: bool,
     /// Kernel arguments, before the operator's.
     pub arguments: fn(&Trip<'_>) -> Vec<String>,
 }

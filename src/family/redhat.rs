@@ -3,7 +3,8 @@
 use super::{Row, Trip};
 use crate::model::Family;
 
-pub const ROW: Row = Row { family: Family::Redhat, template: "redhat/kickstart.ks", needs: &["tree"], arguments };
+pub const ROW: Row =
+    Row { family: Family::Redhat, template: "redhat/kickstart.ks", needs: &["tree"], fetches_agent: true, arguments };
 
 /// `inst.` names hold from RHEL 7 on. BOOTIF makes dracut use the card that booted.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! | path | who may | lives in |
 //! |---|---|---|
 //! | `GET /boot/{mac}/script.ipxe` | anyone; a token only at the machine's leased address | `machine` |
-//! | `GET /loader/{name}` | anyone | `machine` |
+//! | `GET /loader/{name}` | anyone | `files` |
 //! | `GET /files/{path}` | anyone | `files` |
 //! | `GET /answer/{token}` | who has the token, at its address | `machine` |
 //! | `POST /report/{token}` | who has the report token, at its address | `machine` |

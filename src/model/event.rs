@@ -43,8 +43,6 @@ words! {
         Progress = "progress",
         /// A network boot was sent to the machine's own disk.
         Local = "local",
-        /// A MAC without a record was heard.
-        Seen = "seen",
         /// A machine's state changed.
         State = "state",
         /// A system registered.
@@ -73,7 +71,6 @@ impl Kind {
                 | Kind::Kernel
                 | Kind::File
                 | Kind::Progress
-                | Kind::Seen
         )
     }
 }

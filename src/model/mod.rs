@@ -8,11 +8,14 @@
 //!
 //! ```text
 //!  discovered ──adopt──▶ ready ──arm──▶ armed ──answer file──▶ installing ──done──▶ installed ──key──▶ registered
-//!                          ▲              │                        │                    │                  │
-//!                          └───disarm─────┴────────────────────────┤                    └──────arm─────────┤
+//!                                         │                        │                    │                  │
+//!        what it was before ◀──disarm─────┴────────────────────────┤                    └──────arm─────────┤
 //!                                                                  ▼                                       ▼
 //!                            failed ◀── too many boots, a second claimant, the installer's own word      armed
 //! ```
+//!
+//! Any state but armed and installing boots its own disk; `arm` leads from every state to armed; `replace`
+//! from every state to ready.
 
 mod event;
 mod firmware;

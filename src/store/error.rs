@@ -51,6 +51,14 @@ impl Error {
         Error::Duplicate { what, value: value.to_string(), holder: holder.into() }
     }
 
+    /// For who wrote a single record: a list of one is no list to them.
+    pub fn alone(self) -> Self {
+        match self {
+            Error::At { source, .. } => *source,
+            other => other,
+        }
+    }
+
     pub(super) fn missing(noun: &'static str, name: impl ToString) -> Self {
         Error::Missing { noun, name: name.to_string() }
     }

@@ -43,7 +43,8 @@ impl Database {
         // sqlx would take any other text for the path of a new file.
         let options = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url).ok()).flatten();
         let options = options.ok_or_else(|| Error::CannotOpen {
-            place: url.into(),
+            // Never the URL itself: it may hold a password.
+            place: url.split_once(':').map_or("the database", |(scheme, _)| scheme).into(),
             text: "it is neither sqlite:///path/file.db nor postgres://user@host/database".into(),
         })?;
         let lock = file::prepare(options.get_filename()).await?;

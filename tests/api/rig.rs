@@ -28,6 +28,8 @@ impl Api {
         let folder = tempfile::tempdir().unwrap();
         let files = folder.path().join("files");
         std::fs::create_dir_all(files.join("debian")).unwrap();
+        std::fs::create_dir_all(files.join("agent")).unwrap();
+        std::fs::write(files.join("agent/kickstand-agent"), "x").unwrap();
         ["linux", "initrd.gz"].iter().for_each(|name| std::fs::write(files.join("debian").join(name), "x").unwrap());
         let store = Store::open(&format!("sqlite://{}/kickstand.db", folder.path().display())).await.unwrap();
         let parts = Parts {

@@ -12,7 +12,8 @@ pub fn tftp_file(capture: &Path) -> Vec<u8> {
         let size = u32::from_le_bytes(head[8..12].try_into().unwrap()) as usize;
         let Some(frame) = bytes.get(at + 16..at + 16 + size) else { break };
         at += 16 + size;
-        if let Some((ports, block, data)) = data_block(frame) {
+        // QEMU writes the ten bytes of the virtual card's own header before each frame.
+        if let Some((ports, block, data)) = data_block(frame).or_else(|| data_block(frame.get(10..)?)) {
             transfers.entry(ports).or_default().insert(block, data);
         }
     }

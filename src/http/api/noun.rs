@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::http::auth::Who;
 use crate::http::problem::Problem;
 use crate::model::{Name, Time};
-use crate::store::{Edit, World};
+use crate::store::{self, Edit, World};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -65,7 +65,7 @@ async fn add<N: Noun>(
     let record = N::draft(draft, engine.now(), &engine.store.world())?;
     record.check(&engine)?;
     let name = record.name().clone();
-    engine.store.edit(record.add(), &who.0, engine.now()).await?;
+    engine.store.edit(record.add(), &who.0, engine.now()).await.map_err(store::Error::alone)?;
     Ok((StatusCode::CREATED, Json(shown::<N>(&engine, &name)?)))
 }
 
