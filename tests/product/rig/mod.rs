@@ -149,14 +149,16 @@ impl Appliance {
         self.json(&["machine", "show", name]).await["state"].as_str().unwrap().to_owned()
     }
 
-    /// Whether some event of this kind says this.
+    /// Whether some event of this kind says this, now or a few commits later.
     pub async fn told(&self, kind: &str, text: &str) -> bool {
-        let events = self.json(&["events", "--limit", "500"]).await;
-        events
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|event| event["kind"] == kind && event["text"].as_str().is_some_and(|said| said.contains(text)))
+        for _ in 0..20 {
+            let events = self.json(&["events", "--limit", "500"]).await;
+            let said = |e: &Value| e["kind"] == kind && e["text"].as_str().is_some_and(|said| said.contains(text));
+            if events.as_array().unwrap().iter().any(said) {
+                return true;
+            }
+        }
+        false
     }
 
     pub fn template(&self, name: &str) -> PathBuf {
