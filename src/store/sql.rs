@@ -426,7 +426,7 @@ fn meaning(place: &str, error: sqlx::Error) -> Error {
     }
 }
 
-/// By SQLite's extended result code: https://www.sqlite.org/rescode.html.
+/// By SQLite's extended result code: <https://www.sqlite.org/rescode.html>.
 fn sqlite_meaning(place: &str, code: u32, text: String) -> Option<Error> {
     let place = place.to_owned();
     Some(match (code, code & 0xff) {
@@ -442,7 +442,7 @@ fn sqlite_meaning(place: &str, code: u32, text: String) -> Option<Error> {
     })
 }
 
-/// By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html.
+/// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn postgres_meaning(place: &str, code: &str, text: String) -> Option<Error> {
     let place = place.to_owned();
     Some(match code {
