@@ -13,7 +13,7 @@ packages=(
     # networks
     iproute2
     # tests: the other database, clients to compare with
-    postgresql dnsmasq-base python3 shellcheck
+    postgresql tftp-hpa python3 shellcheck
 )
 
 missing=()
