@@ -152,11 +152,13 @@ impl Sockets {
             tasks.spawn(crate::dhcp::server::run(door, socket, owners.clone(), stopped.clone()));
         }
         let library = Arc::new(tftp::Loaders::new(engine.clone()));
-        let tftp_server = tftp::Server::run(self.tftp, library, tftp::Limits::default(), stopped.clone());
+        let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(), stopped.clone());
         tasks.spawn(logged("TFTP", tftp_server));
         for listener in self.http {
             tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
         }
+        let store = engine.store.clone();
+        tasks.spawn(async move { store.ended().await });
         tasks.spawn(log_events(engine.clone(), stopped.clone()));
         tasks.spawn(logged("the command line", http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
@@ -164,6 +166,11 @@ impl Sockets {
         }
         Ok(Running { engine, dhcp, tftp, http, stop, tasks })
     }
+}
+
+/// Each transfer has a socket: together with HTTP's connections they fit into the usual 1024 files of a process.
+fn tftp_limits() -> tftp::Limits {
+    tftp::Limits { max_transfers: 256, ..tftp::Limits::default() }
 }
 
 async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<Output = Result<(), E>>) {
@@ -208,7 +215,8 @@ async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, mut stop: watch:
         tokio::select! {
             () = stopped(&mut stop) => return,
             _ = look.tick() => {
-                let now: Vec<_> = doors.iter().flat_map(Door::addresses).collect();
+                let Some(now) = doors.iter().map(Door::addresses).collect::<Option<Vec<_>>>() else { continue };
+                let now = now.concat();
                 if now != engine.addresses() {
                     tracing::info!(?now, "the addresses of the served interfaces changed");
                     engine.set_addresses(now);
@@ -252,7 +260,7 @@ fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
     if !config.listen.is_empty() {
         return Ok(config.listen.clone());
     }
-    let found: Vec<_> = doors.iter().flat_map(Door::addresses).collect();
+    let found: Vec<_> = doors.iter().flat_map(|door| door.addresses().unwrap_or_default()).collect();
     if found.is_empty() {
         bail!(
             "{} has no IPv4 address: give it one, such as `ip addr add 10.0.0.1/24 dev NAME`",
@@ -265,7 +273,8 @@ fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
 /// An interface whose network nobody wrote down is taken as it is: an address, no pool, silence for strangers.
 async fn own_networks(store: &Store, config: &Config) -> Result<()> {
     for interface in &config.dhcp.interfaces {
-        let known = interface_addresses(interface).iter().any(|ip| store.world().network_of(*ip).is_some());
+        let known =
+            interface_addresses(interface).unwrap_or_default().iter().any(|ip| store.world().network_of(*ip).is_some());
         let Some(network) = (!known).then(|| own_network(interface)).flatten() else { continue };
         tracing::info!(network.name = %network.name, "{} of interface {interface} is a network from now on", network.cidr);
         store.edit(Edit::AddNetwork(network), "serve", std::time::SystemTime::now().into()).await?;

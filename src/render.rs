@@ -46,6 +46,7 @@ fn environment(source: Source) -> Environment<'static> {
     env.set_syntax(syntax.build().expect("the delimiters are fixed and different"));
     env.add_filter("shq", shell_quoted);
     env.add_filter("ipxe", ipxe_safe);
+    env.add_filter("line", one_line);
     env.add_filter("ksq", kickstart_quoted);
     env.add_filter("b64", |value: Value| base64::engine::general_purpose::STANDARD.encode(value.to_string()));
     env
@@ -56,20 +57,28 @@ fn shell_quoted(value: Value) -> String {
     format!("'{}'", value.to_string().replace('\'', r"'\''"))
 }
 
-/// A value as one argument of a kickstart command (pykickstart splits lines as a shell does).
-fn kickstart_quoted(value: Value) -> Result<String, minijinja::Error> {
+/// A value that can not begin another line: a preseed question, a kickstart command, a `%post`.
+fn one_line(value: Value) -> Result<String, minijinja::Error> {
     let text = value.to_string();
-    if text.contains(['\n', '\r']) {
-        let text = format!("{text:?} can not stand in a kickstart command: it holds a line break");
+    if text.chars().any(char::is_control) {
+        let text = format!("{text:?} must be one line: it holds a control character");
         return Err(minijinja::Error::new(ErrorKind::InvalidOperation, text));
     }
+    Ok(text)
+}
+
+/// A value as one argument of a kickstart command (pykickstart splits lines as a shell does).
+fn kickstart_quoted(value: Value) -> Result<String, minijinja::Error> {
+    let text = one_line(value)?;
     Ok(format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"")))
 }
 
 /// Arguments on one iPXE line: what would end the command, start another or expand a setting is refused.
 fn ipxe_safe(value: Value) -> Result<String, minijinja::Error> {
     let text = value.to_string();
-    let operator = text.split_whitespace().find(|word| matches!(*word, "||" | "&&" | ";"));
+    // iPXE takes the rest of a line behind a word that begins with # for a comment.
+    let ends = |word: &&str| matches!(*word, "||" | "&&" | ";") || word.starts_with('#');
+    let operator = text.split_whitespace().find(ends);
     let bad = match (text.chars().find(|c| c.is_control()), operator) {
         _ if text.contains("${") => "${",
         (Some(_), _) => "a control character",
@@ -133,10 +142,22 @@ mod tests {
     #[test]
     fn no_value_adds_an_ipxe_command() {
         assert_eq!(try_render("{{ args|ipxe }}").unwrap(), "console=ttyS0");
-        for bad in
-            ["{{ 'a || shell'|ipxe }}", "{{ 'a ${net0/mac}'|ipxe }}", "{{ 'a\nshell'|ipxe }}", "{{ 'a ; b'|ipxe }}"]
-        {
+        for bad in [
+            "{{ 'a || shell'|ipxe }}",
+            "{{ 'a ${net0/mac}'|ipxe }}",
+            "{{ 'a\nshell'|ipxe }}",
+            "{{ 'a ; b'|ipxe }}",
+            "{{ 'a #b'|ipxe }}",
+        ] {
             assert!(try_render(bad).unwrap_err().text.contains("can not stand in an iPXE script"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_value_begins_another_line() {
+        assert_eq!(try_render("lang {{ 'de_DE'|line }}").unwrap(), "lang de_DE");
+        for bad in ["{{ 'UTC\n%post'|line }}", "{{ 'UTC\n%post'|ksq }}"] {
+            assert!(try_render(bad).unwrap_err().text.contains("must be one line"), "{bad}");
         }
     }
 

@@ -31,7 +31,10 @@ enum Happening {
     Started,
     Done,
     GaveUp,
-    Register,
+    /// With the key of the newest answer file, or with an earlier one.
+    Register {
+        newest: bool,
+    },
     /// Two steps from one revision: the second must lose.
     Race,
     Wait {
@@ -49,7 +52,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Started),
         2 => Just(Done),
         1 => Just(GaveUp),
-        3 => Just(Register),
+        3 => prop::bool::weighted(0.7).prop_map(|newest| Register { newest }),
         1 => Just(Race),
         3 => (0u16..8000).prop_map(|secs| Wait { secs }),
     ]
@@ -67,6 +70,7 @@ struct Life {
     boots: Vec<Time>,
     armed: bool,
     registrations: usize,
+    armings: usize,
     answers: usize,
 }
 
@@ -88,7 +92,19 @@ impl Life {
             unknown: Unknown::Ignore,
         };
         let (tokens, keys, boots) = (vec![0], vec![], vec![]);
-        Life { now, machine, network, seed: 0, tokens, keys, boots, armed: false, registrations: 0, answers: 0 }
+        Life {
+            now,
+            machine,
+            network,
+            seed: 0,
+            tokens,
+            keys,
+            boots,
+            armed: false,
+            registrations: 0,
+            armings: 0,
+            answers: 0,
+        }
     }
 
     /// The store's compare-and-set.
@@ -131,6 +147,7 @@ impl Life {
                 self.seed = self.seed.wrapping_add(1);
                 self.lifecycle(Moment::Arm { install: Uuid::from_u128(100 + u128::from(self.seed)) });
                 (self.armed, self.boots) = (true, vec![]);
+                self.armings += 1;
             }
             Happening::Disarm => self.lifecycle(Moment::Disarm),
             Happening::Boot { own } => self.boot(own),
@@ -138,7 +155,7 @@ impl Life {
             Happening::Started => self.report(Stage::Started),
             Happening::Done => self.report(Stage::Done),
             Happening::GaveUp => self.report(Stage::Failed { message: "no".into() }),
-            Happening::Register => self.register(),
+            Happening::Register { newest } => self.register(newest),
             Happening::Race => self.race(),
             Happening::Wait { secs } => self.now = self.now.plus_secs(u32::from(secs)),
         }
@@ -224,7 +241,7 @@ impl Life {
         self.apply(decision.effects);
     }
 
-    fn register(&mut self) {
+    fn register(&mut self, newest: bool) {
         let activation = ActivationKey {
             name: "web".parse().unwrap(),
             description: String::new(),
@@ -234,7 +251,8 @@ impl Life {
             expires_at: None,
             enabled: true,
         };
-        let Some(key) = self.keys.last().cloned() else { return };
+        let back = if newest { 1 } else { 2 };
+        let Some(key) = self.keys.get(self.keys.len().saturating_sub(back)).cloned() else { return };
         let ask = RegisterAsk { key: key.hash, from: OWN, inventory: serde_json::json!({}), credential: Hash([9; 32]) };
         let facts =
             RegisterFacts { install_key: Some(&key), activation_key: Some(&activation), machine: Some(&self.machine) };
@@ -266,6 +284,7 @@ proptest! {
         let mut life = Life::new();
         happenings.into_iter().for_each(|happening| life.happens(happening));
         prop_assert!(life.registrations <= life.answers, "no registration without an answer file");
+        prop_assert!(life.registrations <= life.armings, "each arming registers once");
     }
 }
 
@@ -273,9 +292,15 @@ proptest! {
 fn the_usual_life_ends_registered_and_never_installs_again() {
     let mut life = Life::new();
     use Happening::*;
-    for happening in
-        [Arm, Boot { own: true }, Fetch { own: true, newest: true }, Started, Done, Boot { own: true }, Register]
-    {
+    for happening in [
+        Arm,
+        Boot { own: true },
+        Fetch { own: true, newest: true },
+        Started,
+        Done,
+        Boot { own: true },
+        Register { newest: true },
+    ] {
         life.happens(happening);
     }
     assert_eq!((life.machine.state, life.registrations, life.answers, life.boots.len()), (State::Registered, 1, 1, 1));

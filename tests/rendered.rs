@@ -196,6 +196,10 @@ async fn a_machine_that_is_not_armed_and_one_that_nobody_knows_render_too() {
     let known = machine(Family::Image).interfaces[0].mac;
     let script = house.engine.script(known, Ipv4Addr::new(10, 0, 0, 10)).await.unwrap();
     insta::assert_snapshot!("disk-script", script.unwrap());
+    let (mac, ip) = ("52:54:00:00:00:99".parse().unwrap(), Ipv4Addr::new(10, 0, 0, 99));
+    let ends_at = house.engine.now().plus_secs(600);
+    let lease = Lease { network: name("lab"), mac, ip, starts_at: house.engine.now(), ends_at, hostname: None };
+    house.engine.store.record(vec![kickstand::boot::Effect::Bind(lease)]).await.unwrap();
     let stranger =
         house.engine.script("52:54:00:00:00:99".parse().unwrap(), Ipv4Addr::new(10, 0, 0, 99)).await.unwrap();
     insta::assert_snapshot!("show-script", stranger.unwrap());

@@ -125,6 +125,8 @@ fn install(token: &str) -> Install {
         expires_at: later(3600),
         answered_at: None,
         reported_at: None,
+        profile: None,
+        repeats: 0,
     };
     Install { id: Uuid::now_v7(), armed_at: NOW, before: State::Ready, boots: 1, boot: Some(boot) }
 }
@@ -396,9 +398,10 @@ async fn a_key_is_spent_once(store: &Store) {
         spent_at: None,
     };
     let mint = |hash| store.record(vec![Effect::Mint(InstallKey { hash, ..minted.clone() })]);
+    mint(hash("earlier boot")).await.unwrap();
     mint(hash("key")).await.unwrap();
     mint(hash("key")).await.unwrap();
-    mint(hash("second")).await.unwrap();
+    assert_eq!(store.install_key(hash("earlier boot")).await.unwrap(), None, "only the newest of an install opens");
     assert_eq!(store.install_key(hash("key")).await.unwrap(), Some(minted.clone()));
     assert_eq!(store.install_key(hash("other")).await.unwrap(), None);
 
@@ -430,6 +433,8 @@ async fn a_key_is_spent_once(store: &Store) {
 
     edit(store, Edit::SetKey(ActivationKey { used: 0, ..key("web", Some(1)) })).await.unwrap();
     assert_eq!(store.world().keys[&name("web")].used, 1, "only registrations count");
+    mint(hash("second")).await.unwrap();
+    assert!(store.install_key(hash("key")).await.unwrap().is_some(), "a spent key is remembered as spent");
     let beyond = store.record(vec![register("second", 2, later(9))]);
     assert!(matches!(beyond.await, Err(Error::Conflict)), "the activation key is used up");
     assert_eq!(store.install_key(hash("second")).await.unwrap().unwrap().spent_at, None);

@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub const BOOTS: u8 = 3;
 /// A script that is asked for again within this time, before its answer file was, belongs to the same boot.
 const SAME_BOOT_SECS: u32 = 30;
+/// How often one boot may ask for its script again without being counted.
+const REPEATS: u8 = 3;
 /// How long a boot's token opens the answer file.
 pub const TOKEN_SECS: u32 = 3600;
 
@@ -27,7 +29,7 @@ pub enum Moment {
     /// Its metal was replaced: whatever the old one was doing is over.
     Replace,
     /// A network boot asks for its script, at its own address.
-    Boot(Ticket),
+    Boot { ticket: Ticket, profile: Name },
     /// The answer file is fetched with the token of the current boot.
     Answer,
     /// The installer runs.
@@ -66,18 +68,19 @@ pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
         (State::Discovered, Moment::Adopt) => at.step(State::Ready, machine.install.clone()),
         (_, Moment::Adopt) => Next::Already,
         (_, Moment::Arm { install }) => at.arm(install),
-        (State::Armed | State::Installing, Moment::Disarm) => at.step(at.before(), None),
+        (State::Armed, Moment::Disarm) => at.step(at.before(), None),
+        // Nobody can say how much of the old disk is left.
+        (State::Installing, Moment::Disarm) => at.fail(),
         (_, Moment::Disarm) => Next::Already,
         (_, Moment::Replace) => at.step(State::Ready, None),
-        (State::Armed | State::Installing, Moment::Boot(ticket)) => at.boot(ticket),
-        (state, Moment::Boot(_)) => at.refuse(format!("it is {state}, not armed")),
+        (State::Armed | State::Installing, Moment::Boot { ticket, profile }) => at.boot(ticket, profile),
+        (state, Moment::Boot { .. }) => at.refuse(format!("it is {state}, not armed")),
         (State::Armed | State::Installing, Moment::Answer) => at.answer(),
         (State::Armed | State::Installing, Moment::Started) => at.started(State::Installing),
         (State::Armed | State::Installing, Moment::Done) => at.started(State::Installed),
         (State::Installed | State::Registered, Moment::Started | Moment::Done) => Next::Already,
         (State::Armed | State::Installing, Moment::GaveUp { .. } | Moment::SecondClaimant { .. }) => at.fail(),
         (State::Failed, Moment::GaveUp { .. }) => Next::Already,
-        (State::Registered, Moment::Register) => Next::Already,
         // A key that its answer file carried may come before a `done` that was lost on the way.
         (State::Installing | State::Installed, Moment::Register) => at.step(State::Registered, machine.install.clone()),
         (state, moment) => at.refuse(format!("it is {state}, which leaves no room for {moment:?}")),
@@ -129,16 +132,21 @@ impl At<'_> {
         self.step(State::Armed, Some(Install { id: install, armed_at: self.now, before, boots: 0, boot: None }))
     }
 
-    fn boot(&self, ticket: Ticket) -> Next {
+    /// The script of this very boot, asked for once more: a few times, and never from the future of a clock
+    /// that was set back.
+    fn is_same(&self, boot: &Boot, ip: Ipv4Addr) -> bool {
+        let fresh = boot.served_at <= self.now && self.now.secs_since(boot.served_at) < SAME_BOOT_SECS;
+        boot.answered_at.is_none() && boot.ip == ip && fresh && boot.repeats < REPEATS
+    }
+
+    fn boot(&self, ticket: Ticket, profile: Name) -> Next {
         let Some(install) = &self.machine.install else { return self.refuse("it has no arming".into()) };
-        let same = install.boot.as_ref().is_some_and(|boot| {
-            boot.answered_at.is_none() && boot.ip == ticket.ip && self.now.secs_since(boot.served_at) < SAME_BOOT_SECS
-        });
-        if install.boots >= BOOTS && !same {
+        let same = install.boot.as_ref().filter(|boot| self.is_same(boot, ticket.ip));
+        if install.boots >= BOOTS && same.is_none() {
             return self.fail();
         }
         // A repeated request keeps the first one's moment, so that fast loops are counted too.
-        let served_at = install.boot.as_ref().filter(|_| same).map_or(self.now, |boot| boot.served_at);
+        let served_at = same.map_or(self.now, |boot| boot.served_at);
         let boot = Boot {
             token: ticket.token,
             report: ticket.report,
@@ -147,8 +155,10 @@ impl At<'_> {
             expires_at: self.now.plus_secs(TOKEN_SECS),
             answered_at: None,
             reported_at: None,
+            profile: Some(profile),
+            repeats: same.map_or(0, |boot| boot.repeats.saturating_add(1)),
         };
-        let boots = if same { install.boots } else { install.boots.saturating_add(1) };
+        let boots = install.boots.saturating_add(u8::from(same.is_none()));
         self.step(self.machine.state, Some(Install { boots, boot: Some(boot), ..install.clone() }))
     }
 
@@ -171,7 +181,6 @@ impl At<'_> {
     }
 
     fn fail(&self) -> Next {
-        let closed = self.machine.install.clone().map(|install| Install { boot: None, ..install });
-        self.step(State::Failed, closed)
+        self.step(State::Failed, self.machine.install.clone())
     }
 }

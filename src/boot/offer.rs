@@ -71,6 +71,8 @@ pub struct OfferFacts<'a> {
     pub pool: &'a Pool,
     /// Whose reservation an address is.
     pub reserved: &'a dyn Fn(Ipv4Addr) -> Option<Mac>,
+    /// How many records packets have made that nobody has taken in yet.
+    pub newcomers: &'a dyn Fn() -> u64,
     /// For a record that this packet may create: its id and that of its arming.
     pub fresh: [Uuid; 2],
 }
@@ -197,11 +199,8 @@ impl Case<'_> {
         let tale = self.tale(Kind::Lease, format!("{ip} for {}{told}", self.ask.client)).from(ip);
         let mut decision =
             Decision::new(OfferReply::Ack(grant), why).with(Effect::Bind(lease)).with(Effect::Tell(tale));
-        if let Some(machine) = self.newcomer(ip) {
-            let text = format!("{} was seen for the first time and is {}", machine.name, machine.state);
-            let tale = self.tale(Kind::State, text).of(machine.id).from(ip);
-            decision = decision.with(Effect::Enlist(Box::new(machine))).with(Effect::Tell(tale));
-        }
+        let newcomer = self.newcomer(ip).map(|state| self.enlist(ip, state));
+        decision.effects.extend(newcomer.unwrap_or_default());
         if self.role == Role::Disk && matches!(self.ask.client.program, Program::Rom | Program::Http) {
             let tale = self.tale(Kind::Local, "sent to its own disk").from(ip);
             decision = decision.with(Effect::Tell(tale));
@@ -241,6 +240,11 @@ impl Case<'_> {
         let found = |ip, text: String| Ok((ip, Reason::new("address", text)));
         let (network, pool, mac) = (self.facts.network, self.facts.pool, self.ask.mac);
         if let Some(ip) = self.reservation() {
+            if ip == self.facts.here.ip {
+                return Err(format!(
+                    "{ip} is reserved for {mac}, but it is this server's own: give the machine another"
+                ));
+            }
             return match pool.holder(ip, self.now) {
                 Some((other, binding)) if other != mac && binding.leased => Err(format!(
                     "{ip} is reserved for {mac}, but {other} still has a lease of it until {}",
@@ -314,17 +318,31 @@ impl Case<'_> {
         }
     }
 
-    /// The record of a machine that this network takes in by itself; only once it holds an address, so
-    /// that a flood of invented MACs makes no more records than the pool has addresses.
-    fn newcomer(&self, ip: Ipv4Addr) -> Option<Machine> {
-        let unknown = matches!(self.facts.standing, Standing::Unknown);
-        let state = match self.facts.network.unknown {
-            Unknown::Discover => State::Discovered,
-            Unknown::Install if self.profile(ip).is_some() => State::Armed,
-            Unknown::Install => State::Discovered,
-            Unknown::Ignore | Unknown::Show => return None,
-        };
-        unknown.then(|| super::lifecycle::newcomer(self.ask.mac, state, self.facts.fresh, self.now))
+    /// The record of a machine that this network takes in by itself, once it holds an address. Only a
+    /// machine that boots from the network is armed: a running system that asks for an address is not.
+    fn newcomer(&self, ip: Ipv4Addr) -> Option<State> {
+        let netboots = self.ask.client.program != Program::System;
+        match (self.facts.standing, self.facts.network.unknown) {
+            (Standing::Unknown, Unknown::Install) if netboots && self.profile(ip).is_some() => Some(State::Armed),
+            (Standing::Unknown, Unknown::Install | Unknown::Discover) => Some(State::Discovered),
+            _ => None,
+        }
+    }
+
+    /// A flood of invented MACs makes no more records than the pools have addresses.
+    fn enlist(&self, ip: Ipv4Addr, state: State) -> Vec<Effect> {
+        let room: u64 = self.facts.network.pools.iter().map(|pool| pool.size()).sum();
+        if (self.facts.newcomers)() >= room {
+            let text = format!(
+                "network {} has {room} new machines that nobody has taken in, and makes no more records: `kickstand machine adopt` or `remove` them",
+                self.facts.network.name
+            );
+            return vec![Effect::Tell(Tale::new(self.now, Kind::Alarm, text))];
+        }
+        let machine = super::lifecycle::newcomer(self.ask.mac, state, self.facts.fresh, self.now);
+        let text = format!("{} was seen for the first time and is {}", machine.name, machine.state);
+        let tale = self.tale(Kind::State, text).of(machine.id).from(ip);
+        vec![Effect::Enlist(Box::new(machine)), Effect::Tell(tale)]
     }
 
     fn nak(&self, text: String) -> Decision<OfferReply> {

@@ -67,14 +67,6 @@ impl Pool {
         }
     }
 
-    /// Puts back what was there before an effect that the store refused.
-    pub fn restore(&mut self, mac: Mac, before: Option<Binding>) {
-        self.forget(mac);
-        if let Some(binding) = before {
-            self.bind(mac, binding);
-        }
-    }
-
     pub fn forget(&mut self, mac: Mac) {
         if let Some(old) = self.by_mac.remove(&mac)
             && self.by_ip.get(&old.ip) == Some(&mac)

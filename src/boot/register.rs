@@ -47,8 +47,8 @@ impl Ask for RegisterAsk {
         }
         match lifecycle::next(machine, Moment::Register, now) {
             Next::Refused(why) => self.refused(Some(machine), Kind::Refused, why.text, now),
-            Next::Already => self.welcome(machine, key, None, now),
-            Next::Step(step) => self.welcome(machine, key, Some(step), now),
+            Next::Already => self.refused(Some(machine), Kind::Alarm, "it is registered already".into(), now),
+            Next::Step(step) => self.welcome(machine, key, step, now),
         }
     }
 }
@@ -63,6 +63,10 @@ impl RegisterAsk {
     ) -> Option<(Kind, String)> {
         if let Some(at) = key.spent_at {
             let text = format!("the key of {} was spent at {at} and came again: look who has it", machine.name);
+            return Some((Kind::Alarm, text));
+        }
+        if machine.state == State::Registered {
+            let text = format!("{} is registered, and another key of its came: look who has it", machine.name);
             return Some((Kind::Alarm, text));
         }
         if machine.install.as_ref().is_none_or(|install| install.id != key.install) {
@@ -80,18 +84,11 @@ impl RegisterAsk {
         activation.map_or_else(gone, |a| a.refusal(now)).map(|text| (Kind::Refused, text))
     }
 
-    fn welcome(
-        &self,
-        machine: &Machine,
-        key: &InstallKey,
-        step: Option<super::Step>,
-        now: Time,
-    ) -> Decision<RegisterReply> {
+    fn welcome(&self, machine: &Machine, key: &InstallKey, step: super::Step, now: Time) -> Decision<RegisterReply> {
         let text = format!("{} registered as {} with a key of {}, now spent", machine.name, machine.id, key.key);
         let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone() };
-        let mut decision = Decision::new(reply, vec![Reason::new("key", text.clone())]);
-        decision.effects.extend(step.map(Effect::Step));
-        decision
+        Decision::new(reply, vec![Reason::new("key", text.clone())])
+            .with(Effect::Step(step))
             .with(Effect::Register {
                 hash: key.hash,
                 key: key.key.clone(),

@@ -68,7 +68,7 @@ fn discover(mac: Mac, client: Client) -> OfferAsk {
 
 fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {
     let RehearsalFacts { network, here, standing, ranges, pool, reserved } = *facts;
-    OfferFacts { network, here, standing, ranges, pool, reserved, fresh: [Uuid::nil(); 2] }
+    OfferFacts { network, here, standing, ranges, pool, reserved, newcomers: &|| 0, fresh: [Uuid::nil(); 2] }
 }
 
 fn script(mac: Mac, lease: &Lease, facts: &RehearsalFacts<'_>, now: Time) -> super::Decision<ScriptReply> {

@@ -51,6 +51,7 @@ impl Ask for ReportAsk {
                 self.moved(machine, Moment::GaveUp { message: message.clone() }, Kind::State, text, now)
             }
             Stage::Progress { percent, message } => self.progress(machine, *percent, message, now),
+            Stage::Inventory(_) if !machine.state.installs() => refused("the machine is not installing"),
             Stage::Inventory(inventory) => {
                 let effect = Effect::Inventory { machine: machine.id, inventory: inventory.clone() };
                 taken("inventory kept").with(effect)

@@ -49,7 +49,7 @@ impl Ask for ScriptAsk {
                 let (_, why) = role::role(facts.standing, facts.network);
                 self.disk(machine, why, now)
             }
-            Standing::Unknown if facts.network.unknown == Unknown::Show => {
+            Standing::Unknown if facts.network.unknown == Unknown::Show && self.has(facts.lease, now) => {
                 let (_, why) = role::role(facts.standing, facts.network);
                 let tale = Tale::new(now, Kind::Local, "told that nobody knows it, then sent to its own disk");
                 Decision::new(ScriptReply::Show, vec![why]).with(Effect::Tell(tale.by(self.mac).from(self.from)))
@@ -63,13 +63,18 @@ impl Ask for ScriptAsk {
 }
 
 impl ScriptAsk {
+    /// Whether the request comes from the address that its MAC has leased.
+    fn has(&self, lease: Option<&Lease>, now: Time) -> bool {
+        lease.is_some_and(|lease| lease.ip == self.from && lease.ends_at > now)
+    }
+
     fn install(&self, machine: &Machine, facts: &ScriptFacts<'_>, now: Time) -> Decision<ScriptReply> {
-        if facts.lease.is_none_or(|lease| lease.ip != self.from || lease.ends_at <= now) {
+        if !self.has(facts.lease, now) {
             return self.stranger(machine, facts.lease, now);
         }
         let (profile, named) = role::profile(Some(machine), self.from, facts.ranges, facts.network);
         let Some(profile) = profile else { return self.disk(machine, named, now) };
-        match lifecycle::next(machine, Moment::Boot(facts.ticket), now) {
+        match lifecycle::next(machine, Moment::Boot { ticket: facts.ticket, profile: profile.clone() }, now) {
             Next::Step(step) if step.state == State::Failed => self.too_often(machine, step, now),
             Next::Step(step) => {
                 let boots = step.install.as_ref().map_or(0, |i| i.boots);

@@ -4,10 +4,13 @@ use super::client::{Client, Error};
 use super::session::understood;
 use crate::http::api::event::EventView;
 use anyhow::Result;
+use std::collections::HashSet;
 use std::time::Duration;
 use uuid::Uuid;
 
 const WAIT: Duration = Duration::from_secs(25);
+/// How many events are remembered as told.
+const REMEMBERED: usize = 50_000;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Where a follower stands in the stream of events.
@@ -16,6 +19,8 @@ pub struct Follower<'a> {
     /// `&machine=web1`, or nothing.
     filter: String,
     after: Option<Uuid>,
+    /// What was told already: with several servers an event may come twice.
+    told: HashSet<Uuid>,
     away: bool,
 }
 
@@ -30,7 +35,7 @@ pub enum News {
 
 impl<'a> Follower<'a> {
     pub fn new(client: &'a Client, filter: String) -> Self {
-        Follower { client, filter, after: None, away: false }
+        Follower { client, filter, after: None, told: HashSet::new(), away: false }
     }
 
     /// The last `limit` events: where following begins.
@@ -58,7 +63,10 @@ impl<'a> Follower<'a> {
     async fn ask(&mut self, path: &str, wait: Duration) -> Result<Vec<EventView>> {
         let events: Vec<EventView> = understood(self.client.wait_for(path, wait).await?)?;
         self.after = events.last().map(|event| event.id).or(self.after);
-        Ok(events)
+        if self.told.len() > REMEMBERED {
+            self.told.clear();
+        }
+        Ok(events.into_iter().filter(|event| self.told.insert(event.id)).collect())
     }
 }
 

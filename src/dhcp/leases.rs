@@ -5,17 +5,20 @@ use super::ask::{Received, ask};
 use super::packet::Packet;
 use super::reply::{Outgoing, reply};
 use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
-use crate::boot::pool::{Binding, Pool};
+use crate::boot::pool::Pool;
 use crate::boot::{Ask, Decision, Effect, Here};
 use crate::engine::{Engine, stopped};
 use crate::model::*;
 use crate::store::{Change, Ticket};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 /// How many packets may wait for their turn; the rest is dropped, and clients ask again.
 pub const QUEUE: usize = 1024;
+/// How long an address that the store refused is not offered: until the news of its holder came.
+const REFUSED_SECS: u32 = 5;
 /// How often ended offers are forgotten.
 const SWEEP_SECS: u64 = 60;
 
@@ -36,13 +39,13 @@ pub struct Owner {
     network: Name,
     engine: Arc<Engine>,
     pool: Pool,
-    /// Bindings that the store refused: put back what was there before.
+    /// Bindings that the store refused: what it holds is the truth.
     undo: (mpsc::UnboundedSender<Undo>, mpsc::UnboundedReceiver<Undo>),
 }
 
 struct Undo {
     mac: Mac,
-    before: Option<Binding>,
+    ip: Option<Ipv4Addr>,
 }
 
 impl Owner {
@@ -59,7 +62,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => return,
-                Some(undo) = self.undo.1.recv() => self.pool.restore(undo.mac, undo.before),
+                Some(undo) = self.undo.1.recv() => self.take_back(&undo),
                 change = changes.recv() => self.follow(change),
                 question = questions.recv() => match question {
                     Some(question) => self.answer(question),
@@ -87,6 +90,20 @@ impl Owner {
         }
     }
 
+    /// A binding that was not kept: another node may have given the address away in the meantime, and an
+    /// earlier or later packet of the same client may have been kept.
+    fn take_back(&mut self, undo: &Undo) {
+        let world = self.engine.store.world();
+        self.pool.forget(undo.mac);
+        let holder = undo.ip.and_then(|ip| world.lease_at(&self.network, ip));
+        for lease in holder.into_iter().chain(world.lease(&self.network, undo.mac)) {
+            self.pool.apply(&Effect::Bind(lease.clone()));
+        }
+        if let (Some(ip), None) = (undo.ip, holder) {
+            self.pool.apply(&Effect::Avoid { ip, until: self.engine.now().plus_secs(REFUSED_SECS) });
+        }
+    }
+
     fn answer(&mut self, question: Question) {
         let Some((network, here)) = self.place() else { return };
         let ask = match ask(&question.packet, Received { here: here.ip, unicast: question.unicast }) {
@@ -95,7 +112,11 @@ impl Owner {
         };
         let decision = self.decide(&ask, &network, here);
         log(&ask, &decision);
-        let undo = Undo { mac: ask.mac, before: self.pool.of(ask.mac) };
+        let bound = decision.effects.iter().find_map(|effect| match effect {
+            Effect::Bind(lease) => Some(lease.ip),
+            _ => None,
+        });
+        let undo = Undo { mac: ask.mac, ip: bound };
         decision.effects.iter().for_each(|effect| self.pool.apply(effect));
         let ticket = self.engine.store.record(decision.effects);
         let outgoing = reply(&question.packet, &decision.reply, &network, here);
@@ -118,10 +139,18 @@ impl Owner {
             ranges: &world.ranges,
             pool: &self.pool,
             reserved: &|ip| world.reserved(ip),
+            newcomers: &|| world.machines().filter(|m| is_newcomer(m)).count() as u64,
             fresh: [Uuid::now_v7(), Uuid::now_v7()],
         };
         ask.decide(facts, self.engine.now())
     }
+}
+
+/// A record that a packet has made, and nothing since.
+fn is_newcomer(machine: &Machine) -> bool {
+    let untouched = |i: &Install| i.before == State::Discovered && i.boots == 0;
+    machine.state == State::Discovered
+        || machine.state == State::Armed && machine.install.as_ref().is_some_and(untouched)
 }
 
 /// What a client was told is on disk before it is told.

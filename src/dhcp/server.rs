@@ -54,13 +54,13 @@ impl Door {
         UdpSocket::from_std(socket.into())
     }
 
-    /// Our addresses on this door, as they are now.
-    pub fn addresses(&self) -> Vec<Ipv4Addr> {
+    /// Our addresses on this door, as they are now; none when the system could not be asked.
+    pub fn addresses(&self) -> Option<Vec<Ipv4Addr>> {
         match self {
             Door::Interface { name, .. } => interface_addresses(name),
             Door::Address(address) => match address.ip() {
-                IpAddr::V4(ip) => vec![ip],
-                IpAddr::V6(_) => Vec::new(),
+                IpAddr::V4(ip) => Some(vec![ip]),
+                IpAddr::V6(_) => Some(Vec::new()),
             },
         }
     }
@@ -78,14 +78,16 @@ impl Door {
     }
 }
 
-/// The IPv4 addresses that an interface has now.
-pub fn interface_addresses(name: &str) -> Vec<Ipv4Addr> {
-    let all = pnet::datalink::interfaces().into_iter().filter(|i| i.name == name).flat_map(|i| i.ips);
-    all.filter_map(|net| match net.ip() {
+/// The IPv4 addresses that an interface has now; none when the system could not be asked, as when it has
+/// no file descriptor left: even a host without a network has its loopback.
+pub fn interface_addresses(name: &str) -> Option<Vec<Ipv4Addr>> {
+    let all = pnet::datalink::interfaces();
+    let ips = all.iter().filter(|i| i.name == name).flat_map(|i| &i.ips);
+    let v4 = ips.filter_map(|net| match net.ip() {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
-    })
-    .collect()
+    });
+    (!all.is_empty()).then(|| v4.collect())
 }
 
 /// The owners of all pools, started when their first packet comes.
@@ -120,12 +122,12 @@ impl Owners {
 pub async fn run(door: Door, socket: UdpSocket, owners: Owners, mut stop: watch::Receiver<bool>) {
     let (answers, mut outgoing) = mpsc::channel::<(Outgoing, SocketAddr)>(QUEUE);
     let mut buffer = vec![0u8; 65_536];
-    let mut addresses = door.addresses();
+    let mut addresses = door.addresses().unwrap_or_default();
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = look.tick() => addresses = door.addresses(),
+            _ = look.tick() => addresses = door.addresses().unwrap_or(addresses),
             Some((answer, from)) = outgoing.recv() => {
                 let to = door.target(&answer, from);
                 if let Err(error) = socket.send_to(&answer.bytes, to).await {
@@ -159,9 +161,11 @@ fn receive(
         Ok(packet) => packet,
         Err(error) => return tracing::debug!(%error, %from, "a malformed DHCP packet is left unanswered"),
     };
-    let relay = [packet.giaddr];
-    let near = if packet.giaddr.is_unspecified() { addresses } else { relay.as_slice() };
-    let Some(network) = network(near, &owners.engine) else {
+    // Anybody can write a relay's address: until relays are written down, none is believed.
+    if !packet.giaddr.is_unspecified() {
+        return tracing::debug!(relay = %packet.giaddr, "a relay's packet is left unanswered: relays are not served yet");
+    }
+    let Some(network) = network(addresses, &owners.engine) else {
         return tracing::debug!(
             ?addresses,
             "no network's addresses hold those of this interface: the packet is left unanswered"
@@ -174,7 +178,7 @@ fn receive(
     }
 }
 
-/// The network that a packet comes from: the one that holds its relay's address, or ours on this door.
+/// The network that a door opens to: the one that holds an address of ours there.
 fn network(addresses: &[Ipv4Addr], engine: &Engine) -> Option<Name> {
     let world = engine.store.world();
     addresses.iter().find_map(|ip| world.network_of(*ip)).map(|network| network.name.clone())

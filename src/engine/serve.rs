@@ -112,11 +112,11 @@ impl Engine {
         for _ in 0..TRIES {
             let (decision, dish) = self.decide_answer(&token, from);
             let text = match (decision.reply, dish) {
-                (AutoinstallReply::Answer { machine }, Some(dish)) => match self.cook(dish, &token).await {
+                (AutoinstallReply::Answer { machine }, dish) => match self.cook(dish, &token).await {
                     Ok(text) => Some(text),
                     Err(e) => return self.cannot_answer(machine, from, e),
                 },
-                _ => None,
+                (AutoinstallReply::NotFound, _) => None,
             };
             match self.store.record(decision.effects).await {
                 Err(store::Error::Conflict) => continue,
@@ -133,7 +133,9 @@ impl Engine {
         let dish = machine.and_then(|m| {
             let boot = m.install.as_ref()?.boot.as_ref()?;
             let network = world.network_of(boot.ip)?;
-            let profile = role::profile(Some(m), boot.ip, &world.ranges, network).0?;
+            // What its script was made from, whatever the records say by now.
+            let now = || role::profile(Some(m), boot.ip, &world.ranges, network).0;
+            let profile = boot.profile.as_ref().or_else(now)?;
             let lease = world.lease_at(&network.name, boot.ip)?;
             Some(Dish::gather(&world, m, profile, (lease.mac, boot.ip), (network, self.here(network)?)))
         });
@@ -151,8 +153,9 @@ impl Engine {
         (AutoinstallAsk { token: token.hash(), from }.decide(AutoinstallFacts { machine, key }, self.now()), dish)
     }
 
-    async fn cook(&self, dish: Result<Dish, Error>, token: &Secret) -> Result<String, Error> {
-        self.answer_file(&dish?, token).await
+    async fn cook(&self, dish: Option<Result<Dish, Error>>, token: &Secret) -> Result<String, Error> {
+        let gone = || Error::Conflict("its network, its lease or its profile is gone".into());
+        self.answer_file(&dish.ok_or_else(gone)??, token).await
     }
 
     fn cannot_answer(&self, machine: MachineId, from: Ipv4Addr, error: Error) -> Result<Option<String>, Error> {

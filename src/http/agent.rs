@@ -1,7 +1,7 @@
 //! What the agent of an installed system posts: its registration, once, and its inventory, at each boot.
 
 use super::auth::Peer;
-use super::machine::{failed, from, not_found};
+use super::machine::{failed, from, harmless, not_found};
 use crate::engine::{Engine, Newcomer};
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
@@ -18,7 +18,7 @@ pub async fn register(
 ) -> Response {
     let Some(from) = from(&peer) else { return not_found() };
     let Registration { key, credential, inventory } = registration;
-    let newcomer = Newcomer { key: &key, credential: &credential, inventory: json!(inventory) };
+    let newcomer = Newcomer { key: &key, credential: &credential, inventory: harmless(json!(inventory)) };
     match engine.register(newcomer, from).await {
         Ok(Ok(welcome)) => {
             Json(Identity { system_id: welcome.machine.to_string(), name: welcome.name.to_string() }).into_response()
@@ -37,7 +37,7 @@ pub async fn inventory(
     let bearer =
         headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let Some(credential) = bearer else { return unauthorized() };
-    match engine.check_in(credential, json!(inventory)).await {
+    match engine.check_in(credential, harmless(json!(inventory))).await {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => unauthorized(),
         Err(error) => failed(&error, "check-in"),

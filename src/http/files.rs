@@ -63,7 +63,7 @@ struct Wanted {
 
 async fn send(engine: Arc<Engine>, wanted: Wanted, method: &Method, headers: &HeaderMap) -> Response {
     let opened = open(&wanted.path).await;
-    let Ok((mut file, size)) = opened else { return not_found() };
+    let Ok((mut file, size, tag)) = opened else { return not_found() };
     let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).map_or(Range::Whole, |v| range(v, size));
     let (status, start, end) = match range {
         Range::Whole => (StatusCode::OK, 0, size),
@@ -88,6 +88,7 @@ async fn send(engine: Arc<Engine>, wanted: Wanted, method: &Method, headers: &He
             (header::CONTENT_TYPE, kind.to_owned()),
             (header::CONTENT_LENGTH, length.to_string()),
             (header::ACCEPT_RANGES, "bytes".to_owned()),
+            (header::ETAG, tag),
         ],
         body,
     )
@@ -100,10 +101,15 @@ async fn send(engine: Arc<Engine>, wanted: Wanted, method: &Method, headers: &He
     response
 }
 
-async fn open(path: &FilePath) -> io::Result<(File, u64)> {
+/// The file, its size, and a tag that tells this content from an earlier one of the same size.
+async fn open(path: &FilePath) -> io::Result<(File, u64, String)> {
     let file = File::open(path).await?;
     let meta = file.metadata().await?;
-    if meta.is_file() { Ok((file, meta.len())) } else { Err(io::ErrorKind::NotFound.into()) }
+    if !meta.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let age = meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok((file, meta.len(), format!("\"{:x}-{:x}\"", age.as_nanos(), meta.len())))
 }
 
 /// A file on its way out. When the last byte is gone the engine hears of it.

@@ -9,6 +9,7 @@ use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kickstand_agent::wire::Report;
+use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -37,6 +38,11 @@ pub(super) fn from(peer: &Peer) -> Option<Ipv4Addr> {
         },
         Peer::Socket { .. } => None,
     }
+}
+
+/// To look at a script or an answer file is to use it: HEAD would spend what it does not give.
+pub async fn no_head() -> StatusCode {
+    StatusCode::METHOD_NOT_ALLOWED
 }
 
 pub async fn script(
@@ -83,7 +89,7 @@ pub async fn report(
 fn stage(report: Report) -> Stage {
     match report {
         Report::Started => Stage::Started,
-        Report::Inventory { inventory } => Stage::Inventory(serde_json::json!(inventory)),
+        Report::Inventory { inventory } => Stage::Inventory(harmless(serde_json::json!(inventory))),
         Report::Progress { percent, message } => Stage::Progress { percent, message: shortened(message) },
         Report::Done => Stage::Done,
         Report::Failed { message } => Stage::Failed { message: shortened(message) },
@@ -92,7 +98,17 @@ fn stage(report: Report) -> Stage {
 
 /// A machine's words, cut to a length that a table and a log can bear, without control characters.
 fn shortened(text: String) -> String {
-    text.chars().take(2000).map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    text.chars().take(2000).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The same for every text of an inventory: it is shown on terminals.
+pub(super) fn harmless(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(shortened(text)),
+        Value::Array(all) => all.into_iter().map(harmless).collect(),
+        Value::Object(all) => all.into_iter().map(|(name, value)| (name, harmless(value))).collect(),
+        plain => plain,
+    }
 }
 
 fn plain(text: String) -> Response {

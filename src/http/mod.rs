@@ -30,10 +30,10 @@ use std::sync::Arc;
 /// What machines and agents need: reachable on TCP by anyone on a served network.
 pub fn machine_routes() -> Router<Arc<Engine>> {
     Router::new()
-        .route("/boot/{mac}/script.ipxe", get(machine::script))
+        .route("/boot/{mac}/script.ipxe", get(machine::script).head(machine::no_head))
         .route("/loader/{name}", get(files::loader))
         .route("/files/{*path}", get(files::file))
-        .route("/answer/{token}", get(machine::answer))
+        .route("/answer/{token}", get(machine::answer).head(machine::no_head))
         .route("/report/{token}", post(machine::report))
         .route("/agent/register", post(agent::register))
         .route("/agent/inventory", post(agent::inventory))

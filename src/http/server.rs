@@ -2,24 +2,28 @@
 
 use super::auth::Peer;
 use crate::engine::{Engine, stopped};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::extract::{Request, connect_info::Connected};
 use axum::http::Uri;
+use axum::response::Response;
 use axum::serve::IncomingStream;
-use axum::{Router, ServiceExt};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::Path;
-use std::sync::Arc;
-use tokio::net::{TcpListener, UnixListener};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tower::Layer;
-use tower::util::MapRequestLayer;
-
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Peer::Tcp(*stream.remote_addr())
-    }
-}
+use tower::Service;
+use tower::util::{MapRequestLayer, ServiceExt};
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     /// A peer that the kernel does not name is nobody.
@@ -28,11 +32,95 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
-/// Serves machines, agents and token holders until told to stop.
-pub async fn run_tcp(listener: TcpListener, engine: Arc<Engine>, stop: watch::Receiver<bool>) -> io::Result<()> {
+/// How long a client may take for the head of a request: also the longest that a connection may idle.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// Connections at once, in all and from one address: so many file descriptors stay for DHCP and TFTP.
+const CONNECTIONS: usize = 400;
+const CONNECTIONS_EACH: usize = 64;
+
+/// Serves machines, agents and token holders until told to stop. Who opens more connections than a machine
+/// needs, or says nothing on one, is cut off.
+pub async fn run_tcp(listener: TcpListener, engine: Arc<Engine>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let service = MapRequestLayer::new(collapsed).layer(super::routes(engine));
-    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<Peer>(service);
-    axum::serve(listener, service).with_graceful_shutdown(end(stop)).await
+    let mut connections = JoinSet::new();
+    let counts = Counts::default();
+    loop {
+        let accepted = tokio::select! {
+            () = stopped(&mut stop) => break,
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, from)) => match counts.enter(from.ip()) {
+                Some(place) => drop(connections.spawn(serve(stream, from, service.clone(), stop.clone(), place))),
+                None => tracing::debug!(%from, "a connection is closed at once: there are too many"),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn serve<S>(stream: TcpStream, from: SocketAddr, service: S, mut stop: watch::Receiver<bool>, _place: Place)
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(Peer::Tcp(from)));
+        service.clone().oneshot(request)
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %from, "a connection broke off");
+    }
+}
+
+/// How many connections there are, by address.
+#[derive(Default, Clone)]
+struct Counts(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection's place among them; given back when it is dropped.
+struct Place(Counts, IpAddr);
+
+impl Counts {
+    fn enter(&self, from: IpAddr) -> Option<Place> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = counts.values().sum();
+        let own = counts.get(&from).copied().unwrap_or_default();
+        if all >= CONNECTIONS || own >= CONNECTIONS_EACH {
+            return None;
+        }
+        counts.insert(from, own.saturating_add(1));
+        Some(Place(self.clone(), from))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = counts.get_mut(&self.1) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
 }
 
 /// Serves operators on this host until told to stop.
@@ -52,7 +140,10 @@ pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     }
-    if path.exists() {
+    if let Ok(meta) = std::fs::symlink_metadata(path) {
+        if !meta.file_type().is_socket() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is in its place"));
+        }
         match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another Kickstand listens on it")),
             Err(_) => std::fs::remove_file(path)?,

@@ -126,6 +126,12 @@ pub struct Boot {
     pub answered_at: Option<Time>,
     /// When the installer first reported: from then on the answer file is closed.
     pub reported_at: Option<Time>,
+    /// What its script was made from: the answer file belongs to the same.
+    #[serde(default)]
+    pub profile: Option<Name>,
+    /// How often its script was asked for again.
+    #[serde(default)]
+    pub repeats: u8,
 }
 
 /// A MAC whose metal was replaced: it gets no role again, and an event when it is heard.

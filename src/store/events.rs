@@ -60,6 +60,15 @@ impl Ring {
         self.0.push_back(event);
     }
 
+    /// What this node published after an event, in that order: an event's id is older than its
+    /// publication, so that ids alone would pass over those that waited for a commit. None if the event
+    /// is not remembered.
+    pub fn since(&self, after: Uuid, filter: &EventFilter) -> Option<Vec<Event>> {
+        let place = self.0.iter().rposition(|event| event.id == after)?;
+        let anywhere = EventFilter { after: None, ..filter.clone() };
+        Some(self.0.range(place + 1..).filter(|event| anywhere.takes(event)).take(filter.limit).cloned().collect())
+    }
+
     pub fn newest(&self, filter: &EventFilter) -> Vec<Event> {
         self.0.iter().rev().filter(|event| filter.takes(event)).take(filter.limit).cloned().collect()
     }

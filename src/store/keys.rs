@@ -50,6 +50,9 @@ pub async fn remove(db: &mut Conn, name: &Name) -> Result<(), Error> {
 
 /// Keeps the key that an answer file carries. The same one again is harmless: an answer file can be asked for twice.
 pub async fn mint(db: &mut Conn, key: &InstallKey) -> Result<(), Error> {
+    // An earlier boot of the same install had one as well: only the newest opens anything.
+    let void = "DELETE FROM install_keys WHERE install = $1 AND hash <> $2 AND spent_at IS NULL";
+    sql(void).text(key.install).text(key.hash).run(db).await?;
     let insert = "INSERT INTO install_keys (hash, activation_key, machine, install, expires_at, spent_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING";
     let statement = sql(insert).text(key.hash).text(&key.key).text(key.machine).text(key.install);

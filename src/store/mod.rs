@@ -149,6 +149,12 @@ impl Store {
         ticket.await.unwrap_or(Err(Error::Closed))
     }
 
+    /// Returns when nothing can be written any more: after `close`, when the disk failed to sync, or when
+    /// the writer broke down.
+    pub async fn ended(&self) {
+        self.jobs.closed().await;
+    }
+
     /// What changed, here or on another node. Who falls behind gets `Lagged` and must read everything again.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.shared.changes.subscribe()
@@ -161,7 +167,25 @@ impl Store {
 
     /// History: the database's events (all nodes, the durable kinds) and the ring's (this node, all kinds),
     /// each once, oldest first.
+    ///
+    /// After an event of this node: what it published since, in that order, behind what other nodes wrote.
+    /// Of those, one may come twice: its id tells.
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, Error> {
+        let here = {
+            let ring = self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner);
+            filter.after.and_then(|after| ring.since(after, filter))
+        };
+        let Some(here) = here else { return self.all_events(filter).await };
+        let mut events = match self.shared.database.is_shared() {
+            true => self.all_events(filter).await?,
+            false => Vec::new(),
+        };
+        events.retain(|event| here.iter().all(|own| own.id != event.id));
+        events.extend(here);
+        Ok(events)
+    }
+
+    async fn all_events(&self, filter: &EventFilter) -> Result<Vec<Event>, Error> {
         let mut found = BTreeMap::new();
         if filter.kinds.is_empty() || filter.kinds.iter().any(|kind| kind.is_durable()) {
             let mut db = self.shared.database.reader().await?;

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 /// How long the same sentence of the same machine is not said again.
 const QUIET_SECS: u32 = 60;
+/// No machine restarts faster than that.
+const LOCAL_SECS: u32 = 5;
 /// How many sentences are remembered; beyond that all are forgotten, and may be said once more.
 const REMEMBERED: usize = 4096;
 
@@ -15,16 +17,25 @@ pub struct Repeats(HashMap<(Option<MachineId>, String), Time>);
 
 impl Repeats {
     /// Takes out what would only say again what was said a moment ago.
+    ///
+    /// A sentence that comes with a change is part of it: a compare-and-set that was lost and is tried
+    /// again says it again.
     pub fn sift(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        if effects.iter().any(|effect| !matches!(effect, Effect::Tell(_) | Effect::See(_))) {
+            return effects;
+        }
         effects.into_iter().filter(|effect| !matches!(effect, Effect::Tell(tale) if self.is_repeat(tale))).collect()
     }
 
     fn is_repeat(&mut self, tale: &Tale) -> bool {
-        if !matches!(tale.kind, Kind::Alarm | Kind::Refused | Kind::Appliance) {
-            return false;
-        }
+        let quiet_secs = match tale.kind {
+            Kind::Alarm | Kind::Refused | Kind::Appliance => QUIET_SECS,
+            Kind::Local => LOCAL_SECS,
+            _ => return false,
+        };
         let key = (tale.machine, tale.text.clone());
-        if self.0.get(&key).is_some_and(|at| tale.at.secs_since(*at) < QUIET_SECS) {
+        // A clock that was set back silences nothing.
+        if self.0.get(&key).is_some_and(|at| *at <= tale.at && tale.at.secs_since(*at) < quiet_secs) {
             return true;
         }
         if self.0.len() >= REMEMBERED {
@@ -49,6 +60,18 @@ mod tests {
         let mut said = |at, kind, text| repeats.sift(knock(at, kind, text)).len();
         assert_eq!([said(0, Kind::Alarm, "a"), said(59, Kind::Alarm, "a"), said(60, Kind::Alarm, "a")], [1, 0, 1]);
         assert_eq!([said(61, Kind::Alarm, "b"), said(61, Kind::State, "a"), said(61, Kind::State, "a")], [1, 1, 1]);
+    }
+
+    #[test]
+    fn what_comes_with_a_change_is_never_taken_out_and_a_clock_set_back_silences_nothing() {
+        let mut repeats = Repeats::default();
+        let mac = "52:54:00:00:00:01".parse().unwrap();
+        for _ in 0..2 {
+            let job = [knock(5, Kind::Alarm, "a"), vec![Effect::LetGo { mac }]].concat();
+            assert_eq!(repeats.sift(job).len(), 2);
+        }
+        assert_eq!(repeats.sift(knock(9, Kind::Alarm, "b")).len(), 1);
+        assert_eq!(repeats.sift(knock(2, Kind::Alarm, "b")).len(), 1);
     }
 
     #[test]

@@ -137,6 +137,10 @@ impl Writer {
             Ok(results) => self.shared.committed(jobs, results),
             Err(error) => {
                 tracing::error!(%error, changes = jobs.len(), "nothing of these changes was written");
+                if matches!(error, Error::SyncFailed { .. }) {
+                    // The disk may have lost what it said it holds: end, and start from what is there.
+                    self.jobs.close();
+                }
                 jobs.into_iter().for_each(|job| drop(job.done.send(Err(error.clone()))));
             }
         }

@@ -92,19 +92,17 @@ printf 'root:%s\n' {{ root_password_hash|shq }} | chroot "$target" chpasswd -e
 {% if ssh_authorized_keys %}
 mkdir -p "$target/root/.ssh"
 chmod 0700 "$target/root/.ssh"
-(umask 077 && cat >"$target/root/.ssh/authorized_keys") <<'KICKSTAND_KEYS'
-{% for line in ssh_authorized_keys %}
-{{ line }}
-{% endfor %}
-KICKSTAND_KEYS
+(umask 077 && printf '%s\n'{% for line in ssh_authorized_keys %} {{ line|line|shq }}{% endfor %} >"$target/root/.ssh/authorized_keys")
 {% endif %}
 # The image has no host keys, or all machines would share them.
 chroot "$target" ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 
+{% if key %}
 install -m 0755 "$(command -v kickstand-agent)" "$target/usr/local/sbin/kickstand-agent"
 chroot "$target" /bin/sh -eu <<'KICKSTAND_REGISTER'
 {% include "snippets/register.sh" %}
 KICKSTAND_REGISTER
+{% endif %}
 
 # The distributor's name is the folder that Debian's signed GRUB looks for its configuration in.
 cat >"$target/etc/default/grub" <<'KICKSTAND_GRUB'

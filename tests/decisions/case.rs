@@ -52,6 +52,9 @@ pub struct Case {
     /// Another machine's reservation.
     reserved: Option<Ipv4Addr>,
     key: Option<Key>,
+    /// Records that packets made before.
+    #[serde(default)]
+    newcomers: u64,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +73,8 @@ struct Row {
     answered: bool,
     #[serde(default)]
     reported: bool,
+    #[serde(default)]
+    repeats: u8,
 }
 
 fn long_ago() -> i64 {
@@ -147,6 +152,8 @@ impl Case {
             expires_at: NOW.plus_secs(600),
             answered_at: row.answered.then_some(NOW),
             reported_at: row.reported.then_some(NOW),
+            profile: None,
+            repeats: row.repeats,
         });
         let mut machine =
             kickstand::boot::lifecycle::newcomer(mac(), row.state, [Uuid::from_u128(7), Uuid::from_u128(8)], NOW);
@@ -223,6 +230,7 @@ impl Case {
                 ranges: &ranges,
                 pool: &pool,
                 reserved: &reserved,
+                newcomers: &|| self.newcomers,
                 fresh: [Uuid::from_u128(1), Uuid::from_u128(2)],
             },
             NOW,
