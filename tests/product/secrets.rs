@@ -1,6 +1,6 @@
 //! Who gets what: answer files and keys reach one machine, once, and the API nobody without a right.
 
-use crate::rig::{Appliance, Booted, CREDENTIAL, get, key, post};
+use crate::rig::{Appliance, Booted, CREDENTIAL, get, key, post, request};
 use serde_json::json;
 
 #[tokio::test]
@@ -84,6 +84,31 @@ async fn the_api_on_tcp_answers_nothing_without_a_token() {
     assert_eq!(get(from, &url, &bearer).await.status, 200);
     appliance.cli(&["token", "remove", "ci"]).await;
     assert_eq!(get(from, &url, &bearer).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_earlier_boots_key_opens_nothing_before_or_after() {
+    let appliance = Appliance::start().await;
+    let mut machine = appliance.add_machine("web-1", 10).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let first = key(&machine.installer().await.answer().await);
+    let installer = machine.installer().await;
+    let second = installer.install().await;
+    assert_eq!(machine.register_as(&installer, &first, &"aa".repeat(32)).await.status, 403);
+    assert_eq!(machine.register(&installer, &second).await.status, 200);
+    assert_eq!(machine.register_as(&installer, &first, &"aa".repeat(32)).await.status, 403);
+    assert_eq!(appliance.json(&["key", "show", "web"]).await["used"], 1);
+}
+
+#[tokio::test]
+async fn to_look_is_not_to_take() {
+    let appliance = Appliance::start().await;
+    let mut machine = appliance.add_machine("web-1", 10).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let installer = machine.installer().await;
+    let head = request(installer.ip, "HEAD", &installer.answer_url, "", b"").await;
+    assert_eq!((head.status, appliance.state("web-1").await.as_str()), (405, "armed"));
+    assert_eq!(installer.fetch().await.status, 200);
 }
 
 #[tokio::test]

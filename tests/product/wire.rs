@@ -54,3 +54,20 @@ async fn malformed_requests_stop_nothing() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     assert!(matches!(appliance.add_machine("web-1", 10).await.power_on().await, Booted::OwnDisk));
 }
+
+#[tokio::test]
+async fn who_opens_connections_and_says_nothing_stops_nobody_else() {
+    let appliance = Appliance::start().await;
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        idle.push(TcpStream::connect(appliance.running().http[0]).await.unwrap());
+    }
+    assert_eq!(crate::rig::get(appliance.ip(66), &appliance.url("/files/d/vmlinuz"), "").await.status, 200);
+    let mut refused = 0;
+    for stream in &mut idle {
+        let mut byte = [0];
+        let closed = tokio::time::timeout(std::time::Duration::from_millis(5), stream.read(&mut byte)).await;
+        refused += usize::from(matches!(closed, Ok(Ok(0) | Err(_))));
+    }
+    assert!(refused >= 100, "beyond its share each is closed at once: {refused}");
+}

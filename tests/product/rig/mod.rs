@@ -3,7 +3,7 @@
 mod client;
 mod fake;
 
-pub use client::{Answer, get, post};
+pub use client::{Answer, get, post, request};
 pub use fake::{Booted, CREDENTIAL, FakeMachine, Rom, key};
 
 use kickstand::config::{Config, Dhcp};
