@@ -127,12 +127,7 @@ impl Sockets {
         }
         let path = &config.socket;
         let socket = http::server::bind_socket(path).map_err(|e| {
-            busy(
-                e,
-                "the command line",
-                &path.display().to_string(),
-                "set [server] socket to a path that this user can write",
-            )
+            busy(e, CLI, &path.display().to_string(), "set [server] socket to a path that this user can write")
         })?;
         Ok(Sockets { dhcp, tftp, http, socket })
     }
@@ -160,7 +155,7 @@ impl Sockets {
         let store = engine.store.clone();
         tasks.spawn(async move { store.ended().await });
         tasks.spawn(log_events(engine.clone(), stopped.clone()));
-        tasks.spawn(logged("the command line", http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
+        tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
             tasks.spawn(watch_addresses(engine.clone(), doors, stopped));
         }
@@ -302,10 +297,13 @@ fn own_network(interface: &str) -> Option<Network> {
     })
 }
 
+/// What the socket is for, in messages.
+const CLI: &str = "the command line";
+
 fn busy(error: io::Error, what: &str, place: &str, remedy: &str) -> anyhow::Error {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => remedy.to_owned(),
-        io::ErrorKind::PermissionDenied => {
+        io::ErrorKind::PermissionDenied if what != CLI => {
             "run it as root, or give it CAP_NET_BIND_SERVICE and CAP_NET_RAW (packaging/kickstand.service does)".into()
         }
         _ => "see the settings in kickstand.toml".into(),

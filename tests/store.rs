@@ -467,11 +467,25 @@ async fn new_metal_takes_the_old_one_s_place(store: &Store) {
     let again = machine("52-54-00-00-00-01", 1, None);
     let enlisted = store.record(vec![Effect::Enlist(Box::new(again.clone()))]).await;
     assert!(matches!(enlisted, Err(Error::Conflict)), "a retired card makes no record of itself");
-    edit(store, Edit::AddMachines(vec![again])).await.unwrap();
-    assert_eq!(store.world().tombstone(mac(1)), None, "an operator's word lifts it");
-    edit(store, Edit::RemoveMachine(name("52-54-00-00-00-01"))).await.unwrap();
+    let text = refusal(store, Edit::AddMachines(vec![again])).await;
+    assert!(text.contains("52:54:00:00:00:01 was replaced by") && text.contains("gets no role again"), "{text}");
     edit(store, replacement(&new, new.revision, 51, 1)).await.unwrap();
+    assert_eq!(store.world().tombstone(mac(1)), None, "back to the machine that it was replaced in");
     assert!(matches!(store.world().standing(mac(51)), Standing::Retired(_)));
+    let db_1 = find(store, "db-1");
+    let other = Edit::Replace {
+        machine: db_1.id,
+        from: db_1.revision,
+        old: db_1.interfaces[0].mac,
+        new: mac(51),
+        at: later(1),
+        state: State::Ready,
+        install: None,
+    };
+    assert!(refusal(store, other).await.contains("gets no role again"));
+    assert!(refusal(store, Edit::ForgetCard(mac(77))).await.contains("is no replaced card"));
+    edit(store, Edit::ForgetCard(mac(51))).await.unwrap();
+    assert_eq!(store.world().tombstone(mac(51)), None, "an operator's word lifts it");
     edit(store, Edit::AddMachines(vec![machine("reborn", 51, None)])).await.unwrap();
     edit(store, replacement(&new, new.revision + 1, 1, 52)).await.unwrap();
 }

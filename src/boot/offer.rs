@@ -92,6 +92,8 @@ pub struct Grant {
     pub ip: Ipv4Addr,
     pub lease_secs: u32,
     pub first: First,
+    /// The machine's name: installers take it for their own.
+    pub hostname: Option<Name>,
 }
 
 impl Ask for OfferAsk {
@@ -232,7 +234,10 @@ impl Case<'_> {
             return self.silence("address", format!("{} released {ip}, which it does not have", self.ask.mac), vec![]);
         }
         let unbind = Effect::Unbind { network: self.facts.network.name.clone(), mac: self.ask.mac, at: self.now };
-        self.silence("address", format!("{ip} released"), vec![unbind])
+        let tale = self.tale(Kind::Lease, format!("{ip} released")).from(ip);
+        Decision::new(OfferReply::Silence, vec![Reason::new("address", format!("{ip} released"))])
+            .with(unbind)
+            .with(Effect::Tell(tale))
     }
 
     /// Which address this client has here: reserved, bound, remembered, wished for, or any that is free.
@@ -296,7 +301,11 @@ impl Case<'_> {
             role => role,
         };
         let (first, why) = loader::first(self.ask.client, role, self.ask.mac, self.facts.here);
-        Ok((Grant { ip, lease_secs: self.facts.network.lease_secs, first: first? }, why))
+        let hostname = match self.facts.standing {
+            Standing::Machine(machine) => Some(machine.name.clone()),
+            _ => None,
+        };
+        Ok((Grant { ip, lease_secs: self.facts.network.lease_secs, first: first?, hostname }, why))
     }
 
     fn profile(&self, ip: Ipv4Addr) -> Option<&Name> {

@@ -47,7 +47,7 @@ pub fn profile<'a>(
         }
         None => {
             let text = format!(
-                "none: neither the machine, nor a range that holds {ip}, nor network {} names one",
+                "none: neither the machine, nor a range that holds {ip}, nor network {} names one; give one of them a profile",
                 network.name
             );
             (None, Reason::new("profile", text))

@@ -40,7 +40,10 @@ impl<'a> Follower<'a> {
 
     /// The last `limit` events: where following begins.
     pub async fn latest(&mut self, limit: usize) -> Result<Vec<EventView>> {
-        self.ask(&format!("events?limit={limit}{}", self.filter), Duration::ZERO).await
+        let mut latest = self.ask(&format!("events?limit={}{}", limit.max(1), self.filter), Duration::ZERO).await?;
+        // Nothing but what is new: even so the newest must be known, to begin behind it.
+        latest.drain(..latest.len().saturating_sub(limit));
+        Ok(latest)
     }
 
     /// Waits for more, for at most `wait`. Gives no events when there were none.

@@ -46,6 +46,11 @@ pub enum Command {
     Adopt(Adopt),
     /// Give a record new metal: the system keeps its id, name, address and history
     Replace(Replace),
+    /// Let a replaced card have a role again, for example after it was mended
+    Forget {
+        /// The card's MAC
+        mac: Mac,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -169,6 +174,11 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Adopt(Adopt { mac, name }) => {
             let said = |m: &MachineView| format!("machine {} is {}", m.name, m.state);
             session.send(Method::POST, "machines/adopt", &Adoption { mac, name }, said).await
+        }
+        Command::Forget { mac } => {
+            session.client.ask(Method::DELETE, &format!("retired/{}", mac.dashed()), None).await?;
+            let said = format!("{mac} may have a role again: give it to a machine, or adopt it when it is heard");
+            session.say(serde_json::json!({ "mac": mac, "retired": false }), move |_: &serde_json::Value| said.clone())
         }
         Command::Replace(Replace { name, mac, old, arm }) => {
             let said = move |m: &MachineView| match arm {

@@ -127,6 +127,9 @@ fn answer(request: &Packet, kind: MessageType, grant: &Grant, network: &Network,
         packet.ciaddr = request.ciaddr;
     }
     set_network(&mut packet.options, network);
+    if let Some(name) = &grant.hostname {
+        packet.options.set(OptionCode::Hostname, name.as_str());
+    }
     echo(request, OptionCode::ClientMachineIdentifier, &mut packet.options);
     if ask::ipxe(&request.options).is_some() {
         packet.options.set(IPXE, NO_PXEDHCP);

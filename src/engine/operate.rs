@@ -31,6 +31,12 @@ impl Engine {
     pub async fn adopt(&self, mac: Mac, name: Option<Name>, by: &str) -> Result<Name, Error> {
         let (known, seen) = {
             let world = self.store.world();
+            if let Some(retired) = world.tombstone(mac) {
+                return Err(Error::Conflict(format!(
+                    "{mac} was replaced by {} at {} and gets no role again: if it is meant, `kickstand machine forget {mac}` first",
+                    retired.replaced_by, retired.at
+                )));
+            }
             (world.machine_with_mac(mac).cloned(), world.sighting(mac).is_some())
         };
         match known {

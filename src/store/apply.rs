@@ -63,6 +63,7 @@ impl World {
             Edit::RemoveKey(name) => drop(self.keys.remove(&name)),
             Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
             Edit::RemoveToken(name) => self.tokens.retain(|_, (other, _)| *other != name),
+            Edit::ForgetCard(mac) => self.lift_tombstone(mac),
             edit => self.apply_machine_edit(edit),
         }
     }

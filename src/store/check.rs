@@ -40,8 +40,28 @@ fn meet(a: &Network, b: &Network) -> bool {
     a.cidr.contains(b.cidr.network()) || b.cidr.contains(a.cidr.network())
 }
 
+/// Clients that renew every half of it would do nothing else below this.
+const SHORTEST_LEASE_SECS: u32 = 60;
+
 fn layout(network: &Network) -> Result<(), Error> {
     let Network { name, cidr, .. } = network;
+    if cidr.prefix() > 30 {
+        let text = format!("{cidr} holds no hosts: write network {name} with its prefix, such as 10.0.0.0/24");
+        return Err(Error::contradiction(text));
+    }
+    if cidr.network().is_multicast() {
+        return Err(Error::contradiction(format!(
+            "{cidr} of network {name} is multicast: no host has such an address"
+        )));
+    }
+    // The largest number means for ever (RFC 2131 §3.3): an address that never comes back.
+    if network.lease_secs < SHORTEST_LEASE_SECS || network.lease_secs == u32::MAX {
+        let text = format!(
+            "leases of {} s on network {name}: give them {SHORTEST_LEASE_SECS} s or more, and an end",
+            network.lease_secs
+        );
+        return Err(Error::contradiction(text));
+    }
     if let Some(gateway) = network.gateway.filter(|ip| !network.can_hold(*ip)) {
         let text = format!("gateway {gateway} of network {name} is no host's address in {cidr}: name one that is");
         return Err(Error::contradiction(text));

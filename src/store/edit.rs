@@ -51,6 +51,8 @@ pub enum Edit {
         at: Time,
     },
     RemoveToken(Name),
+    /// A replaced card may have a role again.
+    ForgetCard(Mac),
 }
 
 /// Writes it, in a transaction that is open already.
@@ -82,6 +84,14 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time) -> Result<Out
             return Ok(Outcome::of(vec![Change::Machine(id)], vec![told(format!("removed machine {name}")).of(id)]));
         }
         Edit::Replace { .. } => return replace(db, edit, told).await,
+        Edit::ForgetCard(mac) => {
+            if !tombstones::lift(db, *mac).await? {
+                return Err(Error::contradiction(format!("{mac} is no replaced card: there is nothing to forget")));
+            }
+            let mut tale = told(format!("forgot that card {mac} was replaced"));
+            tale.mac = Some(*mac);
+            return Ok(Outcome::of(vec![Change::Tombstone(*mac)], vec![tale]));
+        }
     }
     let (change, what) = title(edit);
     Ok(Outcome::of(vec![change], vec![told(what)]))
@@ -107,7 +117,11 @@ fn title(edit: &Edit) -> (Change, String) {
         Edit::RemoveKey(name) => (Change::Keys, "removed", "key", name),
         Edit::AddToken { name, .. } => (Change::Tokens, "added", "token", name),
         Edit::RemoveToken(name) => (Change::Tokens, "removed", "token", name),
-        Edit::AddMachines(_) | Edit::SetMachine(_) | Edit::RemoveMachine(_) | Edit::Replace { .. } => {
+        Edit::AddMachines(_)
+        | Edit::SetMachine(_)
+        | Edit::RemoveMachine(_)
+        | Edit::Replace { .. }
+        | Edit::ForgetCard(_) => {
             unreachable!("write tells of machines itself")
         }
     };
@@ -140,7 +154,7 @@ async fn replace(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> R
     machines::step(db, &Step { machine, from, state, state_at: at, install }).await?;
     machines::exchange(db, machine, old, new).await?;
     machines::set_credential(db, machine, None).await?;
-    tombstones::lift(db, new).await?;
+    machines::lift_card(db, new, machine).await?;
     tombstones::set(db, &Tombstone { mac: old, machine, replaced_by: new, at }).await?;
     sightings::forget(db, new).await?;
     let mut changes = vec![Change::Machine(machine), Change::Tombstone(old), Change::Tombstone(new)];

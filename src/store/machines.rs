@@ -116,15 +116,25 @@ async fn holder(db: &mut Conn, interface: &Interface) -> Result<Error, Error> {
     })
 }
 
-/// A card that an operator gave a record is not retired any more.
+/// A replaced card gets no role again, unless it comes back to the machine that it was replaced in.
 async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     let mut lifted = Vec::new();
     for interface in &machine.interfaces {
-        if tombstones::lift(db, interface.mac).await? {
-            lifted.push(interface.mac);
-        }
+        lifted.extend(lift_card(db, interface.mac, machine.id).await?);
     }
     Ok(lifted)
+}
+
+pub async fn lift_card(db: &mut Conn, mac: Mac, machine: MachineId) -> Result<Option<Mac>, Error> {
+    let Some(retired) = tombstones::one(db, mac).await? else { return Ok(None) };
+    if retired.machine != machine {
+        return Err(Error::contradiction(format!(
+            "{mac} was replaced by {} at {} and gets no role again: if it was mended and is meant, `kickstand machine forget {mac}` first",
+            retired.replaced_by, retired.at
+        )));
+    }
+    tombstones::lift(db, mac).await?;
+    Ok(Some(mac))
 }
 
 /// Writes what an operator says of a machine, and nothing that it lived through.

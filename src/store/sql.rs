@@ -432,6 +432,8 @@ fn sqlite_meaning(place: &str, code: u32, text: String) -> Option<Error> {
     Some(match (code, code & 0xff) {
         // IOERR_FSYNC and IOERR_DIR_FSYNC. A second fsync would lie: https://lwn.net/Articles/752063/.
         (1034 | 1290, _) => Error::SyncFailed { place },
+        // IOERR_SHMSIZE: there is no room for the index of the write-ahead log.
+        (4874, _) => Error::Full { place },
         (_, 5 | 6) => Error::Busy { place },
         (_, 8) => Error::ReadOnly { place },
         (_, 10) => Error::Unreachable { place, text },

@@ -36,6 +36,7 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("GET", "/api/v1/tokens"),
     ("POST", "/api/v1/tokens"),
     ("DELETE", "/api/v1/tokens/ci"),
+    ("DELETE", "/api/v1/retired/52-54-00-00-00-01"),
     ("GET", "/api/v1/status"),
     ("PUT", "/api/v1/networks"),
     ("GET", "/api"),

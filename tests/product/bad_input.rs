@@ -30,6 +30,10 @@ async fn contradictions_name_the_record_that_is_in_the_way() {
     refused(&a, &["machine", "add", "web-1", "--mac", "52:54:00:77:00:0b"], &["web-1"]).await;
     refused(&a, &["machine", "add", "web-2", "--mac", "52:54:00:77:00:0b", "--ip", "192.168.9.9"], &["192.168.9.9"])
         .await;
+    let own = a.ip(1).to_string();
+    refused(&a, &["machine", "add", "me", "--mac", "52:54:00:77:00:0b", "--ip", &own], &[&own, "own address"]).await;
+    refused(&a, &["network", "add", "x", "--cidr", "10.3.0.0"], &["with its prefix"]).await;
+    refused(&a, &["network", "set", "lab", "--lease-secs", "0"], &["60 s or more"]).await;
     refused(&a, &["range", "add", "half", &a.span(40, 60), "--profile", "web"], &["web-rack"]).await;
     refused(&a, &["network", "add", "twin", "--cidr", &a.network_cidr()], &["lab"]).await;
     refused(&a, &["profile", "remove", "web"], &["web-rack"]).await;

@@ -27,6 +27,10 @@ async fn new_metal_becomes_the_same_system_and_the_old_gets_nothing() {
     assert!(appliance.told("alarm", "the replaced card 52:54:00:77:00:0a").await);
     assert!(appliance.cli(&["why", "52:54:00:77:00:0a"]).await.contains("was replaced by 52:54:00:77:00:aa"));
 
+    let reused = appliance.refused(&["machine", "add", "other", "--mac", "52:54:00:77:00:0a"]).await;
+    assert!(reused.contains("gets no role again") && reused.contains("machine forget"), "{reused}");
+    assert!(appliance.refused(&["machine", "adopt", "52:54:00:77:00:0a"]).await.contains("was replaced by"));
+
     appliance.cli(&["machine", "arm", "web-1"]).await;
     let mut new = appliance.machine(0xaa);
     let installer = new.installer().await;
@@ -38,6 +42,17 @@ async fn new_metal_becomes_the_same_system_and_the_old_gets_nothing() {
         assert_eq!(before[same], after[same], "{same} stays");
     }
     assert_eq!(after["state"], "registered");
+}
+
+#[tokio::test]
+async fn a_mended_card_may_have_a_role_again_when_an_operator_says_so() {
+    let appliance = Appliance::start().await;
+    let mut old = appliance.add_machine("web-1", 10).await;
+    appliance.cli(&["machine", "replace", "web-1", "--mac", "52:54:00:77:00:aa"]).await;
+    assert!(matches!(old.power_on().await, Booted::Silence));
+    appliance.cli(&["machine", "forget", "52:54:00:77:00:0a"]).await;
+    appliance.cli(&["machine", "add", "web-2", "--mac", "52:54:00:77:00:0a"]).await;
+    assert!(matches!(old.power_on().await, Booted::OwnDisk));
 }
 
 #[tokio::test]

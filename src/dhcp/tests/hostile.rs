@@ -26,7 +26,7 @@ fn survive(bytes: &[u8]) {
 }
 
 fn answers(name: &str) -> Vec<OfferReply> {
-    let grant = |first| Grant { ip: IP, lease_secs: u32::MAX, first };
+    let grant = |first| Grant { ip: IP, lease_secs: u32::MAX, first, hostname: None };
     vec![
         OfferReply::Nak(name.into()),
         OfferReply::Offer(grant(First::Tftp(name.into()))),

@@ -7,7 +7,7 @@ use crate::boot::offer::{Grant, OfferReply};
 use crate::dhcp::reply::{Destination, Outgoing, reply};
 
 fn grant(first: First) -> Grant {
-    Grant { ip: IP, lease_secs: 3600, first }
+    Grant { ip: IP, lease_secs: 3600, first, hostname: None }
 }
 
 fn tftp(file: &str) -> Grant {
@@ -201,4 +201,11 @@ fn a_small_client_gets_no_more_than_it_takes() {
     }
     assert_eq!(sent(577, most + 1).bytes.len(), 549);
     assert_eq!(sent(0xff00, 200).bytes.len(), whole(200));
+}
+
+#[test]
+fn a_known_machine_is_told_its_name() {
+    let named = Grant { hostname: Some("web-1".parse().unwrap()), ..grant(First::Nothing) };
+    let out = answer(&captured("ovmf-pxe-discover"), OfferReply::Offer(named));
+    assert_eq!(option(&out, 12).as_deref(), Some(&b"web-1"[..]));
 }

@@ -13,7 +13,7 @@ fn seen(request: &Packet, decided: OfferReply) -> Message {
 }
 
 fn offer() -> OfferReply {
-    OfferReply::Offer(Grant { ip: IP, lease_secs: 3600, first: First::Tftp("snponly.efi".into()) })
+    OfferReply::Offer(Grant { ip: IP, lease_secs: 3600, first: First::Tftp("snponly.efi".into()), hostname: None })
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::http::auth::Who;
 use crate::http::problem::Problem;
 use crate::model::{Mac, Machine, Name};
+use crate::store::Edit;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -52,6 +53,16 @@ pub async fn replace(
 ) -> Shown {
     engine.replace(&name, old, mac, arm, &who.0).await?;
     shown::<Machine>(&engine, &name).map(Json)
+}
+
+/// A card that was replaced may have a role again.
+pub async fn forget(
+    State(engine): State<Arc<Engine>>,
+    Named(mac): Named<Mac>,
+    who: Who,
+) -> Result<StatusCode, Problem> {
+    engine.store.edit(Edit::ForgetCard(mac), &who.0, engine.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn adopt(

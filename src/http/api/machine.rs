@@ -5,6 +5,7 @@ use super::noun::Noun;
 use super::variables::merge;
 use crate::boot::recipe::recipe;
 use crate::boot::{lifecycle, role};
+use crate::engine::Engine;
 use crate::http::problem::Problem;
 use crate::model::{Interface, Mac, Machine, MachineId, Name, State, Time, Variables};
 use crate::store::{Edit, World};
@@ -152,6 +153,14 @@ impl Noun for Machine {
 
     fn all(world: &World) -> Vec<&Self> {
         world.machines().collect()
+    }
+
+    fn check(&self, engine: &Engine) -> Result<(), Problem> {
+        let own = engine.addresses();
+        match self.interfaces.iter().filter_map(|i| i.ip).find(|ip| own.contains(ip)) {
+            Some(ip) => Err(Problem::invalid("ip", format!("ip: {ip} is this server's own address: choose another"))),
+            None => Ok(()),
+        }
     }
 
     fn add(self) -> Edit {

@@ -51,6 +51,7 @@ fn routes() -> Router<Arc<Engine>> {
         .nest("/profiles", noun::routes::<Profile>())
         .nest("/keys", noun::routes::<ActivationKey>())
         .nest("/machines", machines)
+        .route("/retired/{mac}", delete(arming::forget))
         .route("/leases", get(lease::list))
         .route("/sightings", get(sighting::list))
         .route("/events", get(event::list))
