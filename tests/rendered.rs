@@ -61,7 +61,7 @@ impl House {
         for (family, own) in [
             (Family::Image, json!({"live": "d/live.squashfs", "image": "d/root.tar.zst"})),
             (Family::Redhat, json!({"tree": "http://mirror.example/alma/9/BaseOS"})),
-            (Family::Debian, json!({"packages": ["vim"]})),
+            (Family::Debian, json!({"packages": ["vim"], "mirror_host": "mirror.example"})),
         ] {
             self.edit(Edit::AddDistro(distro(family, own))).await;
             self.edit(Edit::AddProfile(profile(family))).await;

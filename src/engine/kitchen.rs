@@ -111,7 +111,7 @@ impl Engine {
         if recipe.key.is_some() && family::row(recipe.distro.family).fetches_agent {
             self.check_file("agent/kickstand-agent")?;
         }
-        let named = family::row(recipe.distro.family).needs.iter().filter_map(|name| recipe.variables.get(*name));
+        let named = family::row(recipe.distro.family).files.iter().filter_map(|name| recipe.variables.get(*name));
         let paths = named.filter_map(|value| value.as_str()).filter(|path| !path.contains("://"));
         paths.into_iter().try_for_each(|path| self.check_file(path))
     }

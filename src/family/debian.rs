@@ -3,8 +3,14 @@
 use super::{Row, Trip};
 use crate::model::Family;
 
-pub const ROW: Row =
-    Row { family: Family::Debian, template: "debian/preseed.cfg", needs: &[], fetches_agent: true, arguments };
+pub const ROW: Row = Row {
+    family: Family::Debian,
+    template: "debian/preseed.cfg",
+    needs: &["mirror_host"],
+    files: &[],
+    fetches_agent: true,
+    arguments,
+};
 
 /// What must be known before the preseed file can be fetched. BOOTIF with `interface=auto` names the card.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {

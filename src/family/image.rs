@@ -7,6 +7,7 @@ pub const ROW: Row = Row {
     family: Family::Image,
     template: "image/install.sh",
     needs: &["live", "image"],
+    files: &["live", "image"],
     fetches_agent: false,
     arguments,
 };

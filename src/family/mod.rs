@@ -15,6 +15,8 @@ pub struct Row {
     pub template: &'static str,
     /// Variables that have no default: without them nothing can be installed.
     pub needs: &'static [&'static str],
+    /// Those of them that name files of ours, or whole URLs.
+    pub files: &'static [&'static str],
     /// Its answer file fetches the agent from here when there is a key to register with.
     pub fetches_agent: bool,
     /// Kernel arguments, before the operator's.
@@ -73,6 +75,7 @@ mod tests {
     #[test]
     fn every_family_has_one_row() {
         for family in Family::ALL {
+            assert!(row(*family).files.iter().all(|name| row(*family).needs.contains(name)), "{family}");
             assert_eq!(FAMILIES.iter().filter(|row| row.family == *family).count(), 1, "{family}");
         }
     }

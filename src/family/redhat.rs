@@ -3,8 +3,14 @@
 use super::{Row, Trip};
 use crate::model::Family;
 
-pub const ROW: Row =
-    Row { family: Family::Redhat, template: "redhat/kickstart.ks", needs: &["tree"], fetches_agent: true, arguments };
+pub const ROW: Row = Row {
+    family: Family::Redhat,
+    template: "redhat/kickstart.ks",
+    needs: &["tree"],
+    files: &["tree"],
+    fetches_agent: true,
+    arguments,
+};
 
 /// `inst.` names hold from RHEL 7 on. BOOTIF makes dracut use the card that booted.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {
