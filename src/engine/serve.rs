@@ -54,13 +54,20 @@ impl Engine {
                     return Err(Error::Internal("an install without a recipe".into()));
                 }
             };
-            match self.store.record(decision.effects).await {
-                Err(store::Error::Conflict) => continue,
-                recorded => recorded?,
+            if self.lost_the_race(decision.effects).await? {
+                continue;
             }
             return Ok(text);
         }
-        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+        Err(restless())
+    }
+
+    /// Records the effects; true if somebody else changed a record meanwhile, so that all must be decided anew.
+    async fn lost_the_race(&self, effects: Vec<Effect>) -> Result<bool, Error> {
+        match self.store.record(effects).await {
+            Err(store::Error::Conflict) => Ok(true),
+            recorded => Ok(recorded.map(|()| false)?),
+        }
     }
 
     fn decide_script(&self, mac: Mac, from: Ipv4Addr, token: &Secret) -> Option<Planned<ScriptReply>> {
@@ -118,13 +125,12 @@ impl Engine {
                 },
                 (AutoinstallReply::NotFound, _) => None,
             };
-            match self.store.record(decision.effects).await {
-                Err(store::Error::Conflict) => continue,
-                recorded => recorded?,
+            if self.lost_the_race(decision.effects).await? {
+                continue;
             }
             return Ok(text);
         }
-        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+        Err(restless())
     }
 
     fn decide_answer(&self, token: &Secret, from: Ipv4Addr) -> Planned<AutoinstallReply> {
@@ -172,13 +178,12 @@ impl Engine {
                 let world = self.store.world();
                 ask.decide(ReportFacts { machine: world.machine_with_report(ask.report) }, self.now())
             };
-            match self.store.record(decision.effects).await {
-                Err(store::Error::Conflict) => continue,
-                recorded => recorded?,
+            if self.lost_the_race(decision.effects).await? {
+                continue;
             }
             return Ok(decision.reply == ReportReply::Taken);
         }
-        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+        Err(restless())
     }
 
     /// The installed system spends its key; the inner error is a refusal with its reason.
@@ -201,16 +206,15 @@ impl Engine {
                 };
                 ask.decide(facts, self.now())
             };
-            match self.store.record(decision.effects).await {
-                Err(store::Error::Conflict) => continue,
-                recorded => recorded?,
+            if self.lost_the_race(decision.effects).await? {
+                continue;
             }
             return Ok(match decision.reply {
                 RegisterReply::Welcome { machine, name } => Ok(Welcome { machine, name }),
                 RegisterReply::Refused(text) => Err(text),
             });
         }
-        Err(Error::Conflict("the machine's record keeps changing: try again".into()))
+        Err(restless())
     }
 
     /// A registered system tells what it is made of; false if the credential opens nothing.
@@ -264,6 +268,10 @@ impl Engine {
     fn loader_names(&self) -> Vec<&'static str> {
         crate::boot::loader::LOADERS.iter().map(|row| row.file).collect()
     }
+}
+
+fn restless() -> Error {
+    Error::Conflict("the machine's record keeps changing: try again".into())
 }
 
 fn size(bytes: u64) -> String {

@@ -50,8 +50,7 @@ impl Api {
         let api = Api::start().await;
         api.add("networks", json!({"name": "lab", "cidr": "10.0.0.0/24", "pools": ["10.0.0.100-10.0.0.199"]})).await;
         api.add("keys", json!({"name": "web"})).await;
-        let files =
-            json!({"name": "debian", "family": "debian", "kernel": "debian/linux", "initrd": "debian/initrd.gz", "variables": {"mirror_host": "mirror.example"}});
+        let files = json!({"name": "debian", "family": "debian", "kernel": "debian/linux", "initrd": "debian/initrd.gz", "variables": {"mirror_host": "mirror.example"}});
         api.add("distros", files).await;
         api.add("profiles", json!({"name": "web", "distro": "debian", "key": "web"})).await;
         api.add("ranges", json!({"name": "rack", "span": "10.0.0.10-10.0.0.50", "profile": "web"})).await;
