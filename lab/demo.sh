@@ -62,7 +62,7 @@ look_around() {
   kickstand why $mac        kickstand lease list
   less +F $run/vm/demo.log               # the machine's console
   less +F $run/kickstand.log             # the server's log
-End it with:  lab/vm.sh stop demo; lab/net.sh down $network
+End it with:  lab/net.sh down $network
 LOOK
 }
 
