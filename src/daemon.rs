@@ -152,8 +152,7 @@ impl Sockets {
         for listener in self.http {
             tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
         }
-        let store = engine.store.clone();
-        tasks.spawn(async move { store.ended().await });
+        tasks.spawn(watch_store(engine.store.clone(), stopped.clone()));
         tasks.spawn(log_events(engine.clone(), stopped.clone()));
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
@@ -171,6 +170,14 @@ fn tftp_limits() -> tftp::Limits {
 async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<Output = Result<(), E>>) {
     if let Err(error) = serving.await {
         tracing::error!(%error, "{what} is served no longer: restart Kickstand");
+    }
+}
+
+/// A server that can not keep what it promises must not go on promising: it ends, and systemd starts it again.
+async fn watch_store(store: Store, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = stopped(&mut stop) => {}
+        () = store.ended() => tracing::error!("nothing can be written any more: see the error above"),
     }
 }
 

@@ -64,3 +64,12 @@ async fn a_database_that_is_none_or_can_not_be_written_is_named() {
     std::fs::write(folder.path().join("files"), "a file, not a folder").unwrap();
     refused(folder.path(), &away, &["k.db"]).await;
 }
+
+#[tokio::test]
+async fn a_server_stops_at_once_when_it_is_told_to() {
+    let mut appliance = crate::rig::Appliance::start().await;
+    appliance.add_machine("web-1", 10).await.power_on().await;
+    let running = appliance.running.take().unwrap();
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(4), running.stop());
+    stopped.await.expect("nothing is waited for that is not under way");
+}
