@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::dhcp::server::{Door, Owners, interface_addresses};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
-use crate::model::{Event, Kind, Name, Network, Unknown};
+use crate::model::{Dhcp, Event, Kind, Name, Network, Unknown};
 use crate::store::{Edit, Store};
 use crate::tftp;
 use anyhow::{Context, Result, anyhow, bail};
@@ -301,6 +301,7 @@ fn own_network(interface: &str) -> Option<Network> {
         lease_secs: Network::LEASE_SECS,
         profile: None,
         unknown: Unknown::Ignore,
+        dhcp: Dhcp::default(),
     })
 }
 

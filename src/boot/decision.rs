@@ -57,15 +57,18 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Keep an address for a client that was offered it. Memory only.
-    Hold { mac: Mac, ip: Ipv4Addr, until: Time },
+    Keep { holder: Holder, ip: Ipv4Addr, until: Time },
     /// Forget an offer that the client did not take. Memory only.
-    LetGo { mac: Mac },
-    /// Give this address to nobody for a while: a client found it in use. Memory only.
-    Avoid { ip: Ipv4Addr, until: Time },
-    /// A client is told that the address is its own.
-    Bind(Lease),
+    LetGo { holder: Holder },
+    /// Give this address to nobody (else) for a while.
+    Avoid(Hold),
+    /// A client is told that the address is its own. `was` is the address that it was known to have: where
+    /// another node knows better, this one has lost.
+    Bind { lease: Lease, was: Option<Ipv4Addr> },
+    /// A lease that the store need not write: its address is reserved, or another server gave it. Memory only.
+    Know(Lease),
     /// A lease ends before its time; the address may be remembered, but is free.
-    Unbind { network: Name, mac: Mac, at: Time },
+    Unbind { network: Name, holder: Holder, at: Time },
     /// A MAC without a record was heard. Bounded memory, and a row for `machine adopt`.
     See(Sighting),
     /// Make a record of a machine that announced itself.
@@ -80,6 +83,13 @@ pub enum Effect {
     Register { hash: Hash, key: Name, machine: MachineId, credential: Hash, at: Time },
     /// Write a line of history.
     Tell(Tale),
+}
+
+impl Effect {
+    /// Whether a client must not be answered before it is written.
+    pub fn is_promise(&self) -> bool {
+        !matches!(self, Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::See(_) | Effect::Tell(_))
+    }
 }
 
 /// A compare-and-set of a machine's life.

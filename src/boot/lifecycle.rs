@@ -98,6 +98,7 @@ pub fn newcomer(mac: Mac, state: State, [id, install]: [Uuid; 2], now: Time) -> 
         key: None,
         arguments: String::new(),
         variables: Variables::new(),
+        options: OptionSet::default(),
         state,
         state_at: now,
         install: (state == State::Armed).then_some(arming),

@@ -30,11 +30,14 @@ pub enum First {
 }
 
 /// Which program runs first, or why there is none.
-pub fn first(client: Client, role: Role, mac: Mac, here: Here) -> (Result<First, String>, Reason) {
+pub fn first(client: Client, role: Role, mac: Option<Mac>, here: Here) -> (Result<First, String>, Reason) {
     let (first, text) = match (client.program, role) {
         (Program::System, _) => (Ok(First::Nothing), "none: an operating system asks".to_owned()),
         (_, Role::Nothing) => (Ok(First::Nothing), "none".to_owned()),
-        (Program::Ipxe, _) => (Ok(First::Url(here.script(mac))), "its script by HTTP: iPXE is running".to_owned()),
+        (Program::Ipxe, _) => match mac {
+            Some(mac) => (Ok(First::Url(here.script(mac))), "its script by HTTP: iPXE is running".to_owned()),
+            None => (Ok(First::Nothing), "none: a script is asked for by MAC, and it has none".to_owned()),
+        },
         (_, Role::Disk) => disk(client, here),
         (_, Role::Install | Role::Show) => chosen(client, here),
     };

@@ -6,6 +6,7 @@
 //! question has its own small facts and gives back a reply, the effects to apply, and why.
 //! [`rehearsal`] plays them all on paper. Only [`lifecycle`] moves a machine's state.
 
+mod address;
 pub mod autoinstall;
 mod decision;
 pub mod file;
@@ -14,13 +15,17 @@ pub mod loader;
 pub mod names;
 pub mod offer;
 pub mod pool;
+mod proxy;
 pub mod recipe;
+mod records;
 pub mod register;
 pub mod rehearsal;
 pub mod report;
 pub mod role;
 pub mod script;
+mod told;
 
 pub use decision::{Ask, Decision, Effect, Reason, Step, Tale};
 pub use names::Here;
+pub use records::Records;
 pub use role::{Role, Standing};

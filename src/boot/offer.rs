@@ -1,30 +1,46 @@
 //! The first question, by DHCP: which address, and which first program.
+//!
+//! The table of RFC 2131 §4.3 is [`Case::answer`]; `address` says which address a client has, `told` with which
+//! options, `proxy` what is said beside another DHCP server.
 
 use super::loader::{self, First};
 use super::names::Here;
 use super::pool::Pool;
+use super::records::Records;
 use super::role::{self, Role, Standing};
-use super::{Ask, Decision, Effect, Reason, Tale};
+use super::{Ask, Decision, Effect, Reason, Tale, told};
 use crate::model::*;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 /// How long an offered address is kept for the client that was offered it.
-pub const HOLD_SECS: u32 = 60;
-/// How long an address that a client found in use is given to nobody.
-const AVOID_SECS: u32 = 600;
+pub const KEEP_SECS: u32 = 60;
+/// And for one that nobody knows: a flood of them must not keep the pool.
+const KEEP_UNKNOWN_SECS: u32 = 20;
+/// How long an address that a client found in use is given to nobody: at first, and twice as long each time,
+/// up to a day.
+const DECLINED_SECS: u32 = 600;
+const DECLINED_LAST_SECS: u32 = 86_400;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfferAsk {
     pub message: Message,
-    pub mac: Mac,
+    pub holder: Holder,
     pub client: Client,
     /// Option 60, printable.
     pub vendor: String,
+    /// Option 77, each printable.
+    pub user_classes: Vec<String>,
     /// Option 97, as on the wire.
     pub uuid: Option<String>,
     /// Option 12, printable.
     pub hostname: Option<String>,
+    /// Option 61, as on the wire.
+    pub client_id: Option<Box<[u8]>>,
+    /// The circuit-id of option 82, from a relay or switch that is believed.
+    pub circuit: Option<Box<[u8]>>,
+    /// A relay forwarded it.
+    pub relayed: bool,
 }
 
 /// What a client says, told apart as RFC 2131 §4.3 does.
@@ -58,21 +74,23 @@ pub enum Message {
     Inform {
         ip: Ipv4Addr,
     },
+    /// To the boot server's own port, 4011, from a client that has its address from somebody else.
+    Boot {
+        ip: Option<Ipv4Addr>,
+    },
 }
 
 /// What must be known to answer a DHCP packet.
 pub struct OfferFacts<'a> {
-    pub network: &'a Network,
-    /// Our address on that network: the server identifier and the start of every URL.
+    /// The networks on the client's wire; the first is the one that its packet belongs to.
+    pub networks: &'a [&'a Network],
+    /// Our address for that client: the server identifier and the start of every URL.
     pub here: Here,
     pub standing: Standing<'a>,
-    /// For the profile that an unknown machine would be armed with.
-    pub ranges: &'a [Range],
+    pub records: &'a dyn Records,
     pub pool: &'a Pool,
-    /// Whose reservation an address is.
-    pub reserved: &'a dyn Fn(Ipv4Addr) -> Option<Mac>,
-    /// How many records packets have made that nobody has taken in yet.
-    pub newcomers: &'a dyn Fn() -> u64,
+    /// Since when the database is lost: nothing new can be promised.
+    pub lost_since: Option<Time>,
     /// For a record that this packet may create: its id and that of its arming.
     pub fresh: [Uuid; 2],
 }
@@ -85,15 +103,23 @@ pub enum OfferReply {
     Ack(Grant),
     /// To INFORM: options, no lease.
     Informed(Grant),
+    /// Beside another server, as an OFFER: a program to boot, no address.
+    Proxy(Grant),
+    /// The same as an ACK, to the boot server's own port.
+    ProxyAck(Grant),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
+    /// Which of the facts' networks it is on.
+    pub place: usize,
     pub ip: Ipv4Addr,
     pub lease_secs: u32,
     pub first: First,
     /// The machine's name: installers take it for their own.
     pub hostname: Option<Name>,
+    /// What operators set, most specific first.
+    pub options: OptionSet,
 }
 
 impl Ask for OfferAsk {
@@ -101,20 +127,32 @@ impl Ask for OfferAsk {
     type Reply = OfferReply;
 
     fn decide(&self, facts: OfferFacts<'_>, now: Time) -> Decision<OfferReply> {
-        let (role, why) = role::role(facts.standing, facts.network);
-        let case = Case { ask: self, facts, now, role };
-        match role {
-            Role::Nothing => case.silence_of_a_stranger(why),
-            _ => case.answer(why),
+        let Some(network) = facts.networks.first().copied() else {
+            return Decision::new(OfferReply::Silence, vec![Reason::new("network", "on no network of ours")]);
+        };
+        let (role, why) = match role::role(facts.standing, network) {
+            (Role::Install, _) if facts.lost_since.is_some() => {
+                (Role::Disk, Reason::new("database", "lost: no installer can be served, so its own disk"))
+            }
+            role => role,
+        };
+        let case = Case { ask: self, facts, network, now, role };
+        match (role, network.dhcp.placement) {
+            (_, Placement::Off) => case.absent("this server is off there"),
+            (_, Placement::Relayed) if !self.relayed => case.absent("only what relays forward is answered there"),
+            (Role::Nothing, _) => case.silence_of_a_stranger(why),
+            (_, Placement::Proxy) => case.beside_another(why),
+            (_, Placement::Full | Placement::Relayed) => case.answer(why),
         }
     }
 }
 
-struct Case<'a> {
-    ask: &'a OfferAsk,
-    facts: OfferFacts<'a>,
-    now: Time,
-    role: Role,
+pub(super) struct Case<'a> {
+    pub ask: &'a OfferAsk,
+    pub facts: OfferFacts<'a>,
+    pub network: &'a Network,
+    pub now: Time,
+    pub role: Role,
 }
 
 impl Case<'_> {
@@ -123,86 +161,117 @@ impl Case<'_> {
             Message::Discover { wants } => self.offer(wants, why),
             Message::Select { server, .. } if server != self.facts.here.ip => {
                 let text = format!("the client took the offer of {server}");
-                self.silence("server", text, vec![Effect::LetGo { mac: self.ask.mac }])
+                self.silence("server", text, vec![Effect::LetGo { holder: self.ask.holder.clone() }])
             }
             Message::Select { ip, .. } => self.settle(ip, true, why),
-            Message::Reboot { ip } => self.settle(ip, false, why),
-            Message::Renew { ip } | Message::Rebind { ip } => self.settle(ip, false, why),
+            Message::Reboot { ip } | Message::Renew { ip } | Message::Rebind { ip } => self.settle(ip, false, why),
             Message::Decline { ip } => self.declined(ip),
             Message::Release { ip } => self.released(ip),
             Message::Inform { ip } => self.informed(ip, why),
+            Message::Boot { .. } => self.absent("the boot server's port is for networks with another DHCP server"),
         }
+    }
+
+    fn absent(&self, why: &str) -> Decision<OfferReply> {
+        self.silence("placement", format!("network {}: {why}", self.network.name), vec![])
     }
 
     /// A retired card or a MAC that this network ignores.
     fn silence_of_a_stranger(&self, why: Reason) -> Decision<OfferReply> {
         let tale = match self.facts.standing {
             Standing::Retired(t) => {
-                let text =
-                    format!("the replaced card {} is on network {}: {}", t.mac, self.facts.network.name, why.text);
+                let text = format!("the replaced card {} is on network {}: {}", t.mac, self.network.name, why.text);
                 self.tale(Kind::Alarm, text).of(t.machine)
             }
             _ => self.tale(Kind::Silence, why.to_string()),
         };
         let mut decision = Decision::new(OfferReply::Silence, vec![why]).with(Effect::Tell(tale));
-        if matches!(self.facts.standing, Standing::Unknown) {
-            decision.effects.push(self.sighting());
-        }
+        decision.effects.extend(self.seen());
         decision
     }
 
     fn offer(&self, wants: Option<Ipv4Addr>, why: Reason) -> Decision<OfferReply> {
-        let (ip, rule) = match self.address(wants) {
+        let found = match self.address(wants) {
             Ok(found) => found,
-            Err(text) => return self.silence("address", text, vec![]),
+            Err(text) => return self.silence("address", text, self.seen().into_iter().collect()),
         };
-        let (grant, first) = match self.grant(ip) {
+        if let Some(lost) = self.no_new_promise(found.reserved) {
+            return lost;
+        }
+        let (grant, first) = match self.grant(found.place, found.ip) {
             Ok(grant) => grant,
             Err(text) => return self.refused(text),
         };
-        let until = self.now.plus_secs(HOLD_SECS);
+        let ip = found.ip;
+        let secs = if self.is_machine() { KEEP_SECS } else { KEEP_UNKNOWN_SECS };
+        let until = self.now.plus_secs(secs);
         let tale = self.tale(Kind::Offer, format!("{ip} offered to {}", self.ask.client)).from(ip);
-        let mut decision = Decision::new(OfferReply::Offer(grant), vec![why, rule, first]);
+        let mut decision = Decision::new(OfferReply::Offer(grant), vec![why, found.why, first]);
         // A lease that still runs says more than an offer.
-        if self.facts.pool.of(self.ask.mac).is_none_or(|b| b.ip != ip || b.until < until) {
-            decision.effects.push(Effect::Hold { mac: self.ask.mac, ip, until });
+        if self.facts.pool.of(&self.ask.holder).is_none_or(|b| b.ip != ip || b.until < until) {
+            decision.effects.push(Effect::Keep { holder: self.ask.holder.clone(), ip, until });
         }
         decision.effects.extend(self.seen());
         decision.with(Effect::Tell(tale))
     }
 
+    /// Without a database only a reserved address can be offered: nobody else was promised it.
+    fn no_new_promise(&self, reserved: bool) -> Option<Decision<OfferReply>> {
+        self.facts.lost_since.filter(|_| !reserved)?;
+        Some(self.silence("database", "lost: no lease can be written, so nothing new is promised".into(), vec![]))
+    }
+
     /// A REQUEST: the client names an address, and it is its own or it is not.
     fn settle(&self, asked: Ipv4Addr, selecting: bool, why: Reason) -> Decision<OfferReply> {
-        if !self.facts.network.cidr.contains(asked) {
-            return self.nak(format!("{asked} is not on network {}", self.facts.network.name));
+        if !self.facts.networks.iter().any(|network| network.cidr.contains(asked)) {
+            return self.nak(format!("{asked} is not on network {}", self.network.name));
         }
-        let known = self.reservation().is_some() || self.facts.pool.of(self.ask.mac).is_some();
+        let known = self.reservation().is_some() || self.facts.pool.of(&self.ask.holder).is_some();
         if !known && !selecting {
-            return self.silence("address", format!("no lease of {} is known", self.ask.mac), vec![]);
+            let text = format!("no lease of {} is known", self.ask.holder);
+            return if self.network.dhcp.authoritative {
+                self.nak(text)
+            } else {
+                self.silence("address", text, vec![])
+            };
         }
         match self.address(Some(asked)) {
-            Ok((ip, rule)) if ip == asked => self.ack(ip, vec![why, rule]),
-            Ok((ip, rule)) => self.nak(format!("{asked} is not this client's, {ip} is ({})", rule.text)),
+            Ok(found) if found.ip == asked => self.ack(found, why),
+            // What another node has written since can not be known: no word is better than a wrong one.
+            _ if self.facts.lost_since.is_some() => self.lost_silence(),
+            Ok(found) => self.nak(format!("{asked} is not this client's, {} is ({})", found.ip, found.why.text)),
             Err(text) => self.nak(text),
         }
     }
 
-    fn ack(&self, ip: Ipv4Addr, mut why: Vec<Reason>) -> Decision<OfferReply> {
-        let (grant, first) = match self.grant(ip) {
+    fn lost_silence(&self) -> Decision<OfferReply> {
+        self.silence("database", "lost: this lease is not known to be written".into(), vec![])
+    }
+
+    fn ack(&self, found: Found, why: Reason) -> Decision<OfferReply> {
+        let Found { place, ip, reserved, why: rule } = found;
+        let (mut grant, first) = match self.grant(place, ip) {
             Ok(grant) => grant,
             Err(text) => return self.refused(text),
         };
+        if let Some(lost_since) = self.facts.lost_since {
+            match self.still_promised(ip, reserved, lost_since, grant.lease_secs) {
+                Some(secs) => grant.lease_secs = secs,
+                None => return self.lost_silence(),
+            }
+        }
         let told = match &grant.first {
             First::Nothing if self.ask.client.program == Program::System => String::new(),
             _ => format!(", {}: {}", first.rule, first.text),
         };
-        why.push(first);
-        let lease = self.lease(ip, grant.lease_secs);
+        let lease = self.lease(place, ip, grant.lease_secs);
         let tale = self.tale(Kind::Lease, format!("{ip} for {}{told}", self.ask.client)).from(ip);
-        let mut decision =
-            Decision::new(OfferReply::Ack(grant), why).with(Effect::Bind(lease)).with(Effect::Tell(tale));
-        let newcomer = self.newcomer(ip).map(|state| self.enlist(ip, state));
-        decision.effects.extend(newcomer.unwrap_or_default());
+        let mut decision = Decision::new(OfferReply::Ack(grant), vec![why, rule, first]);
+        decision.effects = self.bind(lease, reserved);
+        decision.effects.push(Effect::Tell(tale));
+        if self.facts.lost_since.is_none() {
+            decision.effects.extend(self.newcomer(ip).map(|state| self.enlist(ip, state)).unwrap_or_default());
+        }
         if self.role == Role::Disk && matches!(self.ask.client.program, Program::Rom | Program::Http) {
             let tale = self.tale(Kind::Local, "sent to its own disk").from(ip);
             decision = decision.with(Effect::Tell(tale));
@@ -210,116 +279,129 @@ impl Case<'_> {
         decision
     }
 
+    /// How long a client may go on using its address while nothing can be written: until the end that is
+    /// written, or, where it is reserved, no longer than a change of the reservation on another node waits.
+    fn still_promised(&self, ip: Ipv4Addr, reserved: bool, lost_since: Time, lease_secs: u32) -> Option<u32> {
+        let written = |network: &&Network| self.facts.records.lease(&network.name, &self.ask.holder);
+        let written = self.facts.networks.iter().find_map(written).filter(|lease| lease.ip == ip);
+        let uses = matches!(self.ask.message, Message::Renew { .. } | Message::Rebind { .. });
+        let end = match written {
+            _ if reserved => lost_since.plus_secs(lease_secs),
+            Some(lease) if uses => lease.ends_at,
+            _ => return None,
+        };
+        Some(end.secs_since(self.now).min(lease_secs)).filter(|secs| *secs > 0)
+    }
+
+    /// A reserved address needs no second write: the record is the promise, and a change of it waits for
+    /// the last possible lease.
+    fn bind(&self, lease: Lease, reserved: bool) -> Vec<Effect> {
+        let binding = self.facts.pool.of(&self.ask.holder);
+        let known = |network: &&Network| self.facts.records.lease(&network.name, &self.ask.holder);
+        let written: Vec<_> = self.facts.networks.iter().filter_map(known).collect();
+        let renews = written.iter().any(|old| old.ip == lease.ip && old.network == lease.network);
+        if self.facts.lost_since.is_some() || (reserved && renews && binding.is_some_and(|b| b.leased)) {
+            return vec![Effect::Know(lease)];
+        }
+        // One machine, one address: what it had on another network of the same wire ends.
+        let moved = written.iter().filter(|old| old.network != lease.network && old.ends_at > self.now);
+        let mut effects: Vec<_> = moved.map(|old| self.unbind(old.network.clone())).collect();
+        let was = written.iter().find(|old| old.network == lease.network).map(|old| old.ip);
+        effects.push(Effect::Bind { lease, was });
+        effects
+    }
+
     fn informed(&self, ip: Ipv4Addr, why: Reason) -> Decision<OfferReply> {
-        match self.grant(ip) {
+        match self.grant(self.place_of(ip), ip) {
             Ok((grant, first)) => Decision::new(OfferReply::Informed(grant), vec![why, first]),
             Err(text) => self.refused(text),
         }
     }
 
+    /// It is quarantined for longer each time, and somebody is told: two hosts use one address.
     fn declined(&self, ip: Ipv4Addr) -> Decision<OfferReply> {
-        if self.facts.pool.of(self.ask.mac).is_none_or(|b| b.ip != ip) {
-            return self.silence("address", format!("{} declined {ip}, which it was not given", self.ask.mac), vec![]);
+        let holder = &self.ask.holder;
+        if self.facts.pool.of(holder).is_none_or(|b| b.ip != ip) {
+            return self.silence("address", format!("{holder} declined {ip}, which it was not given"), vec![]);
         }
-        let text = format!("{} found {ip} in use by another host: look for one with a fixed address", self.ask.mac);
-        let until = self.now.plus_secs(AVOID_SECS);
+        let network = &self.facts.networks[self.place_of(ip)].name;
+        let times = self.facts.records.hold(ip).filter(|h| h.why == HoldWhy::Declined).map_or(0, |h| h.times);
+        let secs =
+            DECLINED_SECS.checked_shl(times).unwrap_or(DECLINED_LAST_SECS).clamp(DECLINED_SECS, DECLINED_LAST_SECS);
+        let text = format!(
+            "{holder} found {ip} in use by another host, nobody gets it for {} min: look for one with a fixed address",
+            secs / 60
+        );
+        let hold = Hold {
+            network: network.clone(),
+            ip,
+            until: self.now.plus_secs(secs),
+            why: HoldWhy::Declined,
+            holder: None,
+            times: times.saturating_add(1),
+        };
         Decision::new(OfferReply::Silence, vec![Reason::new("address", text.clone())])
-            .with(Effect::Unbind { network: self.facts.network.name.clone(), mac: self.ask.mac, at: self.now })
-            .with(Effect::Avoid { ip, until })
+            .with(self.unbind(network.clone()))
+            .with(Effect::Avoid(hold))
             .with(Effect::Tell(self.tale(Kind::Alarm, text).from(ip)))
     }
 
     fn released(&self, ip: Ipv4Addr) -> Decision<OfferReply> {
-        if self.facts.pool.of(self.ask.mac).is_none_or(|b| b.ip != ip) {
-            return self.silence("address", format!("{} released {ip}, which it does not have", self.ask.mac), vec![]);
+        if self.facts.pool.of(&self.ask.holder).is_none_or(|b| b.ip != ip) {
+            let text = format!("{} released {ip}, which it does not have", self.ask.holder);
+            return self.silence("address", text, vec![]);
         }
-        let unbind = Effect::Unbind { network: self.facts.network.name.clone(), mac: self.ask.mac, at: self.now };
+        let unbind = self.unbind(self.facts.networks[self.place_of(ip)].name.clone());
         let tale = self.tale(Kind::Lease, format!("{ip} released")).from(ip);
         Decision::new(OfferReply::Silence, vec![Reason::new("address", format!("{ip} released"))])
             .with(unbind)
             .with(Effect::Tell(tale))
     }
 
-    /// Which address this client has here: reserved, bound, remembered, wished for, or any that is free.
-    fn address(&self, wants: Option<Ipv4Addr>) -> Result<(Ipv4Addr, Reason), String> {
-        let found = |ip, text: String| Ok((ip, Reason::new("address", text)));
-        let (network, pool, mac) = (self.facts.network, self.facts.pool, self.ask.mac);
-        if let Some(ip) = self.reservation() {
-            if ip == self.facts.here.ip {
-                return Err(format!(
-                    "{ip} is reserved for {mac}, but it is this server's own: give the machine another"
-                ));
-            }
-            return match pool.holder(ip, self.now) {
-                Some((other, binding)) if other != mac && binding.leased => Err(format!(
-                    "{ip} is reserved for {mac}, but {other} still has a lease of it until {}",
-                    binding.until
-                )),
-                _ => found(ip, format!("{ip}, reserved for {mac}")),
-            };
-        }
-        if let Some(binding) = pool.of(mac).filter(|b| self.is_open(b.ip)) {
-            return found(binding.ip, format!("{}, which it already has", binding.ip));
-        }
-        if let Some(ip) = wants.filter(|ip| self.is_open(*ip)) {
-            return found(ip, format!("{ip}, which it asked for and which is free"));
-        }
-        match pool.free(network, &|ip| self.is_anothers(ip), self.now) {
-            Some(ip) => found(ip, format!("{ip}, free in the pool")),
-            None if network.pools.is_empty() => Err(format!(
-                "{mac} has no reserved address and network {n} has no pool: give the machine an address, or `kickstand network set {n} --pool FIRST-LAST`",
-                n = network.name
-            )),
-            None => Err(format!(
-                "no free address in the pool of network {n}: widen it with `kickstand network set {n} --pool FIRST-LAST …` (all its pools)",
-                n = network.name
-            )),
-        }
+    fn unbind(&self, network: Name) -> Effect {
+        Effect::Unbind { network, holder: self.ask.holder.clone(), at: self.now }
     }
 
-    /// Pooled, on the network, and nobody else's.
-    fn is_open(&self, ip: Ipv4Addr) -> bool {
-        let (network, pool) = (self.facts.network, self.facts.pool);
-        let held = pool.holder(ip, self.now).is_some_and(|(other, _)| other != self.ask.mac);
-        network.pooled(ip) && network.can_hold(ip) && !held && !self.is_anothers(ip) && !pool.is_declined(ip, self.now)
+    /// Which of the wire's networks holds an address; the first where none does.
+    pub(super) fn place_of(&self, ip: Ipv4Addr) -> usize {
+        self.facts.networks.iter().position(|network| network.cidr.contains(ip)).unwrap_or(0)
     }
 
-    fn is_anothers(&self, ip: Ipv4Addr) -> bool {
-        ip == self.facts.here.ip
-            || Some(ip) == self.facts.network.gateway
-            || (self.facts.reserved)(ip).is_some_and(|owner| owner != self.ask.mac)
+    pub(super) fn is_machine(&self) -> bool {
+        matches!(self.facts.standing, Standing::Machine(_) | Standing::Reserved(_))
     }
 
-    fn reservation(&self) -> Option<Ipv4Addr> {
-        let Standing::Machine(machine) = self.facts.standing else { return None };
-        machine.interface(self.ask.mac)?.ip.filter(|ip| self.facts.network.can_hold(*ip))
-    }
-
-    fn grant(&self, ip: Ipv4Addr) -> Result<(Grant, Reason), String> {
+    pub(super) fn grant(&self, place: usize, ip: Ipv4Addr) -> Result<(Grant, Reason), String> {
+        let network = self.facts.networks.get(place).copied().unwrap_or(self.network);
         let role = match self.role {
             Role::Install if self.profile(ip).is_none() => Role::Disk,
             role => role,
         };
-        let (first, why) = loader::first(self.ask.client, role, self.ask.mac, self.facts.here);
+        let (first, why) = loader::first(self.ask.client, role, self.ask.holder.mac(), self.facts.here);
         let hostname = match self.facts.standing {
             Standing::Machine(machine) => Some(machine.name.clone()),
             _ => None,
         };
-        Ok((Grant { ip, lease_secs: self.facts.network.lease_secs, first: first?, hostname }, why))
+        let lease_secs = if self.is_machine() { network.lease_secs } else { network.unknown_lease_secs() };
+        let options = told::options(self, network, ip);
+        Ok((Grant { place, ip, lease_secs, first: first?, hostname, options }, why))
     }
 
-    fn profile(&self, ip: Ipv4Addr) -> Option<&Name> {
-        let machine = match self.facts.standing {
+    pub(super) fn machine(&self) -> Option<&Machine> {
+        match self.facts.standing {
             Standing::Machine(machine) => Some(machine),
             _ => None,
-        };
-        role::profile(machine, ip, self.facts.ranges, self.facts.network).0
+        }
     }
 
-    fn lease(&self, ip: Ipv4Addr, secs: u32) -> Lease {
+    pub(super) fn profile(&self, ip: Ipv4Addr) -> Option<&Name> {
+        role::profile(self.machine(), ip, self.facts.records.ranges(), self.network).0
+    }
+
+    pub(super) fn lease(&self, place: usize, ip: Ipv4Addr, secs: u32) -> Lease {
         Lease {
-            network: self.facts.network.name.clone(),
-            mac: self.ask.mac,
+            network: self.facts.networks.get(place).copied().unwrap_or(self.network).name.clone(),
+            holder: self.ask.holder.clone(),
             ip,
             starts_at: self.now,
             ends_at: self.now.plus_secs(secs),
@@ -329,9 +411,9 @@ impl Case<'_> {
 
     /// The record of a machine that this network takes in by itself, once it holds an address. Only a
     /// machine that boots from the network is armed: a running system that asks for an address is not.
-    fn newcomer(&self, ip: Ipv4Addr) -> Option<State> {
+    pub(super) fn newcomer(&self, ip: Ipv4Addr) -> Option<State> {
         let netboots = self.ask.client.program != Program::System;
-        match (self.facts.standing, self.facts.network.unknown) {
+        match (self.facts.standing, self.network.unknown) {
             (Standing::Unknown, Unknown::Install) if netboots && self.profile(ip).is_some() => Some(State::Armed),
             (Standing::Unknown, Unknown::Install | Unknown::Discover) => Some(State::Discovered),
             _ => None,
@@ -339,16 +421,20 @@ impl Case<'_> {
     }
 
     /// A flood of invented MACs makes no more records than the pools have addresses.
-    fn enlist(&self, ip: Ipv4Addr, state: State) -> Vec<Effect> {
-        let room: u64 = self.facts.network.pools.iter().map(|pool| pool.size()).sum();
-        if (self.facts.newcomers)() >= room {
+    pub(super) fn enlist(&self, ip: Ipv4Addr, state: State) -> Vec<Effect> {
+        let Some(mac) = self.ask.holder.mac() else { return Vec::new() };
+        let room: u64 = match self.network.dhcp.placement {
+            Placement::Proxy => PROXY_NEWCOMERS,
+            _ => self.network.pools.iter().map(|pool| pool.span.size()).sum(),
+        };
+        if self.facts.records.newcomers() >= room {
             let text = format!(
                 "network {} has {room} new machines that nobody has taken in, and makes no more records: `kickstand machine adopt` or `remove` them",
-                self.facts.network.name
+                self.network.name
             );
             return vec![Effect::Tell(Tale::new(self.now, Kind::Alarm, text))];
         }
-        let machine = super::lifecycle::newcomer(self.ask.mac, state, self.facts.fresh, self.now);
+        let machine = super::lifecycle::newcomer(mac, state, self.facts.fresh, self.now);
         let text = format!("{} was seen for the first time and is {}", machine.name, machine.state);
         let tale = self.tale(Kind::State, text).of(machine.id).from(ip);
         vec![Effect::Enlist(Box::new(machine)), Effect::Tell(tale)]
@@ -359,39 +445,50 @@ impl Case<'_> {
         Decision::new(OfferReply::Nak(text.clone()), vec![Reason::new("address", text)]).with(Effect::Tell(tale))
     }
 
-    fn refused(&self, text: String) -> Decision<OfferReply> {
+    pub(super) fn refused(&self, text: String) -> Decision<OfferReply> {
         let tale = self.tale(Kind::Refused, text.clone());
         Decision::new(OfferReply::Silence, vec![Reason::new("first program", text)]).with(Effect::Tell(tale))
     }
 
-    fn silence(&self, rule: &'static str, text: String, effects: Vec<Effect>) -> Decision<OfferReply> {
+    pub(super) fn silence(&self, rule: &'static str, text: String, effects: Vec<Effect>) -> Decision<OfferReply> {
         let tale = self.tale(Kind::Silence, text.clone());
         let mut decision = Decision::new(OfferReply::Silence, vec![Reason::new(rule, text)]);
         decision.effects = effects;
         decision.with(Effect::Tell(tale))
     }
 
-    fn tale(&self, kind: Kind, text: impl Into<String>) -> Tale {
-        let tale = Tale::new(self.now, kind, text).by(self.ask.mac);
+    pub(super) fn tale(&self, kind: Kind, text: impl Into<String>) -> Tale {
+        let mut tale = Tale::new(self.now, kind, text);
+        tale.mac = self.ask.holder.mac();
         match self.facts.standing {
             Standing::Machine(machine) => tale.of(machine.id),
             _ => tale,
         }
     }
 
-    fn seen(&self) -> Option<Effect> {
-        matches!(self.facts.standing, Standing::Unknown).then(|| self.sighting())
-    }
-
-    fn sighting(&self) -> Effect {
-        Effect::See(Sighting {
-            mac: self.ask.mac,
-            network: self.facts.network.name.clone(),
+    pub(super) fn seen(&self) -> Option<Effect> {
+        let unknown = matches!(self.facts.standing, Standing::Unknown);
+        let mac = self.ask.holder.mac().filter(|_| unknown)?;
+        Some(Effect::See(Sighting {
+            mac,
+            network: self.network.name.clone(),
             arch: self.ask.client.arch,
             vendor: self.ask.vendor.clone(),
             uuid: self.ask.uuid.clone(),
             first_at: self.now,
             last_at: self.now,
-        })
+        }))
     }
+}
+
+/// Beside another server nobody knows how many addresses there are.
+const PROXY_NEWCOMERS: u64 = 1000;
+
+/// An address that a client may have.
+pub(super) struct Found {
+    pub place: usize,
+    pub ip: Ipv4Addr,
+    /// By a record: nobody else was or will be promised it.
+    pub reserved: bool,
+    pub why: Reason,
 }

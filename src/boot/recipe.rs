@@ -51,7 +51,7 @@ pub fn recipe(
 }
 
 /// The profile and its parents, nearest first.
-fn chain<'a>(name: &Name, profiles: &'a BTreeMap<Name, Profile>) -> Result<Vec<&'a Profile>, String> {
+pub(super) fn chain<'a>(name: &Name, profiles: &'a BTreeMap<Name, Profile>) -> Result<Vec<&'a Profile>, String> {
     let mut chain = Vec::new();
     let mut next = Some(name);
     while let Some(name) = next {

@@ -5,19 +5,20 @@ use super::names::Here;
 use super::offer::{Grant, Message, OfferAsk, OfferFacts, OfferReply};
 use super::pool::Pool;
 use super::script::{ScriptAsk, ScriptFacts, ScriptReply};
-use super::{Ask, Reason, Standing};
+use super::{Ask, Reason, Records, Standing};
 use crate::model::*;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 /// What must be known to play a boot: what its questions need, nothing more.
 pub struct RehearsalFacts<'a> {
+    /// The networks on its wire, the one that it boots from first.
+    pub networks: &'a [&'a Network],
     pub network: &'a Network,
     pub here: Here,
     pub standing: Standing<'a>,
-    pub ranges: &'a [Range],
+    pub records: &'a dyn Records,
     pub pool: &'a Pool,
-    pub reserved: &'a dyn Fn(Ipv4Addr) -> Option<Mac>,
 }
 
 /// One question of a boot, its answer and the rules that led to it.
@@ -43,7 +44,7 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
     let OfferReply::Offer(Grant { ip, .. }) = offer.reply else { return (vec![first], None) };
     let lease = Lease {
         network: facts.network.name.clone(),
-        mac,
+        holder: mac.into(),
         ip,
         starts_at: now,
         ends_at: now.plus_secs(facts.network.lease_secs),
@@ -58,17 +59,21 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
 fn discover(mac: Mac, client: Client) -> OfferAsk {
     OfferAsk {
         message: Message::Discover { wants: None },
-        mac,
+        holder: mac.into(),
         client,
         vendor: String::new(),
+        user_classes: Vec::new(),
         uuid: None,
         hostname: None,
+        client_id: None,
+        circuit: None,
+        relayed: true,
     }
 }
 
 fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {
-    let RehearsalFacts { network, here, standing, ranges, pool, reserved } = *facts;
-    OfferFacts { network, here, standing, ranges, pool, reserved, newcomers: &|| 0, fresh: [Uuid::nil(); 2] }
+    let RehearsalFacts { networks, here, standing, records, pool, .. } = *facts;
+    OfferFacts { networks, here, standing, records, pool, lost_since: None, fresh: [Uuid::nil(); 2] }
 }
 
 fn script(mac: Mac, lease: &Lease, facts: &RehearsalFacts<'_>, now: Time) -> super::Decision<ScriptReply> {
@@ -83,7 +88,14 @@ fn script(mac: Mac, lease: &Lease, facts: &RehearsalFacts<'_>, now: Time) -> sup
         }
         standing => standing,
     };
-    let facts = ScriptFacts { standing, network: facts.network, lease: Some(lease), ranges: facts.ranges, ticket };
+    let facts = ScriptFacts {
+        standing,
+        network: facts.network,
+        lease: Some(lease),
+        ranges: facts.records.ranges(),
+        lost: false,
+        ticket,
+    };
     ScriptAsk { mac, from: lease.ip }.decide(facts, now)
 }
 

@@ -10,6 +10,8 @@ pub enum Standing<'a> {
     Machine(&'a Machine),
     /// The metal was replaced: no role, ever.
     Retired(&'a Tombstone),
+    /// No machine of ours, but an address is kept for it.
+    Reserved(&'a Reservation),
     Unknown,
 }
 
@@ -68,6 +70,13 @@ pub fn role(standing: Standing<'_>, network: &Network) -> (Role, Reason) {
             let text = format!("nothing: this card was replaced by {} at {}", t.replaced_by, t.at);
             (Role::Nothing, Reason::new("role", text))
         }
+        Standing::Reserved(kept) => (
+            Role::Disk,
+            Reason::new(
+                "role",
+                format!("own disk: {} is reserved for {}, which is no machine of ours", kept.ip, kept.by),
+            ),
+        ),
         Standing::Unknown => unknown(network),
     }
 }

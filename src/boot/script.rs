@@ -22,6 +22,8 @@ pub struct ScriptFacts<'a> {
     /// What this MAC has leased there.
     pub lease: Option<&'a Lease>,
     pub ranges: &'a [Range],
+    /// The database is lost: nothing can be kept, so no installer is served.
+    pub lost: bool,
     /// Freshly made secrets, hashed: used only if the installer is served.
     pub ticket: Ticket,
 }
@@ -44,6 +46,9 @@ impl Ask for ScriptAsk {
 
     fn decide(&self, facts: ScriptFacts<'_>, now: Time) -> Decision<ScriptReply> {
         match facts.standing {
+            Standing::Machine(machine) if machine.state.installs() && facts.lost => {
+                self.disk(machine, Reason::new("database", "lost: no installer can be served"), now)
+            }
             Standing::Machine(machine) if machine.state.installs() => self.install(machine, &facts, now),
             Standing::Machine(machine) => {
                 let (_, why) = role::role(facts.standing, facts.network);

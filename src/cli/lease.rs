@@ -19,6 +19,6 @@ pub async fn run(Command::List: Command, session: &Session) -> Result<()> {
 
 fn row(l: &LeaseView) -> Vec<String> {
     let state = if l.active { "active" } else { "ended" };
-    let (ip, mac, network) = (l.ip.to_string(), l.mac.to_string(), l.network.to_string());
+    let (ip, mac, network) = (l.ip.to_string(), l.holder.to_string(), l.network.to_string());
     vec![ip, mac, maybe(&l.machine), network, moment(l.ends_at), state.into()]
 }

@@ -4,7 +4,7 @@ use super::session::Session;
 use super::table::{maybe, words};
 use super::values::{OrNone, clearable, list};
 use crate::http::api::network::{NetworkDraft, NetworkPatch, NetworkView};
-use crate::model::{Name, Span, Unknown};
+use crate::model::{Dhcp, Name, Pooled, Unknown};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -49,7 +49,7 @@ pub struct Add {
     domain: Option<Name>,
     /// Addresses for machines without one of their own, for example 10.0.0.100-10.0.0.199; may be repeated
     #[arg(long = "pool", value_name = "FIRST-LAST")]
-    pools: Vec<Span>,
+    pools: Vec<Pooled>,
     /// How long a lease lasts [default: 3600]
     #[arg(long, value_name = "SECONDS")]
     lease_secs: Option<u32>,
@@ -79,7 +79,7 @@ pub struct Set {
     domain: Option<OrNone<Name>>,
     /// The pools, all of them anew; "" clears them
     #[arg(long = "pool", value_name = "FIRST-LAST")]
-    pools: Vec<OrNone<Span>>,
+    pools: Vec<OrNone<Pooled>>,
     /// How long a lease lasts
     #[arg(long, value_name = "SECONDS")]
     lease_secs: Option<u32>,
@@ -116,7 +116,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 impl Add {
     fn draft(self) -> NetworkDraft {
         let Add { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = self;
-        NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown }
+        NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp: Dhcp::default() }
     }
 }
 

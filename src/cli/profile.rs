@@ -4,7 +4,7 @@ use super::session::Session;
 use super::table::{maybe, variables as shown};
 use super::values::{OrNone, Variable, clearable, new_variables, variables};
 use crate::http::api::profile::{ProfileDraft, ProfilePatch, ProfileView};
-use crate::model::Name;
+use crate::model::{Name, OptionSet};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -103,7 +103,16 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 impl Add {
     fn draft(self) -> ProfileDraft {
         let Add { name, parent, distro, template, arguments, key, variables } = self;
-        ProfileDraft { name, parent, distro, template, arguments, key, variables: new_variables(variables) }
+        ProfileDraft {
+            name,
+            parent,
+            distro,
+            template,
+            arguments,
+            key,
+            variables: new_variables(variables),
+            options: OptionSet::default(),
+        }
     }
 }
 

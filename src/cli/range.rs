@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::http::api::range::{RangeDraft, RangePatch, RangeView};
-use crate::model::{Name, Span};
+use crate::model::{Name, OptionSet, Span};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -60,7 +60,7 @@ pub struct Set {
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::Add(Add { name, span, profile, network }) => {
-            let draft = RangeDraft { name, network, span, profile };
+            let draft = RangeDraft { name, network, span, profile, options: OptionSet::default() };
             let said = |r: &RangeView| {
                 format!("range {}: {} on network {} get profile {}", r.name, r.span, r.network, r.profile)
             };

@@ -13,9 +13,10 @@
 
 use super::option::printable;
 use super::packet::Packet;
+use super::relay;
 use super::tlv::Options;
 use crate::boot::offer::{Message, OfferAsk};
-use crate::model::{Arch, Client, Mac, Program};
+use crate::model::{Arch, Client, Holder, Mac, Program};
 use dhcproto::v4::{MessageType, OptionCode};
 use std::net::Ipv4Addr;
 
@@ -25,12 +26,24 @@ const HOSTNAME_CHARS: usize = 63;
 const UUID_BYTES: usize = 32;
 
 /// What the packet itself does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// Our address on the network that the packet belongs to: the server identifier that means us.
+    /// Our address for the network that the packet belongs to.
     pub here: Ipv4Addr,
+    /// Server identifiers that mean us as well: our other addresses, and what a relay overrides it with.
+    pub also: Vec<Ipv4Addr>,
     /// It was sent to that address, not to everybody.
     pub unicast: bool,
+    /// What its relay or switch says of the circuit is believed.
+    pub believed: bool,
+    /// It came to the boot server's own port, 4011.
+    pub boot_port: bool,
+}
+
+impl Received {
+    fn means_us(&self, server: Ipv4Addr) -> bool {
+        server == self.here || self.also.contains(&server)
+    }
 }
 
 /// Why a packet is no question to us.
@@ -48,32 +61,40 @@ pub enum Ignored {
     NoAddress(&'static str),
 }
 
-pub fn ask(packet: &Packet, received: Received) -> Result<OfferAsk, Ignored> {
+pub fn ask(packet: &Packet, received: &Received) -> Result<OfferAsk, Ignored> {
+    let id = packet.options.get(OptionCode::ClientIdentifier).filter(|id| !id.is_empty());
     Ok(OfferAsk {
         message: message(packet, received)?,
-        mac: mac(packet).ok_or(Ignored::HardwareAddress)?,
+        holder: holder(packet, id).ok_or(Ignored::HardwareAddress)?,
         client: client(&packet.options),
         vendor: text(&packet.options, OptionCode::ClassIdentifier, VENDOR_CHARS).unwrap_or_default(),
+        user_classes: user_classes(&packet.options),
         uuid: uuid(&packet.options),
         hostname: text(&packet.options, OptionCode::Hostname, HOSTNAME_CHARS),
+        client_id: id.map(Into::into),
+        circuit: received.believed.then(|| relay::circuit(&packet.options)).flatten().map(Into::into),
+        relayed: !packet.giaddr.is_unspecified(),
     })
 }
 
-fn message(packet: &Packet, received: Received) -> Result<Message, Ignored> {
+fn message(packet: &Packet, received: &Received) -> Result<Message, Ignored> {
     let options = &packet.options;
     let wants = options.ip(OptionCode::RequestedIpAddress);
     let has = Some(packet.ciaddr).filter(|ip| !ip.is_unspecified());
     let [kind] = options.first(OptionCode::MessageType).ok_or(Ignored::Bootp)?;
     match MessageType::from(kind) {
+        MessageType::Discover | MessageType::Request | MessageType::Inform if received.boot_port => {
+            Ok(Message::Boot { ip: has.or(wants) })
+        }
         MessageType::Discover => Ok(Message::Discover { wants }),
         MessageType::Request => request(packet, wants, has, received).ok_or(Ignored::NoAddress("REQUEST")),
         MessageType::Decline => {
             let ip = wants.ok_or(Ignored::NoAddress("DECLINE"))?;
-            for_us(options, received.here).map(|()| Message::Decline { ip })
+            for_us(options, received).map(|()| Message::Decline { ip })
         }
         MessageType::Release => {
             let ip = has.ok_or(Ignored::NoAddress("RELEASE"))?;
-            for_us(options, received.here).map(|()| Message::Release { ip })
+            for_us(options, received).map(|()| Message::Release { ip })
         }
         MessageType::Inform => has.map(|ip| Message::Inform { ip }).ok_or(Ignored::NoAddress("INFORM")),
         _ => Err(Ignored::Message(kind)),
@@ -82,11 +103,14 @@ fn message(packet: &Packet, received: Received) -> Result<Message, Ignored> {
 
 /// A client that uses its address may name the server or the address again, against RFC 2131 §4.3.6:
 /// only both together say that it chooses. What came through a relay was a broadcast at first.
-fn request(packet: &Packet, wants: Option<Ipv4Addr>, has: Option<Ipv4Addr>, received: Received) -> Option<Message> {
+fn request(packet: &Packet, wants: Option<Ipv4Addr>, has: Option<Ipv4Addr>, received: &Received) -> Option<Message> {
     let server = packet.options.ip(OptionCode::ServerIdentifier);
     let unicast = received.unicast && packet.giaddr.is_unspecified();
     match (server, wants, has) {
-        (Some(server), Some(ip), _) => Some(Message::Select { server, ip }),
+        (Some(server), Some(ip), _) => {
+            let server = if received.means_us(server) { received.here } else { server };
+            Some(Message::Select { server, ip })
+        }
         (_, _, Some(ip)) if unicast => Some(Message::Renew { ip }),
         (_, _, Some(ip)) => Some(Message::Rebind { ip }),
         (None, Some(ip), None) => Some(Message::Reboot { ip }),
@@ -95,18 +119,31 @@ fn request(packet: &Packet, wants: Option<Ipv4Addr>, has: Option<Ipv4Addr>, rece
 }
 
 /// A server identifier is a must here, and its absence is forgiven.
-fn for_us(options: &Options, here: Ipv4Addr) -> Result<(), Ignored> {
+fn for_us(options: &Options, received: &Received) -> Result<(), Ignored> {
     match options.ip(OptionCode::ServerIdentifier) {
-        Some(server) if server != here => Err(Ignored::OtherServer(server)),
+        Some(server) if !received.means_us(server) => Err(Ignored::OtherServer(server)),
         _ => Ok(()),
     }
 }
 
 /// The key of everything: option 61 changes from ROM to iPXE to installer to system, the MAC does not.
-/// InfiniBand has none here (RFC 4390: hlen 0) and is not served.
-fn mac(packet: &Packet) -> Option<Mac> {
+/// Only where it is none that a card can have, option 61 tells clients apart: InfiniBand sends hlen 0 (RFC 4390).
+fn holder(packet: &Packet, id: Option<&[u8]>) -> Option<Holder> {
+    const LONGEST: usize = 255;
     let mac = Mac(*packet.chaddr.first_chunk()?);
-    (packet.hlen == 6 && mac.is_usable()).then_some(mac)
+    if packet.hlen == 6 && mac.is_usable() {
+        return Some(Holder::Card(mac));
+    }
+    id.filter(|id| id.len() <= LONGEST).map(|id| Holder::Id(id.into()))
+}
+
+const CLASS_CHARS: usize = 64;
+
+/// In the list that RFC 3004 wants, or the text alone.
+fn user_classes(options: &Options) -> Vec<String> {
+    let Some(bytes) = options.get(OptionCode::UserClass) else { return Vec::new() };
+    let all = classes(bytes).filter(|all| !all.is_empty()).unwrap_or_else(|| vec![bytes]);
+    all.into_iter().map(|class| printable(class, CLASS_CHARS)).collect()
 }
 
 /// Who it is. An iPXE that can not fetch by HTTP is no better than a ROM: it gets an iPXE that can.

@@ -1,22 +1,28 @@
-//! The one task that owns a network's pool: it asks `boot/offer`, applies the effects to its memory and
-//! hands what must last to the store. The reply waits for the store's ticket; the loop does not.
+//! The one task that owns a wire's pools: it asks `boot/offer`, applies the effects to its memory and hands what
+//! must last to the store. The replies wait for the store's ticket; the loop does not.
 
 use super::ask::{Received, ask};
 use super::packet::Packet;
+use super::place::Place;
 use super::reply::{Outgoing, reply};
+use super::server::Outlet;
 use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
 use crate::boot::pool::Pool;
 use crate::boot::{Ask, Decision, Effect, Here};
 use crate::engine::{Engine, stopped};
 use crate::model::*;
-use crate::store::{Change, Ticket};
-use std::net::Ipv4Addr;
+use crate::store::{Change, Error, Tickets, World};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 /// How many packets may wait for their turn; the rest is dropped, and clients ask again.
-pub const QUEUE: usize = 1024;
+pub const QUEUE: usize = 2048;
+/// How many are answered in one go, and share a commit.
+const BATCH: usize = 256;
+/// Of those that begin a dialogue fewer: who is in the middle of one comes first.
+const BEGINNERS: usize = 64;
 /// How long an address that the store refused is not offered: until the news of its holder came.
 const REFUSED_SECS: u32 = 5;
 /// How often ended offers are forgotten.
@@ -25,66 +31,92 @@ const SWEEP_SECS: u64 = 60;
 /// A packet, and where its answer goes.
 pub struct Question {
     pub packet: Packet,
+    pub place: Place,
+    /// Our other addresses there.
+    pub also: Vec<Ipv4Addr>,
     /// It came to our own address, not to everybody.
     pub unicast: bool,
-    pub answer: mpsc::Sender<(Outgoing, Reply)>,
-    pub reply: Reply,
+    /// It came to port 4011.
+    pub boot_port: bool,
+    pub from: SocketAddr,
+    pub outlet: Arc<Outlet>,
+    /// The database was lost over it: it is answered a second time, and no more.
+    pub again: bool,
 }
 
-/// What the socket needs to know to send an answer back.
-pub type Reply = std::net::SocketAddr;
+/// The two queues of a wire: whoever begins a dialogue waits for those who are in the middle of one.
+pub struct Queues {
+    pub requests: mpsc::Receiver<Question>,
+    pub discovers: mpsc::Receiver<Question>,
+}
 
-/// The owner of one network's pool.
+/// The owner of one wire's pools.
 pub struct Owner {
-    network: Name,
+    link: Name,
     engine: Arc<Engine>,
     pool: Pool,
-    /// Bindings that the store refused: what it holds is the truth.
+    /// What the store refused: what it holds is the truth.
     undo: (mpsc::UnboundedSender<Undo>, mpsc::UnboundedReceiver<Undo>),
 }
 
 struct Undo {
-    mac: Mac,
+    holder: Holder,
     ip: Option<Ipv4Addr>,
+    /// To be answered anew.
+    question: Option<Question>,
+}
+
+/// A reply that waits for its effects to be written.
+struct Pending {
+    outgoing: Option<Outgoing>,
+    question: Question,
+    undo: Undo,
 }
 
 impl Owner {
-    pub fn new(network: Name, engine: Arc<Engine>) -> Owner {
-        let pool = crate::engine::pool(&engine.store.world(), &network);
-        Owner { network, engine, pool, undo: mpsc::unbounded_channel() }
+    pub fn new(link: Name, engine: Arc<Engine>) -> Owner {
+        let pool = crate::engine::pool(&engine.store.world(), &link);
+        Owner { link, engine, pool, undo: mpsc::unbounded_channel() }
     }
 
-    /// Answers until the questions end, the network is removed or the server stops.
-    pub async fn run(mut self, mut questions: mpsc::Receiver<Question>, mut stop: watch::Receiver<bool>) {
+    /// Answers until the questions end or the server stops.
+    pub async fn run(mut self, mut queues: Queues, mut stop: watch::Receiver<bool>) {
         let mut changes = self.engine.store.changes();
         let mut sweep = tokio::time::interval(std::time::Duration::from_secs(SWEEP_SECS));
+        let (mut batch, mut beginners) = (Vec::with_capacity(BATCH), Vec::with_capacity(BEGINNERS));
         loop {
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => return,
-                Some(undo) = self.undo.1.recv() => self.take_back(&undo),
+                Some(undo) = self.undo.1.recv() => self.take_back(undo),
                 change = changes.recv() => self.follow(change),
-                question = questions.recv() => match question {
-                    Some(question) => self.answer(question),
-                    None => return,
-                },
                 _ = sweep.tick() => self.pool.sweep(self.engine.now()),
+                count = queues.requests.recv_many(&mut batch, BATCH) => match count {
+                    0 => return,
+                    _ => self.answer(batch.drain(..)),
+                },
+                count = queues.discovers.recv_many(&mut beginners, BEGINNERS) => match count {
+                    0 => return,
+                    _ => self.answer(beginners.drain(..)),
+                },
             }
         }
     }
 
-    /// Another node's lease, or a record that took a lease away: memory follows the store.
+    /// Another node's lease, or a record that changed something: memory follows the store.
     fn follow(&mut self, change: Result<Change, broadcast::error::RecvError>) {
+        let world = self.engine.store.world();
+        let ours = |network: &Name| world.networks.get(network).is_some_and(|n| *n.link() == self.link);
         match change {
-            Ok(Change::Lease { network, mac }) if network == self.network => {
-                let lease = self.engine.store.world().lease(&network, mac).cloned();
-                match lease {
-                    Some(lease) => self.pool.apply(&Effect::Bind(lease)),
-                    None => self.pool.forget(mac),
-                }
-            }
+            Ok(Change::Lease { network, holder }) if ours(&network) => match world.lease(&network, &holder) {
+                Some(lease) => self.pool.take(lease),
+                None => self.pool.forget(&holder),
+            },
+            Ok(Change::Networks) => self.pool.lay_out(wire(&world, &self.link)),
             Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                self.pool = crate::engine::pool(&self.engine.store.world(), &self.network);
+                let mut pool = crate::engine::pool(&world, &self.link);
+                pool.keep_offers(&self.pool, self.engine.now());
+                self.pool = pool;
             }
             _ => {}
         }
@@ -92,86 +124,120 @@ impl Owner {
 
     /// A binding that was not kept: another node may have given the address away in the meantime, and an
     /// earlier or later packet of the same client may have been kept.
-    fn take_back(&mut self, undo: &Undo) {
-        let world = self.engine.store.world();
-        self.pool.forget(undo.mac);
-        let holder = undo.ip.and_then(|ip| world.lease_at(&self.network, ip));
-        for lease in holder.into_iter().chain(world.lease(&self.network, undo.mac)) {
-            self.pool.apply(&Effect::Bind(lease.clone()));
+    fn take_back(&mut self, undo: Undo) {
+        {
+            let world = self.engine.store.world();
+            self.pool.forget(&undo.holder);
+            let networks: Vec<_> = wire(&world, &self.link).collect();
+            let at = |ip| networks.iter().find_map(|network| world.lease_at(&network.name, ip));
+            let holder = undo.ip.and_then(at);
+            let own = networks.iter().find_map(|network| world.lease(&network.name, &undo.holder));
+            holder.into_iter().chain(own).for_each(|lease| self.pool.take(lease));
+            if let (Some(ip), None) = (undo.ip, holder) {
+                self.pool.refuse(ip, self.engine.now().plus_secs(REFUSED_SECS));
+            }
         }
-        if let (Some(ip), None) = (undo.ip, holder) {
-            self.pool.apply(&Effect::Avoid { ip, until: self.engine.now().plus_secs(REFUSED_SECS) });
-        }
+        self.answer(undo.question.into_iter());
     }
 
-    fn answer(&mut self, question: Question) {
-        let Some((network, here)) = self.place() else { return };
-        let ask = match ask(&question.packet, Received { here: here.ip, unicast: question.unicast }) {
-            Ok(ask) => ask,
-            Err(why) => return tracing::debug!(%why, network.name = %self.network, "a DHCP packet is left unanswered"),
+    fn answer(&mut self, questions: impl Iterator<Item = Question>) {
+        let (mut pending, mut effects) = (Vec::new(), Vec::new());
+        for question in questions {
+            let Some((outgoing, decided, undo)) = self.decide(&question) else { continue };
+            if decided.iter().any(Effect::is_promise) {
+                pending.push(Pending { outgoing, question, undo });
+                effects.push(decided);
+                continue;
+            }
+            // What is only memory's and history's need not be waited for.
+            drop(self.engine.store.record(decided));
+            if let Some(outgoing) = outgoing {
+                question.outlet.send(&outgoing, question.from);
+            }
+        }
+        if !pending.is_empty() {
+            let tickets = self.engine.store.record_all(effects);
+            tokio::spawn(settle(tickets, pending, self.engine.clone(), self.undo.0.clone()));
+        }
+        self.move_on();
+    }
+
+    fn decide(&mut self, question: &Question) -> Option<(Option<Outgoing>, Vec<Effect>, Undo)> {
+        let engine = self.engine.clone();
+        let world = engine.store.world();
+        let Question { packet, place, .. } = question;
+        // It may have been removed while the packet waited.
+        let networks = world.wire(world.networks.get(&place.network)?);
+        let received = Received {
+            here: place.here,
+            also: question.also.clone(),
+            unicast: question.unicast,
+            believed: place.believed,
+            boot_port: question.boot_port,
         };
-        let decision = self.decide(&ask, &network, here);
-        log(&ask, &decision);
-        let bound = decision.effects.iter().find_map(|effect| match effect {
-            Effect::Bind(lease) => Some(lease.ip),
-            _ => None,
-        });
-        let undo = Undo { mac: ask.mac, ip: bound };
-        decision.effects.iter().for_each(|effect| self.pool.apply(effect));
-        let ticket = self.engine.store.record(decision.effects);
-        let outgoing = reply(&question.packet, &decision.reply, &network, here);
-        tokio::spawn(settle(ticket, outgoing, question, undo, self.undo.0.clone()));
-    }
-
-    /// The network as it is now, and our address on it; none when it was removed or its interface is down.
-    fn place(&self) -> Option<(Network, Here)> {
-        let network = self.engine.store.world().networks.get(&self.network)?.clone();
-        let here = self.engine.here(&network)?;
-        Some((network, here))
-    }
-
-    fn decide(&self, ask: &OfferAsk, network: &Network, here: Here) -> Decision<OfferReply> {
-        let world = self.engine.store.world();
+        let ask = match ask(packet, &received) {
+            Ok(ask) => ask,
+            Err(why) => {
+                tracing::debug!(%why, network.name = %place.network, "a DHCP packet is left unanswered");
+                return None;
+            }
+        };
+        let here = Here { ip: place.here, http_port: engine.http_port };
         let facts = OfferFacts {
-            network,
+            networks: &networks,
             here,
-            standing: world.standing(ask.mac),
-            ranges: &world.ranges,
+            standing: world.standing_of(&networks, &ask.holder, ask.client_id.as_deref(), ask.circuit.as_deref()),
+            records: &*world,
             pool: &self.pool,
-            reserved: &|ip| world.reserved(ip),
-            newcomers: &|| world.machines().filter(|m| is_newcomer(m)).count() as u64,
+            lost_since: engine.store.lost_since(),
             fresh: [Uuid::now_v7(), Uuid::now_v7()],
         };
-        ask.decide(facts, self.engine.now())
+        let decision = ask.decide(facts, engine.now());
+        log(&ask, &decision);
+        let outgoing = reply(packet, &decision.reply, &networks, here);
+        decision.effects.iter().for_each(|effect| self.pool.apply(effect));
+        let bound = |effect: &Effect| if let Effect::Bind { lease, .. } = effect { Some(lease.ip) } else { None };
+        let ip = decision.effects.iter().find_map(bound);
+        Some((outgoing, decision.effects, Undo { holder: ask.holder, ip, question: None }))
+    }
+
+    fn move_on(&mut self) {
+        let engine = self.engine.clone();
+        let world = engine.store.world();
+        self.pool.move_on(&|network, ip| {
+            let pooled = world.networks.get(network).is_some_and(|n| n.pooled(ip) && n.can_hold(ip));
+            pooled && world.reserved(ip).is_none() && world.reservation_at(ip).is_none()
+        });
     }
 }
 
-/// A record that a packet has made, and nothing since.
-fn is_newcomer(machine: &Machine) -> bool {
-    let untouched = |i: &Install| i.before == State::Discovered && i.boots == 0;
-    machine.state == State::Discovered
-        || machine.state == State::Armed && machine.install.as_ref().is_some_and(untouched)
+fn wire<'a>(world: &'a World, link: &Name) -> impl Iterator<Item = &'a Network> {
+    world.networks.values().filter(move |network| network.link() == link)
 }
 
-/// What a client was told is on disk before it is told.
-async fn settle(
-    ticket: Ticket,
-    outgoing: Option<Outgoing>,
-    question: Question,
-    undo: Undo,
-    undone: mpsc::UnboundedSender<Undo>,
-) {
-    if let Err(error) = ticket.await {
-        tracing::warn!(%error, machine.mac = %undo.mac, "a DHCP answer was held back, because it could not be kept");
-        let _ = undone.send(undo);
-        return;
-    }
-    if let Some(outgoing) = outgoing {
-        let _ = question.answer.send((outgoing, question.reply)).await;
+/// What clients were told is on disk before they are told.
+async fn settle(tickets: Tickets, pending: Vec<Pending>, engine: Arc<Engine>, undone: mpsc::UnboundedSender<Undo>) {
+    for (ended, waiting) in tickets.settled().await.into_iter().zip(pending) {
+        let Pending { outgoing, question, mut undo } = waiting;
+        match ended {
+            Ok(()) => {
+                if let Some(outgoing) = outgoing {
+                    question.outlet.send(&outgoing, question.from);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, holder = %undo.holder, "a DHCP answer was held back, because it could not be kept");
+                let again = !question.again && engine.store.lost_since().is_some() && !matches!(error, Error::Conflict);
+                undo.question = again.then_some(Question { again: true, ..question });
+                let _ = undone.send(undo);
+            }
+        }
     }
 }
 
 fn log(ask: &OfferAsk, decision: &Decision<OfferReply>) {
-    let why: Vec<_> = decision.why.iter().map(|reason| reason.to_string()).collect();
-    tracing::debug!(machine.mac = %ask.mac, client = %ask.client, message = ?ask.message, why = why.join("; "), "DHCP");
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let why: Vec<_> = decision.why.iter().map(|reason| reason.to_string()).collect();
+        tracing::debug!(holder = %ask.holder, client = %ask.client, message = ?ask.message, why = why.join("; "), "DHCP");
+    }
 }

@@ -1,7 +1,7 @@
 //! DHCP: packets in, packets out.
 //!
 //! Bytes become a [`packet::Packet`], which holds its options as bytes ([`tlv`]); [`ask`] reads the question out
-//! of it, `boot/offer.rs` decides, and [`reply`] makes bytes again. [`option`] is the table of every option by name.
+//! of it, `boot/offer.rs` decides, and [`reply`] makes bytes again. `model/option.rs` is the table of every option by name.
 //!
 //! What anybody on the wire can send is read here, so nothing here may panic: the lints of each file see to it.
 //! Deliberately absent: dhcproto's decoder. It ends at the first malformed option without a word, keeps the last
@@ -9,11 +9,14 @@
 
 pub mod ask;
 pub mod leases;
-pub mod option;
 pub mod packet;
+pub mod place;
+pub mod relay;
 pub mod reply;
 pub mod server;
 pub mod tlv;
+
+pub use crate::model::option;
 
 #[cfg(test)]
 mod tests;

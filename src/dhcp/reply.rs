@@ -14,11 +14,12 @@
 use super::ask::{self, IPXE};
 use super::option::{Value, printable};
 use super::packet::{BROADCAST, Packet, REPLY};
+use super::relay;
 use super::tlv::Options;
 use crate::boot::Here;
 use crate::boot::loader::First;
 use crate::boot::offer::{Grant, OfferReply};
-use crate::model::{Network, Program};
+use crate::model::{Mac, Network, Program};
 use dhcproto::v4::{MessageType, OptionCode};
 use std::net::Ipv4Addr;
 
@@ -33,39 +34,53 @@ pub struct Outgoing {
     pub to: Destination,
 }
 
-/// Deliberately absent: unicast to a client that has no address yet, which needs a raw socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
     /// Port 68 of everybody on the network.
     Broadcast,
     /// Port 68 of a client that uses its address.
     Unicast(Ipv4Addr),
-    /// Port 67 of the relay.
-    Relay(Ipv4Addr),
+    /// Port 68 of a client that has no address yet: in a frame to its card.
+    Card { mac: Mac, ip: Ipv4Addr },
+    /// Port 67 of the relay, or the one that it asked from (RFC 8357).
+    Relay { ip: Ipv4Addr, own_port: bool },
+    /// Where the question came from.
+    Sender,
 }
 
 /// The same builder for OFFER and ACK: EDK2 reads the boot file out of the ACK (gravity#912).
 ///
 /// None for silence, and for an answer that not even a frame could hold (a relay's option 82 of a kilobyte).
-pub fn reply(request: &Packet, reply: &OfferReply, network: &Network, here: Here) -> Option<Outgoing> {
+pub fn reply(request: &Packet, reply: &OfferReply, networks: &[&Network], here: Here) -> Option<Outgoing> {
+    let network = |grant: &Grant| networks.get(grant.place).or_else(|| networks.first()).copied();
+    let with = |kind, grant: &Grant| Some(answer(request, kind, grant, network(grant)?, here));
     let packet = match reply {
         OfferReply::Silence => return None,
         OfferReply::Nak(why) => refusal(request, why, here),
-        OfferReply::Offer(grant) => leased(answer(request, MessageType::Offer, grant, network, here), grant),
-        OfferReply::Ack(grant) => leased(answer(request, MessageType::Ack, grant, network, here), grant),
-        OfferReply::Informed(grant) => answer(request, MessageType::Ack, grant, network, here),
+        OfferReply::Offer(grant) => leased(with(MessageType::Offer, grant)?, grant),
+        OfferReply::Ack(grant) => leased(with(MessageType::Ack, grant)?, grant),
+        OfferReply::Informed(grant) => with(MessageType::Ack, grant)?,
+        OfferReply::Proxy(grant) => boot_only(request, MessageType::Offer, grant, here),
+        OfferReply::ProxyAck(grant) => boot_only(request, MessageType::Ack, grant, here),
     };
     let to = match reply {
         OfferReply::Nak(_) => not_to_client(request),
-        _ => destination(request, network),
+        OfferReply::ProxyAck(_) => Destination::Sender,
+        _ => destination(request, &packet, networks),
     };
     Some(Outgoing { bytes: packet.encode(cap(&request.options))?, to })
 }
 
 /// RFC 2131 §4.1. An address of another network is not written to, whoever says to have it.
-fn destination(request: &Packet, network: &Network) -> Destination {
-    match request.ciaddr {
-        ip if request.giaddr.is_unspecified() && network.can_hold(ip) => Destination::Unicast(ip),
+fn destination(request: &Packet, reply: &Packet, networks: &[&Network]) -> Destination {
+    let ours = |ip: Ipv4Addr| networks.iter().any(|network| network.can_hold(ip));
+    let mac = Mac(*request.chaddr.first_chunk().unwrap_or(&[0; 6]));
+    let takes_frames = request.flags & BROADCAST == 0 && request.hlen == 6 && mac.is_usable();
+    match request.giaddr {
+        Ipv4Addr::UNSPECIFIED if ours(request.ciaddr) => Destination::Unicast(request.ciaddr),
+        Ipv4Addr::UNSPECIFIED if takes_frames && !reply.yiaddr.is_unspecified() => {
+            Destination::Card { mac, ip: reply.yiaddr }
+        }
         _ => not_to_client(request),
     }
 }
@@ -73,7 +88,7 @@ fn destination(request: &Packet, network: &Network) -> Destination {
 fn not_to_client(request: &Packet) -> Destination {
     match request.giaddr {
         Ipv4Addr::UNSPECIFIED => Destination::Broadcast,
-        relay => Destination::Relay(relay),
+        ip => Destination::Relay { ip, own_port: relay::has_source_port(&request.options) },
     }
 }
 
@@ -98,7 +113,8 @@ fn head(request: &Packet, kind: MessageType, here: Here) -> Packet {
         ..*request
     };
     packet.options.set(OptionCode::MessageType, [u8::from(kind)]);
-    packet.options.set(OptionCode::ServerIdentifier, Value::Ip(here.ip));
+    let server = relay::server_override(&request.options).filter(|_| !request.giaddr.is_unspecified());
+    packet.options.set(OptionCode::ServerIdentifier, Value::Ip(server.unwrap_or(here.ip)));
     // RFC 6842 and RFC 3046 §2.2: byte for byte, and only what was there.
     echo(request, OptionCode::ClientIdentifier, &mut packet.options);
     echo(request, OptionCode::RelayAgentInformation, &mut packet.options);
@@ -130,6 +146,28 @@ fn answer(request: &Packet, kind: MessageType, grant: &Grant, network: &Network,
     if let Some(name) = &grant.hostname {
         packet.options.set(OptionCode::Hostname, name.as_str());
     }
+    set_boot(&mut packet, request, grant, here);
+    grant.options.iter().for_each(|(code, value)| packet.options.set(code, value));
+    let wanted = request.options.get(OptionCode::ParameterRequestList).filter(|list| !list.is_empty());
+    if let Some(wanted) = wanted {
+        packet.options.keep(|code| wanted.contains(&code) || MUST.contains(&code));
+    }
+    packet
+}
+
+/// What a client gets without asking: the dialogue, the lease, its network, its boot program (many that
+/// need 66 and 67 do not ask for them, see dnsmasq's rfc2131.c), and the echoes.
+const MUST: &[u8] = &[1, 3, 28, 43, 51, 53, 54, 58, 59, 60, 61, 66, 67, 82, 97, 150, IPXE];
+
+/// Beside another server: no address and nothing of the network.
+fn boot_only(request: &Packet, kind: MessageType, grant: &Grant, here: Here) -> Packet {
+    let mut packet = head(request, kind, here);
+    packet.ciaddr = request.ciaddr;
+    set_boot(&mut packet, request, grant, here);
+    packet
+}
+
+fn set_boot(packet: &mut Packet, request: &Packet, grant: &Grant, here: Here) {
     echo(request, OptionCode::ClientMachineIdentifier, &mut packet.options);
     if ask::ipxe(&request.options).is_some() {
         packet.options.set(IPXE, NO_PXEDHCP);
@@ -138,9 +176,8 @@ fn answer(request: &Packet, kind: MessageType, grant: &Grant, network: &Network,
     match &grant.first {
         // Neither a file nor the word PXE: a ROM takes it for "no boot file" and goes on to its disk.
         First::Nothing => {}
-        First::Tftp(name) | First::Url(name) => set_boot(&mut packet, program, name, here),
+        First::Tftp(name) | First::Url(name) => name_program(packet, program, name, here),
     }
-    packet
 }
 
 /// In option 175: iPXE is not to wait two seconds for a proxyDHCP server (its `dhcp.h`).
@@ -173,7 +210,7 @@ fn set_network(options: &mut Options, network: &Network) {
 }
 
 /// In the header and in options: shim and U-Boot read only the one, other firmware only the other.
-fn set_boot(packet: &mut Packet, program: Program, name: &str, here: Here) {
+fn name_program(packet: &mut Packet, program: Program, name: &str, here: Here) {
     let server = here.ip.to_string();
     packet.siaddr = here.ip;
     fill(&mut packet.sname, &server);

@@ -1,10 +1,12 @@
 //! DHCP's sockets: one for each configured interface, so that packets from others are never seen.
 
-use super::leases::{Owner, QUEUE, Question};
+use super::leases::{Owner, QUEUE, Question, Queues};
 use super::packet::Packet;
+use super::place::{Arrival, place};
 use super::reply::{Destination, Outgoing};
 use crate::engine::{Engine, stopped};
 use crate::model::Name;
+use dhcproto::v4::{MessageType, OptionCode};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io;
@@ -54,6 +56,22 @@ impl Door {
         UdpSocket::from_std(socket.into())
     }
 
+    /// What the kernel calls the interface now; none where there is none.
+    fn index(&self) -> Option<u32> {
+        match self {
+            Door::Interface { name, .. } => {
+                pnet::datalink::interfaces().into_iter().find(|i| i.name == *name).map(|i| i.index)
+            }
+            Door::Address(_) => None,
+        }
+    }
+
+    /// The way out for what came in by this socket.
+    fn outlet(&self, socket: &UdpSocket) -> io::Result<Arc<Outlet>> {
+        let socket = std::net::UdpSocket::from(std::os::fd::AsFd::as_fd(socket).try_clone_to_owned()?);
+        Ok(Arc::new(Outlet { socket, door: self.clone() }))
+    }
+
     /// Our addresses on this door, as they are now; none when the system could not be asked.
     pub fn addresses(&self) -> Option<Vec<Ipv4Addr>> {
         match self {
@@ -62,18 +80,6 @@ impl Door {
                 IpAddr::V4(ip) => Some(vec![ip]),
                 IpAddr::V6(_) => Some(Vec::new()),
             },
-        }
-    }
-
-    fn target(&self, outgoing: &Outgoing, from: SocketAddr) -> SocketAddr {
-        let port = match self {
-            Door::Address(_) => return from,
-            Door::Interface { port, .. } => *port,
-        };
-        match outgoing.to {
-            Destination::Broadcast => (Ipv4Addr::BROADCAST, port.saturating_add(1)).into(),
-            Destination::Unicast(ip) => (ip, port.saturating_add(1)).into(),
-            Destination::Relay(ip) => (ip, port).into(),
         }
     }
 }
@@ -90,13 +96,50 @@ pub fn interface_addresses(name: &str) -> Option<Vec<Ipv4Addr>> {
     (!all.is_empty()).then(|| v4.collect())
 }
 
-/// The owners of all pools, started when their first packet comes.
+/// How answers leave by one door. Sending never waits: what the kernel has no room for is lost, and clients
+/// ask again.
+pub struct Outlet {
+    socket: std::net::UdpSocket,
+    door: Door,
+}
+
+impl Outlet {
+    pub fn send(&self, outgoing: &Outgoing, from: SocketAddr) {
+        let to = self.target(outgoing, from);
+        if let Err(error) = self.socket.send_to(&outgoing.bytes, to) {
+            tracing::warn!(%error, %to, "a DHCP answer could not be sent");
+        }
+    }
+
+    fn target(&self, outgoing: &Outgoing, from: SocketAddr) -> SocketAddr {
+        let port = match &self.door {
+            Door::Address(_) => return from,
+            Door::Interface { port, .. } => *port,
+        };
+        match outgoing.to {
+            Destination::Broadcast | Destination::Card { .. } => (Ipv4Addr::BROADCAST, port.saturating_add(1)).into(),
+            Destination::Unicast(ip) => (ip, port.saturating_add(1)).into(),
+            Destination::Relay { ip, own_port: true } => (ip, from.port()).into(),
+            Destination::Relay { ip, own_port: false } => (ip, port).into(),
+            Destination::Sender => from,
+        }
+    }
+}
+
+/// The owners of all wires, started when their first packet comes.
 #[derive(Clone)]
 pub struct Owners {
     engine: Arc<Engine>,
     stop: watch::Receiver<bool>,
-    running: Arc<Mutex<HashMap<Name, mpsc::Sender<Question>>>>,
+    running: Arc<Mutex<HashMap<Name, Inbox>>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+/// Where an owner's questions go in.
+#[derive(Clone)]
+struct Inbox {
+    requests: mpsc::Sender<Question>,
+    discovers: mpsc::Sender<Question>,
 }
 
 impl Owners {
@@ -104,43 +147,64 @@ impl Owners {
         Owners { engine, stop, running: Default::default(), tasks: Default::default() }
     }
 
-    fn of(&self, network: &Name) -> mpsc::Sender<Question> {
+    fn of(&self, link: &Name) -> Inbox {
         let mut running = self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(questions) = running.get(network).filter(|questions| !questions.is_closed()) {
-            return questions.clone();
+        if let Some(inbox) = running.get(link).filter(|inbox| !inbox.requests.is_closed()) {
+            return inbox.clone();
         }
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let owner = Owner::new(network.clone(), self.engine.clone());
+        let ((requests, r), (discovers, d)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        let owner = Owner::new(link.clone(), self.engine.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        tasks.spawn(owner.run(receiver, self.stop.clone()));
-        running.insert(network.clone(), sender.clone());
-        sender
+        tasks.spawn(owner.run(Queues { requests: r, discovers: d }, self.stop.clone()));
+        let inbox = Inbox { requests, discovers };
+        running.insert(link.clone(), inbox.clone());
+        inbox
+    }
+
+    fn take(&self, question: Question) {
+        let inbox = self.of(&question.place.link);
+        let begins = question.packet.options.first(OptionCode::MessageType) == Some([u8::from(MessageType::Discover)]);
+        let queue = if begins { inbox.discovers } else { inbox.requests };
+        if queue.try_send(question).is_err() {
+            tracing::debug!("too many DHCP packets at once: one is dropped, its client asks again");
+        }
     }
 }
 
+/// One door, and what is known of it now.
+struct Doorway {
+    door: Door,
+    boot_port: bool,
+    owners: Owners,
+    outlet: Arc<Outlet>,
+    addresses: Vec<Ipv4Addr>,
+}
+
 /// Answers on one door until told to stop. Errors of one packet end nothing.
-pub async fn run(door: Door, socket: UdpSocket, owners: Owners, mut stop: watch::Receiver<bool>) {
-    let (answers, mut outgoing) = mpsc::channel::<(Outgoing, SocketAddr)>(QUEUE);
+pub async fn run(door: Door, mut socket: UdpSocket, owners: Owners, mut stop: watch::Receiver<bool>) {
+    let mut index = door.index();
+    let boot_port = matches!(door, Door::Interface { port, .. } if port == BOOT_PORT);
+    let outlet = match door.outlet(&socket) {
+        Ok(outlet) => outlet,
+        Err(error) => return tracing::error!(%error, %door, "DHCP can not answer here"),
+    };
+    let addresses = door.addresses().unwrap_or_default();
+    let mut doorway = Doorway { door, boot_port, owners, outlet, addresses };
     let mut buffer = vec![0u8; 65_536];
-    let mut addresses = door.addresses().unwrap_or_default();
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = look.tick() => addresses = door.addresses().unwrap_or(addresses),
-            Some((answer, from)) = outgoing.recv() => {
-                let to = door.target(&answer, from);
-                if let Err(error) = socket.send_to(&answer.bytes, to).await {
-                    tracing::warn!(%error, %to, "a DHCP answer could not be sent");
+            _ = look.tick() => {
+                doorway.addresses = doorway.door.addresses().unwrap_or(doorway.addresses);
+                let now = doorway.door.index();
+                // An interface that went and came again is another one: its packets reach a new socket only.
+                if now.is_some() && now != index && let Some(fresh) = doorway.reopen() {
+                    (socket, index) = (fresh, now);
                 }
             }
-            received = socket.recv_from(&mut buffer) => match received {
-                Ok((size, from)) => {
-                    if let Some(bytes) = buffer.get(..size) {
-                        receive(&addresses, &owners, bytes, from, &answers);
-                    }
-                }
-                Err(error) => {
+            ready = socket.readable() => {
+                if let Err(error) = ready.and_then(|()| doorway.drain(&socket, &mut buffer)) {
                     tracing::warn!(%error, "a DHCP packet could not be received");
                     // An interface that is down answers at once, and again: wait for it.
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -150,36 +214,59 @@ pub async fn run(door: Door, socket: UdpSocket, owners: Owners, mut stop: watch:
     }
 }
 
-fn receive(
-    addresses: &[Ipv4Addr],
-    owners: &Owners,
-    bytes: &[u8],
-    from: SocketAddr,
-    answers: &mpsc::Sender<(Outgoing, SocketAddr)>,
-) {
-    let packet = match Packet::parse(bytes) {
-        Ok(packet) => packet,
-        Err(error) => return tracing::debug!(%error, %from, "a malformed DHCP packet is left unanswered"),
-    };
-    // Anybody can write a relay's address: until relays are written down, none is believed.
-    if !packet.giaddr.is_unspecified() {
-        return tracing::debug!(relay = %packet.giaddr, "a relay's packet is left unanswered: relays are not served yet");
-    }
-    let Some(network) = network(addresses, &owners.engine) else {
-        return tracing::debug!(
-            ?addresses,
-            "no network's addresses hold those of this interface: the packet is left unanswered"
-        );
-    };
-    let unicast = !from.ip().is_unspecified();
-    let question = Question { packet, unicast, answer: answers.clone(), reply: from };
-    if owners.of(&network).try_send(question).is_err() {
-        tracing::debug!(network.name = %network, "too many DHCP packets at once: one is dropped, its client asks again");
-    }
-}
+/// Where PXE's boot servers listen.
+pub const BOOT_PORT: u16 = 4011;
+/// How many packets are taken before others get their turn.
+const DRAIN: usize = 64;
 
-/// The network that a door opens to: the one that holds an address of ours there.
-fn network(addresses: &[Ipv4Addr], engine: &Engine) -> Option<Name> {
-    let world = engine.store.world();
-    addresses.iter().find_map(|ip| world.network_of(*ip)).map(|network| network.name.clone())
+impl Doorway {
+    fn reopen(&mut self) -> Option<UdpSocket> {
+        let opened = self.door.bind().and_then(|socket| Ok((self.door.outlet(&socket)?, socket)));
+        match opened {
+            Ok((outlet, socket)) => {
+                tracing::info!(door = %self.door, "the interface is there again");
+                self.outlet = outlet;
+                Some(socket)
+            }
+            Err(error) => {
+                tracing::warn!(%error, door = %self.door, "the interface can not be listened on");
+                None
+            }
+        }
+    }
+
+    fn drain(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<()> {
+        for _ in 0..DRAIN {
+            match socket.try_recv_from(buffer) {
+                Ok((size, from)) => self.receive(buffer.get(..size).unwrap_or_default(), from),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&self, bytes: &[u8], from: SocketAddr) {
+        let packet = match Packet::parse(bytes) {
+            Ok(packet) => packet,
+            Err(error) => return tracing::debug!(%error, %from, "a malformed DHCP packet is left unanswered"),
+        };
+        let IpAddr::V4(sender) = from.ip() else { return };
+        let arrival = Arrival { ours: &self.addresses, from: sender };
+        let found = place(&packet, arrival, &self.owners.engine.store.world());
+        let place = match found {
+            Ok(place) => place,
+            Err(why) => return tracing::debug!(%why, %from, "a DHCP packet is left unanswered"),
+        };
+        self.owners.take(Question {
+            packet,
+            place,
+            also: self.addresses.clone(),
+            unicast: !sender.is_unspecified(),
+            boot_port: self.boot_port,
+            from,
+            outlet: self.outlet.clone(),
+            again: false,
+        });
+    }
 }

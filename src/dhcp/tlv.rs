@@ -91,6 +91,11 @@ impl Options {
         }
     }
 
+    /// Takes away all but those.
+    pub(super) fn keep(&mut self, keeps: impl Fn(u8) -> bool) {
+        self.0.retain(|(code, _)| keeps(*code));
+    }
+
     /// All of them and END, in the order of the wire.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let mut sorted: Vec<_> = self.0.iter().collect();

@@ -5,7 +5,7 @@ use super::{Engine, Error, fresh_secret};
 use crate::boot::pool::Pool;
 use crate::boot::rehearsal::{self, RehearsalFacts};
 use crate::boot::script::ScriptReply;
-use crate::boot::{Effect, Reason, Standing};
+use crate::boot::{Reason, Standing};
 use crate::model::*;
 use crate::store::World;
 
@@ -71,9 +71,9 @@ impl Engine {
                 network.name, network.cidr
             )));
         };
-        let pool = pool(&world, &network.name);
-        let reserved = |ip| world.reserved(ip);
-        let facts = RehearsalFacts { network, here, standing, ranges: &world.ranges, pool: &pool, reserved: &reserved };
+        let networks = world.wire(network);
+        let pool = pool(&world, network.link());
+        let facts = RehearsalFacts { networks: &networks, network, here, standing, records: &*world, pool: &pool };
         let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
         let dish = match boot {
             Some(rehearsal::Boot { ip, script: ScriptReply::Install { profile, .. } }) => {
@@ -96,7 +96,8 @@ impl Engine {
             Standing::Machine(machine) => machine.interface(mac).and_then(|i| i.ip),
             _ => None,
         };
-        let by_lease = || world.leases().find(|lease| lease.mac == mac).map(|lease| lease.network.clone());
+        let by_lease =
+            || world.leases().find(|lease| lease.holder.mac() == Some(mac)).map(|lease| lease.network.clone());
         let by_sight = || world.sighting(mac).map(|seen| seen.network.clone());
         let found = reserved
             .and_then(|ip| world.network_of(ip))
@@ -134,9 +135,11 @@ impl Engine {
     }
 }
 
-/// The pool of a network as its committed leases show it.
-pub fn pool(world: &World, network: &Name) -> Pool {
+/// The pools of a wire as their committed leases show them.
+pub fn pool(world: &World, link: &Name) -> Pool {
     let mut pool = Pool::default();
-    world.leases().filter(|lease| lease.network == *network).for_each(|lease| pool.apply(&Effect::Bind(lease.clone())));
+    let networks: Vec<_> = world.networks.values().filter(|network| network.link() == link).collect();
+    pool.lay_out(networks.iter().copied());
+    networks.iter().flat_map(|network| world.leases_on(&network.name)).for_each(|lease| pool.take(lease));
     pool
 }

@@ -76,8 +76,9 @@ impl Engine {
         let facts = ScriptFacts {
             standing: world.standing(mac),
             network,
-            lease: world.lease(&network.name, mac),
+            lease: world.lease(&network.name, &mac.into()),
             ranges: &world.ranges,
+            lost: self.store.lost_since().is_some(),
             ticket: self.ticket(token, from),
         };
         let decision = ScriptAsk { mac, from }.decide(facts, self.now());
@@ -142,8 +143,8 @@ impl Engine {
             // What its script was made from, whatever the records say by now.
             let now = || role::profile(Some(m), boot.ip, &world.ranges, network).0;
             let profile = boot.profile.as_ref().or_else(now)?;
-            let lease = world.lease_at(&network.name, boot.ip)?;
-            Some(Dish::gather(&world, m, profile, (lease.mac, boot.ip), (network, self.here(network)?)))
+            let mac = world.lease_at(&network.name, boot.ip)?.holder.mac()?;
+            Some(Dish::gather(&world, m, profile, (mac, boot.ip), (network, self.here(network)?)))
         });
         let key = match (&dish, machine.and_then(|m| m.install.as_ref())) {
             (Some(Ok(dish)), Some(install)) => dish.recipe.key.clone().map(|key| InstallKey {
@@ -247,7 +248,7 @@ impl Engine {
         let (kind, machine, mac) = {
             let world = self.store.world();
             let lease = world.network_of(from).and_then(|n| world.lease_at(&n.name, from));
-            let mac = lease.map(|lease| lease.mac);
+            let mac = lease.and_then(|lease| lease.holder.mac());
             let kernel = world.distros.values().any(|distro| distro.kernel == name);
             let loader = self.loader_names().contains(&name);
             let kind = if loader {

@@ -1,13 +1,13 @@
 //! Leases (what a client was told) and sightings (what a MAC without a record said of itself).
 
-use super::{Arch, Mac, Name, Time};
+use super::{Arch, Holder, Mac, Name, Time};
 use std::net::Ipv4Addr;
 
 /// A promise that a client was given: on disk before the client hears of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lease {
     pub network: Name,
-    pub mac: Mac,
+    pub holder: Holder,
     pub ip: Ipv4Addr,
     pub starts_at: Time,
     pub ends_at: Time,

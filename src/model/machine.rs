@@ -1,6 +1,6 @@
 //! A machine: the record that outlives its cards, its disk and even its metal.
 
-use super::{Hash, Mac, Malformed, Name, Time, Variables, serde_as_text, words};
+use super::{Hash, Mac, Malformed, Name, OptionSet, Time, Variables, serde_as_text, words};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::{fmt, str::FromStr};
@@ -44,6 +44,8 @@ pub struct Machine {
     /// Kernel arguments of this machine alone, after the profile's.
     pub arguments: String,
     pub variables: Variables,
+    /// DHCP options of this machine alone.
+    pub options: OptionSet,
     pub state: State,
     pub state_at: Time,
     /// The current arming, from `arm` until the next one.
@@ -60,6 +62,12 @@ pub struct Machine {
 impl Machine {
     pub fn interface(&self, mac: Mac) -> Option<&Interface> {
         self.interfaces.iter().find(|i| i.mac == mac)
+    }
+
+    /// A record that a packet has made, and nothing since.
+    pub fn is_newcomer(&self) -> bool {
+        let untouched = |i: &Install| i.before == State::Discovered && i.boots == 0;
+        self.state == State::Discovered || self.state == State::Armed && self.install.as_ref().is_some_and(untouched)
     }
 
     pub fn has(&self, mac: Mac) -> bool {

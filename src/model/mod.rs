@@ -17,27 +17,35 @@
 //! Any state but armed and installing boots its own disk; `arm` leads from every state to armed; `replace`
 //! from every state to ready.
 
+mod class;
 mod event;
 mod firmware;
+mod holder;
 mod key;
 mod lease;
 mod mac;
 mod machine;
 mod name;
 mod network;
+pub mod option;
 mod profile;
+mod reservation;
 mod secret;
 mod time;
 
+pub use class::{Class, MacPrefix, Match, Traits};
 pub use event::{Event, Kind};
 pub use firmware::{Arch, Client, Program};
+pub use holder::Holder;
 pub use key::{ActivationKey, InstallKey};
 pub use lease::{Lease, Sighting};
 pub use mac::Mac;
 pub use machine::{Boot, Install, Interface, Machine, MachineId, State, Tombstone};
 pub use name::Name;
-pub use network::{Network, Range, Span, Unknown};
+pub use network::{Dhcp, Network, Placement, Pooled, Range, Serves, Span, Unknown};
+pub use option::OptionSet;
 pub use profile::{Distro, Family, Profile, Variables};
+pub use reservation::{Hold, HoldWhy, Mark, Reservation};
 pub use secret::{Hash, Secret};
 pub use time::Time;
 

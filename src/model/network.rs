@@ -1,7 +1,8 @@
 //! A network that Kickstand serves, its pools, and the address ranges that name a profile.
 
-use super::{Malformed, Name, serde_as_text, words};
+use super::{Malformed, Name, OptionSet, serde_as_text, words};
 use ipnetwork::Ipv4Network;
+use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::{fmt, str::FromStr};
 
@@ -13,16 +14,128 @@ pub struct Network {
     pub dns: Vec<Ipv4Addr>,
     pub domain: Option<Name>,
     /// Addresses for machines that have none of their own.
-    pub pools: Vec<Span>,
+    pub pools: Vec<Pooled>,
     pub lease_secs: u32,
     /// The profile of machines here that neither they nor a range name.
     pub profile: Option<Name>,
     /// What a MAC without a record gets.
     pub unknown: Unknown,
+    pub dhcp: Dhcp,
+}
+
+/// How a network is served by DHCP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dhcp {
+    pub placement: Placement,
+    /// What this server does not know of its networks is wrong: such clients are refused, not left alone.
+    pub authoritative: bool,
+    /// Relays that are believed, by their giaddr. Anybody can write one.
+    pub relays: Vec<Ipv4Network>,
+    /// Networks with the same word here share one wire.
+    pub link: Option<Name>,
+    /// Option 82 is believed without a relay: a switch that snoops on DHCP puts it in.
+    pub snooping: bool,
+    /// Addresses that are never given away, though a pool holds them.
+    pub excluded: Vec<Span>,
+    /// How long a lease of a MAC without a record lasts: by default ten minutes, or the network's where that is less.
+    pub unknown_lease_secs: Option<u32>,
+    /// Addresses are probed before they are given away.
+    pub probe: bool,
+    pub options: OptionSet,
+}
+
+impl Default for Dhcp {
+    fn default() -> Self {
+        Dhcp {
+            placement: Placement::Full,
+            authoritative: false,
+            relays: Vec::new(),
+            link: None,
+            snooping: false,
+            excluded: Vec::new(),
+            unknown_lease_secs: None,
+            probe: true,
+            options: OptionSet::default(),
+        }
+    }
+}
+
+words! {
+    /// What this server is on a network.
+    Placement, "one of full, proxy, relayed, off" {
+        /// The DHCP server: addresses and boot files.
+        Full = "full",
+        /// Beside another DHCP server: boot files only.
+        Proxy = "proxy",
+        /// The DHCP server, for what relays forward and nobody else.
+        Relayed = "relayed",
+        /// Not there.
+        Off = "off",
+    }
+}
+
+/// A pool and whom it serves: `10.0.0.100-10.0.0.199`, or with `=machines` or `=unknown` behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pooled {
+    pub span: Span,
+    pub serves: Serves,
+}
+
+words! {
+    /// Whom a pool serves.
+    Serves, "one of all, machines, unknown" {
+        All = "all",
+        /// Machines with a record.
+        Machines = "machines",
+        /// MACs without a record: a flood of them can take no more than this.
+        Unknown = "unknown",
+    }
+}
+
+impl fmt::Display for Pooled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.serves {
+            Serves::All => fmt::Display::fmt(&self.span, f),
+            serves => f.pad(&format!("{}={serves}", self.span)),
+        }
+    }
+}
+
+impl FromStr for Pooled {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let (span, serves) = text.split_once('=').unwrap_or((text, "all"));
+        Ok(Pooled { span: span.parse()?, serves: serves.parse()? })
+    }
+}
+
+serde_as_text!(Pooled);
+
+impl From<Span> for Pooled {
+    fn from(span: Span) -> Self {
+        Pooled { span, serves: Serves::All }
+    }
 }
 
 impl Network {
     pub const LEASE_SECS: u32 = 3600;
+    /// A MAC that nobody knows gives its address back soon.
+    pub const UNKNOWN_LEASE_SECS: u32 = 600;
+
+    /// The wire that it is on: its own name, unless it shares one.
+    pub fn link(&self) -> &Name {
+        self.dhcp.link.as_ref().unwrap_or(&self.name)
+    }
+
+    pub fn believes(&self, relay: Ipv4Addr) -> bool {
+        self.dhcp.relays.iter().any(|trusted| trusted.contains(relay))
+    }
+
+    pub fn unknown_lease_secs(&self) -> u32 {
+        self.dhcp.unknown_lease_secs.unwrap_or(Self::UNKNOWN_LEASE_SECS.min(self.lease_secs))
+    }
 
     /// An address that a machine can have: neither the network's own nor its broadcast address.
     pub fn can_hold(&self, ip: Ipv4Addr) -> bool {
@@ -31,7 +144,7 @@ impl Network {
     }
 
     pub fn pooled(&self, ip: Ipv4Addr) -> bool {
-        self.pools.iter().any(|pool| pool.contains(ip))
+        self.pools.iter().any(|pool| pool.span.contains(ip)) && !self.dhcp.excluded.iter().any(|span| span.contains(ip))
     }
 }
 
@@ -56,6 +169,8 @@ pub struct Range {
     pub network: Name,
     pub span: Span,
     pub profile: Name,
+    /// DHCP options of clients whose address it holds.
+    pub options: OptionSet,
 }
 
 /// Addresses from `first` to `last`, both included: `10.0.0.10-10.0.0.50`.

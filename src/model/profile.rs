@@ -1,6 +1,6 @@
 //! What to install: the distro (whose files) and the profile (how), with the variables that both carry.
 
-use super::{Name, words};
+use super::{Name, OptionSet, words};
 use std::collections::BTreeMap;
 
 /// Values for templates: text, numbers, lists, whatever JSON can say.
@@ -43,4 +43,6 @@ pub struct Profile {
     /// The activation key whose groups a machine joins.
     pub key: Option<Name>,
     pub variables: Variables,
+    /// DHCP options of its machines.
+    pub options: OptionSet,
 }

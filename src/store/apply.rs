@@ -8,8 +8,9 @@ use crate::model::*;
 impl World {
     pub(super) fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Bind(lease) => self.put_lease(lease),
-            Effect::Unbind { network, mac, at } => self.end_lease(&network, mac, at),
+            Effect::Bind { lease, .. } | Effect::Know(lease) => self.put_lease(lease),
+            Effect::Unbind { network, holder, at } => self.end_lease(&network, &holder, at),
+            Effect::Avoid(hold) => self.put_hold(hold),
             Effect::See(sighting) => self.put_sighting(sighting),
             Effect::Enlist(machine) => self.put_machine(*machine),
             Effect::Step(step) => self.with_machine(step.machine, |machine| {
@@ -27,7 +28,7 @@ impl World {
                     key.used = key.used.saturating_add(1);
                 }
             }
-            Effect::Hold { .. } | Effect::LetGo { .. } | Effect::Avoid { .. } => {}
+            Effect::Keep { .. } | Effect::LetGo { .. } => {}
             Effect::Mint(_) | Effect::Tell(_) => {}
         }
     }
@@ -79,10 +80,11 @@ impl World {
             Edit::SetMachine(new) => {
                 new.interfaces.iter().for_each(|interface| self.lift_tombstone(interface.mac));
                 self.with_machine(new.id, |machine| {
-                    let Machine { name, interfaces, profile, key, arguments, variables, revision, .. } = new;
+                    let Machine { name, interfaces, profile, key, arguments, variables, options, revision, .. } = new;
                     let revision = revision + 1;
                     let old = machine.clone();
-                    *machine = Machine { name, interfaces, profile, key, arguments, variables, revision, ..old };
+                    *machine =
+                        Machine { name, interfaces, profile, key, arguments, variables, options, revision, ..old };
                 });
             }
             Edit::RemoveMachine(name) => {

@@ -2,6 +2,7 @@
 
 use crate::model::*;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// What to read again from the World. It comes after the commit, and after the World knows.
@@ -17,7 +18,11 @@ pub enum Change {
     Tombstone(Mac),
     Lease {
         network: Name,
-        mac: Mac,
+        holder: Holder,
+    },
+    Hold {
+        network: Name,
+        ip: Ipv4Addr,
     },
     /// More than can be told one by one, or nobody knows what: after a lost connection.
     Everything,
@@ -34,7 +39,8 @@ impl fmt::Display for Change {
             Change::Tokens => f.write_str("tokens"),
             Change::Machine(id) => write!(f, "machine={id}"),
             Change::Tombstone(mac) => write!(f, "tombstone={mac}"),
-            Change::Lease { network, mac } => write!(f, "lease={network}/{mac}"),
+            Change::Lease { network, holder } => write!(f, "lease={network}/{holder}"),
+            Change::Hold { network, ip } => write!(f, "hold={network}/{ip}"),
             Change::Everything => f.write_str("everything"),
         }
     }
@@ -55,8 +61,12 @@ impl FromStr for Change {
             "machine" => Change::Machine(of.parse().map_err(drop)?),
             "tombstone" => Change::Tombstone(of.parse().map_err(drop)?),
             "lease" => {
-                let (network, mac) = of.split_once('/').ok_or(())?;
-                Change::Lease { network: network.parse().map_err(drop)?, mac: mac.parse().map_err(drop)? }
+                let (network, holder) = of.split_once('/').ok_or(())?;
+                Change::Lease { network: network.parse().map_err(drop)?, holder: holder.parse().map_err(drop)? }
+            }
+            "hold" => {
+                let (network, ip) = of.split_once('/').ok_or(())?;
+                Change::Hold { network: network.parse().map_err(drop)?, ip: ip.parse().map_err(drop)? }
             }
             "everything" => Change::Everything,
             _ => return Err(()),
@@ -113,9 +123,10 @@ mod tests {
             Change::Tokens,
             Change::Machine(MachineId(uuid::Uuid::nil())),
             Change::Tombstone(mac),
+            Change::Hold { network: network.clone(), ip: Ipv4Addr::LOCALHOST },
             Change::Everything,
         ];
-        changes.extend((0..900).map(|_| Change::Lease { network: network.clone(), mac }));
+        changes.extend((0..900).map(|_| Change::Lease { network: network.clone(), holder: mac.into() }));
         let payloads = payloads("a", &changes);
         assert!(payloads.iter().all(|p| p.len() < 8000) && payloads.len() > 1);
         assert_eq!(payloads.iter().flat_map(|p| heard("b", p)).collect::<Vec<_>>(), changes);

@@ -67,11 +67,11 @@ fn layout(network: &Network) -> Result<(), Error> {
         return Err(Error::contradiction(text));
     }
     for (index, pool) in network.pools.iter().enumerate() {
-        if !network.can_hold(pool.first) || !network.can_hold(pool.last) {
+        if !network.can_hold(pool.span.first) || !network.can_hold(pool.span.last) {
             let text = format!("pool {pool} of network {name} reaches outside the hosts of {cidr}: make it smaller");
             return Err(Error::contradiction(text));
         }
-        if let Some(other) = network.pools[..index].iter().find(|other| other.meets(*pool)) {
+        if let Some(other) = network.pools[..index].iter().find(|other| other.span.meets(pool.span)) {
             let text = format!("pools {other} and {pool} of network {name} overlap: write them as one");
             return Err(Error::contradiction(text));
         }

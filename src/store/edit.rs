@@ -160,7 +160,7 @@ async fn replace(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> R
     let mut changes = vec![Change::Machine(machine), Change::Tombstone(old), Change::Tombstone(new)];
     for mac in [old, new] {
         let networks = leases::forget(db, mac).await?;
-        changes.extend(networks.into_iter().map(|network| Change::Lease { network, mac }));
+        changes.extend(networks.into_iter().map(|network| Change::Lease { network, holder: mac.into() }));
     }
     Ok(Outcome::of(changes, vec![told(format!("replaced card {old} by {new}")).of(machine).by(new)]))
 }

@@ -2,13 +2,13 @@
 
 use super::sql::Conn;
 use super::writer::Outcome;
-use super::{Change, Error, World, keys, leases, machines, sightings};
+use super::{Change, Error, World, holds, keys, leases, machines, sightings};
 use crate::boot::Effect;
 
 /// Whether an effect must reach the database; the others are memory's alone.
 pub fn must_last(effect: &Effect, world: &World) -> bool {
     match effect {
-        Effect::Hold { .. } | Effect::LetGo { .. } | Effect::Avoid { .. } => false,
+        Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) => false,
         Effect::Tell(tale) => tale.kind.is_durable(),
         Effect::See(sighting) => world.is_news(sighting),
         _ => true,
@@ -28,13 +28,17 @@ pub async fn write(db: &mut Conn, effects: &[Effect]) -> Result<Outcome, Error> 
 
 async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error> {
     Ok(match effect {
-        Effect::Bind(lease) => {
-            leases::bind(db, lease).await?;
-            vec![Change::Lease { network: lease.network.clone(), mac: lease.mac }]
+        Effect::Bind { lease, was } => {
+            leases::bind(db, lease, *was).await?;
+            vec![Change::Lease { network: lease.network.clone(), holder: lease.holder.clone() }]
         }
-        Effect::Unbind { network, mac, at } => {
-            leases::unbind(db, network, *mac, *at).await?;
-            vec![Change::Lease { network: network.clone(), mac: *mac }]
+        Effect::Unbind { network, holder, at } => {
+            leases::unbind(db, network, holder, *at).await?;
+            vec![Change::Lease { network: network.clone(), holder: holder.clone() }]
+        }
+        Effect::Avoid(hold) => {
+            holds::put(db, hold).await?;
+            vec![Change::Hold { network: hold.network.clone(), ip: hold.ip }]
         }
         Effect::See(sighting) => {
             sightings::keep(db, sighting).await?;
@@ -61,6 +65,6 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
             machines::set_credential(db, *machine, Some(*credential)).await?;
             vec![Change::Machine(*machine), Change::Keys]
         }
-        Effect::Hold { .. } | Effect::LetGo { .. } | Effect::Avoid { .. } | Effect::Tell(_) => Vec::new(),
+        Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::Tell(_) => Vec::new(),
     })
 }

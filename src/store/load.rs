@@ -1,7 +1,9 @@
 //! Reading the World: all of it as of one moment, or only what another node says has changed.
 
 use super::sql::{Conn, sql};
-use super::{Change, Error, World, distros, keys, leases, machines, networks, profiles, ranges, sightings, tokens};
+use super::{
+    Change, Error, World, distros, holds, keys, leases, machines, networks, profiles, ranges, sightings, tokens,
+};
 use super::{migrations, tombstones};
 use crate::model::*;
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ pub async fn world(db: &mut Conn) -> Result<World, Error> {
     }
     machines::all(db).await?.into_iter().for_each(|machine| world.put_machine(machine));
     leases::all(db).await?.into_iter().for_each(|lease| world.put_lease(lease));
+    holds::all(db).await?.into_iter().for_each(|hold| world.put_hold(hold));
     tombstones::all(db).await?.into_iter().for_each(|tombstone| world.put_tombstone(tombstone));
     sightings::all(db).await?.into_iter().for_each(|sighting| world.put_sighting(sighting));
     db.commit().await?;
@@ -68,11 +71,18 @@ pub async fn read_again(db: &mut Conn, change: &Change) -> Result<Update, Error>
                 None => world.lift_tombstone(mac),
             })
         }
-        Change::Lease { network, mac } => {
-            let lease = leases::one(db, &network, mac).await?;
+        Change::Lease { network, holder } => {
+            let lease = leases::one(db, &network, &holder).await?;
             Box::new(move |world| match lease {
                 Some(lease) => world.put_lease(lease),
-                None => world.drop_lease(&network, mac),
+                None => world.drop_lease(&network, &holder),
+            })
+        }
+        Change::Hold { network, ip } => {
+            let hold = holds::one(db, &network, ip).await?;
+            Box::new(move |world| match hold {
+                Some(hold) => world.put_hold(hold),
+                None => world.lift_hold(ip),
             })
         }
         Change::Everything => {

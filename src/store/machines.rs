@@ -37,6 +37,7 @@ fn machine(row: &Row, interfaces: Vec<Interface>) -> Result<Machine, Error> {
         key: row.get_or_null("activation_key")?,
         arguments: row.text("arguments")?,
         variables: row.json("variables")?,
+        options: row.json("options")?,
         state: row.get("state")?,
         state_at: Time(row.int("state_at")?),
         install: row.json_or_null("install")?,
@@ -78,13 +79,13 @@ pub async fn add(db: &mut Conn, machines: &[Machine]) -> Result<Vec<Mac>, Error>
 
 async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     let insert = "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
-        install, inventory, credential, created_at, revision)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING";
+        install, inventory, credential, created_at, revision, options)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
     let statement = sql(insert).text(machine.id).text(&machine.name).text_or_null(machine.profile.as_ref());
     let statement = statement.text_or_null(machine.key.as_ref()).text(&machine.arguments).json(&machine.variables);
     let statement = statement.text(machine.state).int(machine.state_at.0).json_or_null(machine.install.as_ref());
     let statement = statement.json_or_null(machine.inventory.as_ref()).text_or_null(machine.credential);
-    let rows = statement.int(machine.created_at.0).int(machine.revision).run(db).await?;
+    let rows = statement.int(machine.created_at.0).int(machine.revision).json(&machine.options).run(db).await?;
     touched(rows, || Error::duplicate("name", &machine.name, format!("machine {}", machine.name)))?;
     insert_interfaces(db, machine).await
 }
@@ -142,10 +143,10 @@ pub async fn set(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     check::Around::read(db).await?.check(machine)?;
     check::name_is_free(db, machine).await?;
     let update = "UPDATE machines SET name = $3, profile = $4, activation_key = $5, arguments = $6, variables = $7,
-        revision = revision + 1 WHERE id = $1 AND revision = $2";
+        options = $8, revision = revision + 1 WHERE id = $1 AND revision = $2";
     let statement = sql(update).text(machine.id).int(machine.revision).text(&machine.name);
     let statement = statement.text_or_null(machine.profile.as_ref()).text_or_null(machine.key.as_ref());
-    let rows = statement.text(&machine.arguments).json(&machine.variables).run(db).await?;
+    let rows = statement.text(&machine.arguments).json(&machine.variables).json(&machine.options).run(db).await?;
     if rows == 0 {
         return Err(gone_or_changed(db, machine.id, &machine.name).await?);
     }

@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod file;
 mod hear;
+mod holds;
 mod keys;
 mod leases;
 mod load;
@@ -48,6 +49,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::task::{Context, Poll};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -61,7 +63,8 @@ const QUEUE: usize = 8192;
 const BEHIND: usize = 4096;
 
 /// Every change of the schema, in order; the shipped ones never change.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "nouns", include_str!("migrations/0001_nouns.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "nouns", include_str!("migrations/0001_nouns.sql")), (2, "dhcp", include_str!("migrations/0002_dhcp.sql"))];
 
 fn migrations() -> Migrator {
     let migration = |(version, name, text): &(i64, &'static str, &'static str)| {
@@ -89,6 +92,8 @@ struct Shared {
     repeats: Mutex<repeats::Repeats>,
     changes: broadcast::Sender<Change>,
     feed: broadcast::Sender<Event>,
+    /// Microseconds since 1970; 0 while the database answers.
+    lost_since: AtomicI64,
 }
 
 impl Store {
@@ -104,7 +109,17 @@ impl Store {
         let world = RwLock::new(load::world(&mut db).await?);
         let (changes, feed) = (broadcast::channel(BEHIND).0, broadcast::channel(BEHIND).0);
         let (node, ring, repeats) = (Uuid::now_v7().to_string(), Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { database, node, secret, world, ring, repeats, changes, feed });
+        let shared = Arc::new(Shared {
+            database,
+            node,
+            secret,
+            world,
+            ring,
+            repeats,
+            changes,
+            feed,
+            lost_since: AtomicI64::new(0),
+        });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (to, heard) = mpsc::channel(QUEUE);
         let outage = writer::Outage::default();
@@ -136,6 +151,19 @@ impl Store {
         self.shared.remember(effects);
         let _ = done.send(Ok(()));
         Ticket(Promise::Waiting(ticket))
+    }
+
+    /// Many decisions at once, each all or none by itself; the ticket tells how each ended.
+    pub fn record_all(&self, decisions: Vec<Vec<Effect>>) -> Tickets {
+        Tickets(decisions.into_iter().map(|effects| self.record(effects)).collect())
+    }
+
+    /// Since when the database does not answer; none while it does.
+    pub fn lost_since(&self) -> Option<Time> {
+        match self.shared.lost_since.load(std::sync::atomic::Ordering::Relaxed) {
+            0 => None,
+            micros => Some(Time(micros)),
+        }
     }
 
     /// Makes an operator's change, checked against all other records, and writes who made it.
@@ -267,6 +295,16 @@ impl Shared {
             updates.into_iter().for_each(|update| update(&mut world));
         }
         changes.into_iter().for_each(|change| drop(self.changes.send(change)));
+    }
+}
+
+/// The promises of several decisions.
+pub struct Tickets(Vec<Ticket>);
+
+impl Tickets {
+    /// How each of them ended, in their order.
+    pub async fn settled(self) -> Vec<Result<(), Error>> {
+        futures_util::future::join_all(self.0).await
     }
 }
 

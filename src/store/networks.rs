@@ -20,6 +20,7 @@ fn read(row: &Row) -> Result<Network, Error> {
         lease_secs: row.number("lease_secs")?,
         profile: row.get_or_null("profile")?,
         unknown: row.get("unknown_gets")?,
+        dhcp: row.json("dhcp")?,
     })
 }
 
@@ -34,12 +35,14 @@ fn bind(statement: Statement, network: &Network) -> Statement {
         .int(network.lease_secs)
         .text_or_null(network.profile.as_ref())
         .text(network.unknown)
+        .json(&network.dhcp)
 }
 
 pub async fn add(db: &mut Conn, network: &Network) -> Result<(), Error> {
     check::network(db, network).await?;
-    let insert = "INSERT INTO networks (name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown_gets)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+    let insert =
+        "INSERT INTO networks (name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown_gets, dhcp)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
     let name = &network.name;
     let taken = || Error::duplicate("name", name, format!("network {name}"));
     touched(bind(sql(insert), network).run(db).await?, taken)
@@ -48,7 +51,7 @@ pub async fn add(db: &mut Conn, network: &Network) -> Result<(), Error> {
 pub async fn set(db: &mut Conn, network: &Network) -> Result<(), Error> {
     check::network(db, network).await?;
     let update = "UPDATE networks SET cidr = $2, gateway = $3, dns = $4, domain = $5, pools = $6, lease_secs = $7,
-        profile = $8, unknown_gets = $9 WHERE name = $1";
+        profile = $8, unknown_gets = $9, dhcp = $10 WHERE name = $1";
     touched(bind(sql(update), network).run(db).await?, || Error::missing("network", &network.name))?;
     check::residents(db, network).await
 }

@@ -18,6 +18,7 @@ fn read(row: &Row) -> Result<Profile, Error> {
         arguments: row.text("arguments")?,
         key: row.get_or_null("activation_key")?,
         variables: row.json("variables")?,
+        options: row.json("options")?,
     })
 }
 
@@ -30,12 +31,13 @@ fn bind(statement: Statement, profile: &Profile) -> Statement {
         .text(&profile.arguments)
         .text_or_null(profile.key.as_ref())
         .json(&profile.variables)
+        .json(&profile.options)
 }
 
 pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
     check::profile(db, profile).await?;
-    let insert = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_key, variables)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+    let insert = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_key, variables, options)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &profile.name, format!("profile {}", profile.name));
     touched(bind(sql(insert), profile).run(db).await?, taken)
 }
@@ -43,7 +45,7 @@ pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
 pub async fn set(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
     check::profile(db, profile).await?;
     let update = "UPDATE profiles SET parent = $2, distro = $3, template = $4, arguments = $5, activation_key = $6,
-        variables = $7 WHERE name = $1";
+        variables = $7, options = $8 WHERE name = $1";
     touched(bind(sql(update), profile).run(db).await?, || Error::missing("profile", &profile.name))
 }
 

@@ -11,23 +11,24 @@ pub async fn all(db: &mut Conn) -> Result<Vec<Range>, Error> {
 
 fn read(row: &Row) -> Result<Range, Error> {
     let (name, network) = (row.get("name")?, row.get("network")?);
-    Ok(Range { name, network, span: row.get("span")?, profile: row.get("profile")? })
+    Ok(Range { name, network, span: row.get("span")?, profile: row.get("profile")?, options: row.json("options")? })
 }
 
 fn bind(statement: Statement, range: &Range) -> Statement {
-    statement.text(&range.name).text(&range.network).text(range.span).text(&range.profile)
+    statement.text(&range.name).text(&range.network).text(range.span).text(&range.profile).json(&range.options)
 }
 
 pub async fn add(db: &mut Conn, range: &Range) -> Result<(), Error> {
     check::range(db, range).await?;
-    let insert = "INSERT INTO ranges (name, network, span, profile) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    let insert =
+        "INSERT INTO ranges (name, network, span, profile, options) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &range.name, format!("range {}", range.name));
     touched(bind(sql(insert), range).run(db).await?, taken)
 }
 
 pub async fn set(db: &mut Conn, range: &Range) -> Result<(), Error> {
     check::range(db, range).await?;
-    let update = "UPDATE ranges SET network = $2, span = $3, profile = $4 WHERE name = $1";
+    let update = "UPDATE ranges SET network = $2, span = $3, profile = $4, options = $5 WHERE name = $1";
     touched(bind(sql(update), range).run(db).await?, || Error::missing("range", &range.name))
 }
 

@@ -1,7 +1,7 @@
 //! The World: what packets need to know, in memory, as of the last commit. Pure: no database, no clock.
 
 use super::sightings;
-use crate::boot::Standing;
+use crate::boot::{Records, Standing};
 use crate::model::*;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -14,6 +14,11 @@ pub struct World {
     pub profiles: BTreeMap<Name, Profile>,
     pub keys: BTreeMap<Name, ActivationKey>,
     pub tokens: HashMap<Hash, (Name, Time)>,
+    pub classes: BTreeMap<Name, Class>,
+    /// Options for everybody that nothing closer says otherwise.
+    pub options: OptionSet,
+    reservations: BTreeMap<Ipv4Addr, Reservation>,
+    marks: HashMap<Mark, Vec<Ipv4Addr>>,
     machines: HashMap<MachineId, Machine>,
     names: BTreeMap<Name, MachineId>,
     macs: HashMap<Mac, MachineId>,
@@ -22,14 +27,17 @@ pub struct World {
     reports: HashMap<Hash, MachineId>,
     credentials: HashMap<Hash, MachineId>,
     leases: HashMap<Name, Leases>,
+    holds: HashMap<Ipv4Addr, Hold>,
     tombstones: HashMap<Mac, Tombstone>,
     sightings: HashMap<Mac, Seen>,
+    /// How many machines are as a packet has made them.
+    newcomers: u64,
 }
 
 #[derive(Debug, Default)]
 struct Leases {
-    by_mac: HashMap<Mac, Lease>,
-    by_ip: HashMap<Ipv4Addr, Mac>,
+    by_holder: HashMap<Holder, Lease>,
+    by_ip: HashMap<Ipv4Addr, Holder>,
 }
 
 #[derive(Debug)]
@@ -41,6 +49,52 @@ struct Seen {
 
 /// How old a sighting's row may be.
 const SIGHTING_SECS: u32 = 60;
+
+impl Records for World {
+    fn reserved(&self, ip: Ipv4Addr) -> Option<Mac> {
+        World::reserved(self, ip)
+    }
+
+    fn reservation(&self, network: &Name, mark: &Mark) -> Option<&Reservation> {
+        World::reservation(self, network, mark)
+    }
+
+    fn reservation_at(&self, ip: Ipv4Addr) -> Option<&Reservation> {
+        World::reservation_at(self, ip)
+    }
+
+    fn hold(&self, ip: Ipv4Addr) -> Option<&Hold> {
+        World::hold(self, ip)
+    }
+
+    fn lease(&self, network: &Name, holder: &Holder) -> Option<&Lease> {
+        World::lease(self, network, holder)
+    }
+
+    fn newcomers(&self) -> u64 {
+        self.newcomers
+    }
+
+    fn standing(&self, mac: Mac) -> Standing<'_> {
+        World::standing(self, mac)
+    }
+
+    fn ranges(&self) -> &[Range] {
+        &self.ranges
+    }
+
+    fn profiles(&self) -> &BTreeMap<Name, Profile> {
+        &self.profiles
+    }
+
+    fn classes(&self) -> &BTreeMap<Name, Class> {
+        &self.classes
+    }
+
+    fn options(&self) -> &OptionSet {
+        &self.options
+    }
+}
 
 impl World {
     pub fn machine(&self, id: MachineId) -> Option<&Machine> {
@@ -79,6 +133,21 @@ impl World {
         machine.or_else(|| self.tombstone(mac).map(Standing::Retired)).unwrap_or(Standing::Unknown)
     }
 
+    /// The address that is kept for such clients on a network.
+    pub fn reservation(&self, network: &Name, mark: &Mark) -> Option<&Reservation> {
+        let ips = self.marks.get(mark)?.iter();
+        ips.filter_map(|ip| self.reservations.get(ip)).find(|kept| kept.network == *network)
+    }
+
+    pub fn reservation_at(&self, ip: Ipv4Addr) -> Option<&Reservation> {
+        self.reservations.get(&ip)
+    }
+
+    /// In the order of their addresses.
+    pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.values()
+    }
+
     /// Whose card a record gives this address to.
     pub fn reserved(&self, ip: Ipv4Addr) -> Option<Mac> {
         self.ips.get(&ip).copied()
@@ -89,18 +158,59 @@ impl World {
         self.networks.values().filter(|network| network.cidr.contains(ip)).max_by_key(|network| network.cidr.prefix())
     }
 
-    pub fn lease(&self, network: &Name, mac: Mac) -> Option<&Lease> {
-        self.leases.get(network)?.by_mac.get(&mac)
+    pub fn lease(&self, network: &Name, holder: &Holder) -> Option<&Lease> {
+        self.leases.get(network)?.by_holder.get(holder)
     }
 
     pub fn lease_at(&self, network: &Name, ip: Ipv4Addr) -> Option<&Lease> {
         let leases = self.leases.get(network)?;
-        leases.by_mac.get(leases.by_ip.get(&ip)?)
+        leases.by_holder.get(leases.by_ip.get(&ip)?)
+    }
+
+    /// Over ones too: how often in a row is remembered.
+    pub fn hold(&self, ip: Ipv4Addr) -> Option<&Hold> {
+        self.holds.get(&ip)
+    }
+
+    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
+        self.holds.values()
+    }
+
+    /// The networks on the wire of this one, which comes first.
+    pub fn wire<'a>(&'a self, network: &'a Network) -> Vec<&'a Network> {
+        let others = self.networks.values().filter(|n| n.link() == network.link() && n.name != network.name);
+        std::iter::once(network).chain(others).collect()
+    }
+
+    pub fn leases_on(&self, network: &Name) -> impl Iterator<Item = &Lease> {
+        self.leases.get(network).into_iter().flat_map(|leases| leases.by_holder.values())
+    }
+
+    /// What is known of a client on a wire: by its card, or by a reservation.
+    pub fn standing_of(
+        &self,
+        wire: &[&Network],
+        holder: &Holder,
+        id: Option<&[u8]>,
+        circuit: Option<&[u8]>,
+    ) -> Standing<'_> {
+        match holder.mac().map(|mac| self.standing(mac)) {
+            None | Some(Standing::Unknown) if !self.reservations.is_empty() => {
+                let marks = [
+                    holder.mac().map(Mark::Mac),
+                    id.map(|id| Mark::Id(id.into())),
+                    circuit.map(|c| Mark::Circuit(c.into())),
+                ];
+                let kept = |mark: Mark| wire.iter().find_map(|network| self.reservation(&network.name, &mark));
+                marks.into_iter().flatten().find_map(kept).map_or(Standing::Unknown, Standing::Reserved)
+            }
+            standing => standing.unwrap_or(Standing::Unknown),
+        }
     }
 
     /// Ended ones too: a client that comes back gets its address again.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
-        self.leases.values().flat_map(|leases| leases.by_mac.values())
+        self.leases.values().flat_map(|leases| leases.by_holder.values())
     }
 
     pub fn tombstone(&self, mac: Mac) -> Option<&Tombstone> {
@@ -132,11 +242,13 @@ impl World {
             self.reports.insert(boot.report, id);
         }
         self.credentials.extend(machine.credential.map(|hash| (hash, id)));
+        self.newcomers += u64::from(machine.is_newcomer());
         self.machines.insert(id, machine);
     }
 
     pub(super) fn drop_machine(&mut self, id: MachineId) -> Option<Machine> {
         let machine = self.machines.remove(&id)?;
+        self.newcomers -= u64::from(machine.is_newcomer());
         self.names.unlink(&machine.name, &id);
         for interface in &machine.interfaces {
             self.macs.unlink(&interface.mac, &id);
@@ -163,23 +275,23 @@ impl World {
     }
 
     pub(super) fn put_lease(&mut self, lease: Lease) {
-        self.drop_lease(&lease.network, lease.mac);
+        self.drop_lease(&lease.network, &lease.holder);
         let leases = self.leases.entry(lease.network.clone()).or_default();
-        if let Some(previous) = leases.by_ip.insert(lease.ip, lease.mac) {
-            leases.by_mac.remove(&previous);
+        if let Some(previous) = leases.by_ip.insert(lease.ip, lease.holder.clone()) {
+            leases.by_holder.remove(&previous);
         }
-        leases.by_mac.insert(lease.mac, lease);
+        leases.by_holder.insert(lease.holder.clone(), lease);
     }
 
-    pub(super) fn drop_lease(&mut self, network: &Name, mac: Mac) {
+    pub(super) fn drop_lease(&mut self, network: &Name, holder: &Holder) {
         let Some(leases) = self.leases.get_mut(network) else { return };
-        if let Some(old) = leases.by_mac.remove(&mac) {
-            leases.by_ip.unlink(&old.ip, &mac);
+        if let Some(old) = leases.by_holder.remove(holder) {
+            leases.by_ip.unlink(&old.ip, holder);
         }
     }
 
-    pub(super) fn end_lease(&mut self, network: &Name, mac: Mac, at: Time) {
-        let lease = self.leases.get_mut(network).and_then(|leases| leases.by_mac.get_mut(&mac));
+    pub(super) fn end_lease(&mut self, network: &Name, holder: &Holder, at: Time) {
+        let lease = self.leases.get_mut(network).and_then(|leases| leases.by_holder.get_mut(holder));
         if let Some(lease) = lease {
             lease.ends_at = lease.ends_at.min(at);
         }
@@ -187,13 +299,30 @@ impl World {
 
     pub(super) fn forget_card(&mut self, mac: Mac) {
         let networks: Vec<Name> = self.leases.keys().cloned().collect();
-        networks.iter().for_each(|network| self.drop_lease(network, mac));
+        networks.iter().for_each(|network| self.drop_lease(network, &mac.into()));
         self.sightings.remove(&mac);
+    }
+
+    pub(super) fn put_reservations(&mut self, reservations: impl IntoIterator<Item = Reservation>) {
+        self.reservations = reservations.into_iter().map(|kept| (kept.ip, kept)).collect();
+        self.marks.clear();
+        for kept in self.reservations.values() {
+            self.marks.entry(kept.by.clone()).or_default().push(kept.ip);
+        }
+    }
+
+    pub(super) fn put_hold(&mut self, hold: Hold) {
+        self.holds.insert(hold.ip, hold);
+    }
+
+    pub(super) fn lift_hold(&mut self, ip: Ipv4Addr) {
+        self.holds.remove(&ip);
     }
 
     pub(super) fn put_networks(&mut self, networks: impl IntoIterator<Item = Network>) {
         self.networks = networks.into_iter().map(|network| (network.name.clone(), network)).collect();
         self.leases.retain(|name, _| self.networks.contains_key(name));
+        self.holds.retain(|_, hold| self.networks.contains_key(&hold.network));
     }
 
     pub(super) fn put_tombstone(&mut self, tombstone: Tombstone) {

@@ -1,7 +1,7 @@
 //! Leases, what DHCP clients were told: `/api/v1/leases`.
 
 use crate::engine::Engine;
-use crate::model::{Lease, Mac, Name, Time};
+use crate::model::{Holder, Lease, Mac, Name, Time};
 use crate::store::World;
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,10 @@ use std::sync::Arc;
 pub struct LeaseView {
     pub network: Name,
     pub ip: Ipv4Addr,
-    pub mac: Mac,
+    /// None for a client that is known by its identifier only.
+    pub mac: Option<Mac>,
+    /// Its MAC, or `id:` and its client identifier in hex.
+    pub holder: Holder,
     pub machine: Option<Name>,
     pub hostname: Option<String>,
     pub starts_at: Time,
@@ -30,7 +33,8 @@ pub async fn list(State(engine): State<Arc<Engine>>) -> Json<Vec<LeaseView>> {
 }
 
 fn view(lease: &Lease, world: &World, now: Time) -> LeaseView {
-    let Lease { network, mac, ip, starts_at, ends_at, hostname } = lease.clone();
-    let machine = world.machine_with_mac(mac).map(|machine| machine.name.clone());
-    LeaseView { network, ip, mac, machine, hostname, starts_at, ends_at, active: ends_at > now }
+    let Lease { network, holder, ip, starts_at, ends_at, hostname } = lease.clone();
+    let mac = holder.mac();
+    let machine = mac.and_then(|mac| world.machine_with_mac(mac)).map(|machine| machine.name.clone());
+    LeaseView { network, ip, mac, holder, machine, hostname, starts_at, ends_at, active: ends_at > now }
 }

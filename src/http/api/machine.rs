@@ -193,7 +193,7 @@ impl InterfaceDraft {
 }
 
 fn card_view(card: &Interface, world: &World) -> InterfaceView {
-    let leased = world.networks.keys().find_map(|network| world.lease(network, card.mac)).map(|lease| lease.ip);
+    let leased = world.networks.keys().find_map(|network| world.lease(network, &card.mac.into())).map(|lease| lease.ip);
     InterfaceView { mac: card.mac, ip: card.ip, leased }
 }
 

@@ -4,7 +4,7 @@ use super::body::{address, given, put};
 use super::noun::Noun;
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Name, Network, Span, Time, Unknown};
+use crate::model::{Dhcp, Name, Network, Pooled, Time, Unknown};
 use crate::store::{Edit, World};
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
@@ -22,10 +22,12 @@ pub struct NetworkDraft {
     pub dns: Vec<Ipv4Addr>,
     pub domain: Option<Name>,
     #[serde(default)]
-    pub pools: Vec<Span>,
+    pub pools: Vec<Pooled>,
     pub lease_secs: Option<u32>,
     pub profile: Option<Name>,
     pub unknown: Option<Unknown>,
+    #[serde(default)]
+    pub dhcp: Dhcp,
 }
 
 /// What is to change of one.
@@ -41,7 +43,7 @@ pub struct NetworkPatch {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub domain: Option<Option<Name>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pools: Option<Vec<Span>>,
+    pub pools: Option<Vec<Pooled>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_secs: Option<u32>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -58,10 +60,11 @@ pub struct NetworkView {
     pub gateway: Option<Ipv4Addr>,
     pub dns: Vec<Ipv4Addr>,
     pub domain: Option<Name>,
-    pub pools: Vec<Span>,
+    pub pools: Vec<Pooled>,
     pub lease_secs: u32,
     pub profile: Option<Name>,
     pub unknown: Unknown,
+    pub dhcp: Dhcp,
 }
 
 impl Noun for Network {
@@ -71,10 +74,10 @@ impl Noun for Network {
     type View = NetworkView;
 
     fn draft(draft: NetworkDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = draft;
+        let NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = draft;
         let lease_secs = lease_secs.unwrap_or(Network::LEASE_SECS);
         let unknown = unknown.unwrap_or(Unknown::Ignore);
-        Ok(Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown })
+        Ok(Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp })
     }
 
     fn patch(&mut self, patch: NetworkPatch) {
@@ -90,8 +93,8 @@ impl Noun for Network {
     }
 
     fn view(&self, _: &World) -> NetworkView {
-        let Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = self.clone();
-        NetworkView { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown }
+        let Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = self.clone();
+        NetworkView { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp }
     }
 
     fn name(&self) -> &Name {

@@ -4,7 +4,7 @@ use super::body::{given, put};
 use super::noun::Noun;
 use super::variables::merge;
 use crate::http::problem::Problem;
-use crate::model::{Name, Profile, Time, Variables};
+use crate::model::{Name, OptionSet, Profile, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct ProfileDraft {
     pub key: Option<Name>,
     #[serde(default)]
     pub variables: Variables,
+    #[serde(default)]
+    pub options: OptionSet,
 }
 
 /// What is to change of one; in `variables`, null removes one.
@@ -51,6 +53,7 @@ pub struct ProfileView {
     pub arguments: String,
     pub key: Option<Name>,
     pub variables: Variables,
+    pub options: OptionSet,
 }
 
 impl Noun for Profile {
@@ -60,8 +63,8 @@ impl Noun for Profile {
     type View = ProfileView;
 
     fn draft(draft: ProfileDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let ProfileDraft { name, parent, distro, template, arguments, key, variables } = draft;
-        Ok(Profile { name, parent, distro, template, arguments, key, variables })
+        let ProfileDraft { name, parent, distro, template, arguments, key, variables, options } = draft;
+        Ok(Profile { name, parent, distro, template, arguments, key, variables, options })
     }
 
     fn patch(&mut self, patch: ProfilePatch) {
@@ -75,8 +78,8 @@ impl Noun for Profile {
     }
 
     fn view(&self, _: &World) -> ProfileView {
-        let Profile { name, parent, distro, template, arguments, key, variables } = self.clone();
-        ProfileView { name, parent, distro, template, arguments, key, variables }
+        let Profile { name, parent, distro, template, arguments, key, variables, options } = self.clone();
+        ProfileView { name, parent, distro, template, arguments, key, variables, options }
     }
 
     fn name(&self) -> &Name {

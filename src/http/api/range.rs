@@ -3,7 +3,7 @@
 use super::body::put;
 use super::noun::Noun;
 use crate::http::problem::Problem;
-use crate::model::{Name, Range, Span, Time};
+use crate::model::{Name, OptionSet, Range, Span, Time};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub struct RangeDraft {
     pub network: Option<Name>,
     pub span: Span,
     pub profile: Name,
+    #[serde(default)]
+    pub options: OptionSet,
 }
 
 /// What is to change of one.
@@ -36,6 +38,7 @@ pub struct RangeView {
     pub network: Name,
     pub span: Span,
     pub profile: Name,
+    pub options: OptionSet,
 }
 
 impl Noun for Range {
@@ -45,9 +48,9 @@ impl Noun for Range {
     type View = RangeView;
 
     fn draft(draft: RangeDraft, _: Time, world: &World) -> Result<Self, Problem> {
-        let RangeDraft { name, network, span, profile } = draft;
+        let RangeDraft { name, network, span, profile, options } = draft;
         let network = network.map_or_else(|| network_of(span, world), Ok)?;
-        Ok(Range { name, network, span, profile })
+        Ok(Range { name, network, span, profile, options })
     }
 
     fn patch(&mut self, patch: RangePatch) {
@@ -57,8 +60,8 @@ impl Noun for Range {
     }
 
     fn view(&self, _: &World) -> RangeView {
-        let Range { name, network, span, profile } = self.clone();
-        RangeView { name, network, span, profile }
+        let Range { name, network, span, profile, options } = self.clone();
+        RangeView { name, network, span, profile, options }
     }
 
     fn name(&self) -> &Name {

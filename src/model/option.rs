@@ -1,4 +1,5 @@
-//! The OPTIONS table: the name, code and type of every DHCP option that operators set or firmware sends.
+//! The OPTIONS table: the name, code and type of every DHCP option that operators set or firmware sends, and
+//! sets of options as records carry them.
 
 #![cfg_attr(
     not(test),
@@ -11,9 +12,11 @@
     )
 )]
 
-use crate::model::Name;
+use super::{Malformed, Name};
 use ipnetwork::Ipv4Network;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::{fmt, str::FromStr};
 
 /// A row: a new option is one more of these.
 pub struct Row {
@@ -175,6 +178,182 @@ fn routes(mut bytes: &[u8]) -> Option<Vec<(Ipv4Network, Ipv4Addr)>> {
         bytes = rest;
     }
     (!all.is_empty()).then_some(all)
+}
+
+impl Kind {
+    /// How an operator writes it.
+    fn wanted(self) -> &'static str {
+        match self {
+            Kind::Flag => "true or false",
+            Kind::U8 => "a number from 0 to 255",
+            Kind::U16 => "a number from 0 to 65535",
+            Kind::U16s => "numbers from 0 to 65535, with commas between them",
+            Kind::U32 => "a number from 0 to 4294967295",
+            Kind::I32 => "a number from -2147483648 to 2147483647",
+            Kind::Ip => "an IPv4 address",
+            Kind::Ips => "IPv4 addresses, with commas between them",
+            Kind::IpPairs => "pairs of IPv4 addresses (write them like 10.0.0.0 10.0.0.1, 10.0.1.0 10.0.0.1)",
+            Kind::Text => "text of at least one character",
+            Kind::Names => "domain names, with commas between them",
+            Kind::Routes => "routes (write them like 10.1.0.0/16 10.0.0.1, 0.0.0.0/0 10.0.0.1)",
+            Kind::Bytes => "bytes in hex, such as 0x01ff, or text in double quotes",
+        }
+    }
+
+    /// Reads what an operator wrote.
+    pub fn parse(self, text: &str) -> Result<Value, Malformed> {
+        let text = text.trim();
+        self.parse_as(text).ok_or_else(|| Malformed::new(text, self.wanted()))
+    }
+
+    fn parse_as(self, text: &str) -> Option<Value> {
+        Some(match self {
+            Kind::Flag => Value::Flag(text.parse().ok()?),
+            Kind::U8 => Value::U8(text.parse().ok()?),
+            Kind::U16 => Value::U16(text.parse().ok()?),
+            Kind::U16s => Value::U16s(list(text)?),
+            Kind::U32 => Value::U32(text.parse().ok()?),
+            Kind::I32 => Value::I32(text.parse().ok()?),
+            Kind::Ip => Value::Ip(text.parse().ok()?),
+            Kind::Ips => Value::Ips(list(text)?),
+            Kind::IpPairs => Value::IpPairs(pairs(text)?),
+            Kind::Text => Some(Value::Text(text.to_owned())).filter(|_| !text.is_empty())?,
+            Kind::Names => Value::Names(list(text)?),
+            Kind::Routes => Value::Routes(pairs(text)?),
+            Kind::Bytes => Value::Bytes(bytes(text)?),
+        })
+    }
+}
+
+fn list<T: FromStr>(text: &str) -> Option<Vec<T>> {
+    text.split(',').map(|one| one.trim().parse().ok()).collect()
+}
+
+fn pairs<A: FromStr, B: FromStr>(text: &str) -> Option<Vec<(A, B)>> {
+    let pair = |one: &str| {
+        let (a, b) = one.trim().split_once(' ')?;
+        Some((a.parse().ok()?, b.trim().parse().ok()?))
+    };
+    text.split(',').map(pair).collect()
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(text) => Some(text.as_bytes().to_vec()),
+        None => hex::decode(text.strip_prefix("0x").unwrap_or(text)).ok(),
+    }
+}
+
+/// As an operator writes it.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Flag(flag) => write!(f, "{flag}"),
+            Value::U8(n) => write!(f, "{n}"),
+            Value::U16(n) => write!(f, "{n}"),
+            Value::U32(n) => write!(f, "{n}"),
+            Value::I32(n) => write!(f, "{n}"),
+            Value::Ip(ip) => write!(f, "{ip}"),
+            Value::Text(text) => f.write_str(text),
+            Value::U16s(all) => commas(f, all.iter()),
+            Value::Ips(all) => commas(f, all.iter()),
+            Value::Names(all) => commas(f, all.iter()),
+            Value::IpPairs(all) => commas(f, all.iter().map(|(a, b)| format!("{a} {b}"))),
+            Value::Routes(all) => commas(f, all.iter().map(|(a, b)| format!("{a} {b}"))),
+            Value::Bytes(bytes) => write!(f, "0x{}", hex::encode(bytes)),
+        }
+    }
+}
+
+fn commas(f: &mut fmt::Formatter<'_>, all: impl Iterator<Item = impl fmt::Display>) -> fmt::Result {
+    for (index, one) in all.enumerate() {
+        write!(f, "{}{one}", if index == 0 { "" } else { ", " })?;
+    }
+    Ok(())
+}
+
+/// Options that a record gives to clients, as bytes of the wire by their code.
+///
+/// In JSON, in the database and on the command line: `{"ntp-servers": "10.0.0.1, 10.0.0.2", "224": "0x0102"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OptionSet(BTreeMap<u8, Vec<u8>>);
+
+impl OptionSet {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn get(&self, code: u8) -> Option<&[u8]> {
+        self.0.get(&code).map(Vec::as_slice)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.0.iter().map(|(code, bytes)| (*code, bytes.as_slice()))
+    }
+
+    /// Takes over all that a more specific set says.
+    pub fn overlay(&mut self, specific: &OptionSet) {
+        self.0.extend(specific.0.iter().map(|(code, bytes)| (*code, bytes.clone())));
+    }
+
+    /// Reads one option, by its name or its number, and puts it in.
+    pub fn put(&mut self, option: &str, value: &str) -> Result<(), Malformed> {
+        let code = code(option)?;
+        let kind = named(code).map_or(Kind::Bytes, |row| row.kind);
+        self.0.insert(code, kind.parse(value)?.into());
+        Ok(())
+    }
+
+    /// Takes one out; tells whether it was there.
+    pub fn remove(&mut self, option: &str) -> Result<bool, Malformed> {
+        Ok(self.0.remove(&code(option)?).is_some())
+    }
+
+    /// Each as an operator writes it.
+    pub fn written(&self) -> BTreeMap<String, String> {
+        self.iter().map(|(code, bytes)| (option_name(code), option_text(code, bytes))).collect()
+    }
+}
+
+/// The name of an option, or its number where it has none.
+pub fn option_name(code: u8) -> String {
+    named(code).map_or_else(|| code.to_string(), |row| row.name.to_owned())
+}
+
+/// The value of an option as an operator writes it; bytes that are not of its kind as hex.
+pub fn option_text(code: u8, bytes: &[u8]) -> String {
+    let value = named(code).and_then(|row| row.kind.read(bytes));
+    value.unwrap_or_else(|| Value::Bytes(bytes.to_vec())).to_string()
+}
+
+/// What this server says by itself, and never an operator: padding, the lease and the dialogue.
+const OURS: &[u8] = &[0, 50, 51, 52, 53, 54, 55, 56, 57, 61, 77, 80, 81, 82, 90, 91, 93, 94, 97, 118, 255];
+
+fn code(option: &str) -> Result<u8, Malformed> {
+    const WANTED: &str = "the name or number of an option that can be set (`kickstand option list` names them)";
+    let row = OPTIONS.iter().find(|row| row.name == option).map(|row| row.code);
+    let code = row.or_else(|| option.parse().ok()).ok_or_else(|| Malformed::new(option, WANTED))?;
+    if OURS.contains(&code) {
+        return Err(Malformed::new(option, WANTED));
+    }
+    Ok(code)
+}
+
+impl serde::Serialize for OptionSet {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        self.written().serialize(s)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for OptionSet {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let mut set = OptionSet::default();
+        for (option, value) in BTreeMap::<String, String>::deserialize(d)? {
+            let put = set.put(&option, &value);
+            put.map_err(|error| serde::de::Error::custom(format!("option {option}: {error}")))?;
+        }
+        Ok(set)
+    }
 }
 
 /// RFC 2132 and what came after it, under the names that Kea's manual uses for them.

@@ -1,0 +1,70 @@
+//! With which options a client is told its address: of all that operators set, the most specific wins.
+
+use super::offer::Case;
+use super::recipe;
+use crate::model::*;
+use std::fmt;
+use std::net::Ipv4Addr;
+
+/// Where an option was set.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Level<'a> {
+    Everybody,
+    Network(&'a Name),
+    Range(&'a Name),
+    Class(&'a Name),
+    Profile(&'a Name),
+    Machine(&'a Name),
+}
+
+impl fmt::Display for Level<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Level::Everybody => f.write_str("everybody"),
+            Level::Network(name) => write!(f, "network {name}"),
+            Level::Range(name) => write!(f, "range {name}"),
+            Level::Class(name) => write!(f, "class {name}"),
+            Level::Profile(name) => write!(f, "profile {name}"),
+            Level::Machine(name) => write!(f, "machine {name}"),
+        }
+    }
+}
+
+/// Everybody < network < range, the widest first < class < profile, parents first < machine.
+pub(super) fn options(case: &Case<'_>, network: &Network, ip: Ipv4Addr) -> OptionSet {
+    let mut all = OptionSet::default();
+    levels(case, network, ip).into_iter().for_each(|(_, set)| all.overlay(set));
+    all
+}
+
+/// Each level that says something, the most general first.
+pub(super) fn levels<'a>(case: &'a Case<'_>, network: &'a Network, ip: Ipv4Addr) -> Vec<(Level<'a>, &'a OptionSet)> {
+    let records = case.facts.records;
+    let mut all = vec![(Level::Everybody, records.options()), (Level::Network(&network.name), &network.dhcp.options)];
+    let inside = records.ranges().iter().filter(|r| r.network == network.name && r.span.contains(ip));
+    let mut ranges: Vec<_> = inside.filter(|range| !range.options.is_empty()).collect();
+    ranges.sort_by_key(|range| std::cmp::Reverse(range.span.size()));
+    all.extend(ranges.into_iter().map(|range| (Level::Range(&range.name), &range.options)));
+    all.extend(classes(case, network).map(|class| (Level::Class(&class.name), &class.options)));
+    if let Some(profile) = case.profile(ip)
+        && let Ok(chain) = recipe::chain(profile, records.profiles())
+    {
+        all.extend(chain.into_iter().rev().map(|profile| (Level::Profile(&profile.name), &profile.options)));
+    }
+    all.extend(case.machine().map(|machine| (Level::Machine(&machine.name), &machine.options)));
+    all.retain(|(_, set)| !set.is_empty());
+    all
+}
+
+/// In the order of their names: where two say the same option, the later name wins.
+fn classes<'a>(case: &'a Case<'_>, network: &'a Network) -> impl Iterator<Item = &'a Class> {
+    let traits = Traits {
+        client: case.ask.client,
+        vendor: &case.ask.vendor,
+        user_classes: &case.ask.user_classes,
+        mac: case.ask.holder.mac(),
+        circuit: case.ask.circuit.as_deref(),
+    };
+    let here = |class: &&Class| class.network.as_ref().is_none_or(|name| *name == network.name);
+    case.facts.records.classes().values().filter(here).filter(move |class| class.matches.fits(&traits))
+}
