@@ -90,6 +90,7 @@ impl Life {
             lease_secs: 600,
             profile: None,
             unknown: Unknown::Ignore,
+            dhcp: Dhcp::default(),
         };
         let (tokens, keys, boots) = (vec![0], vec![], vec![]);
         Life {
@@ -173,7 +174,7 @@ impl Life {
         let mac = self.machine.interfaces[0].mac;
         let lease = Lease {
             network: self.network.name.clone(),
-            mac,
+            holder: mac.into(),
             ip: OWN,
             starts_at: self.now,
             ends_at: self.now.plus_secs(600),
@@ -184,6 +185,7 @@ impl Life {
             network: &self.network,
             lease: Some(&lease),
             ranges: &[],
+            lost: false,
             ticket: Ticket { token: Hash([token; 32]), report: Hash([token ^ 0x80; 32]), ip: from },
         };
         let (before, decision) = (self.machine.state, ScriptAsk { mac, from }.decide(facts, self.now));

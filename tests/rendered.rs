@@ -77,13 +77,13 @@ impl House {
         let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
         let lease = Lease {
             network: name("lab"),
-            mac,
+            holder: mac.into(),
             ip,
             starts_at: engine.now(),
             ends_at: engine.now().plus_secs(600),
             hostname: None,
         };
-        engine.store.record(vec![kickstand::boot::Effect::Bind(lease)]).await.unwrap();
+        engine.store.record(vec![kickstand::boot::Effect::Bind { lease, was: None }]).await.unwrap();
         let script = engine.script(mac, ip).await.unwrap().expect("an armed machine gets a script");
         let token = script.split("/answer/").nth(1).unwrap().split_whitespace().next().unwrap();
         let answer = engine.answer(token, ip).await.unwrap().expect("its token opens the answer file");
@@ -127,6 +127,7 @@ fn network() -> Network {
         lease_secs: 600,
         profile: None,
         unknown: Unknown::Show,
+        dhcp: Dhcp::default(),
     }
 }
 
@@ -166,6 +167,7 @@ fn profile(family: Family) -> Profile {
             "root_password_hash": "$6$salt$hash",
             "ssh_authorized_keys": ["ssh-ed25519 AAAA it's me"],
         })),
+        options: OptionSet::default(),
     }
 }
 
@@ -196,10 +198,11 @@ async fn a_machine_that_is_not_armed_and_one_that_nobody_knows_render_too() {
     let known = machine(Family::Image).interfaces[0].mac;
     let script = house.engine.script(known, Ipv4Addr::new(10, 0, 0, 10)).await.unwrap();
     insta::assert_snapshot!("disk-script", script.unwrap());
-    let (mac, ip) = ("52:54:00:00:00:99".parse().unwrap(), Ipv4Addr::new(10, 0, 0, 99));
+    let (mac, ip): (Mac, _) = ("52:54:00:00:00:99".parse().unwrap(), Ipv4Addr::new(10, 0, 0, 99));
     let ends_at = house.engine.now().plus_secs(600);
-    let lease = Lease { network: name("lab"), mac, ip, starts_at: house.engine.now(), ends_at, hostname: None };
-    house.engine.store.record(vec![kickstand::boot::Effect::Bind(lease)]).await.unwrap();
+    let lease =
+        Lease { network: name("lab"), holder: mac.into(), ip, starts_at: house.engine.now(), ends_at, hostname: None };
+    house.engine.store.record(vec![kickstand::boot::Effect::Bind { lease, was: None }]).await.unwrap();
     let stranger =
         house.engine.script("52:54:00:00:00:99".parse().unwrap(), Ipv4Addr::new(10, 0, 0, 99)).await.unwrap();
     insta::assert_snapshot!("show-script", stranger.unwrap());
@@ -227,8 +230,9 @@ async fn a_template_that_breaks_after_arming_burns_nothing() {
     let machine = engine.named(&name("debian-1")).unwrap();
     let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
     let ends_at = engine.now().plus_secs(600);
-    let lease = Lease { network: name("lab"), mac, ip, starts_at: engine.now(), ends_at, hostname: None };
-    engine.store.record(vec![kickstand::boot::Effect::Bind(lease)]).await.unwrap();
+    let lease =
+        Lease { network: name("lab"), holder: mac.into(), ip, starts_at: engine.now(), ends_at, hostname: None };
+    engine.store.record(vec![kickstand::boot::Effect::Bind { lease, was: None }]).await.unwrap();
     let script = engine.script(mac, ip).await.unwrap().unwrap();
     assert!(script.contains("boots its own disk"), "{script}");
     let after = engine.named(&name("debian-1")).unwrap();

@@ -1,6 +1,5 @@
 //! What DHCP's questions ask the records: looked up when a rule needs it, never all of it.
 
-use super::Standing;
 use crate::model::*;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -19,7 +18,6 @@ pub trait Records {
     fn lease(&self, network: &Name, holder: &Holder) -> Option<&Lease>;
     /// How many records packets have made that nobody has taken in yet.
     fn newcomers(&self) -> u64;
-    fn standing(&self, mac: Mac) -> Standing<'_>;
     fn ranges(&self) -> &[Range];
     fn profiles(&self) -> &BTreeMap<Name, Profile>;
     fn classes(&self) -> &BTreeMap<Name, Class>;

@@ -75,10 +75,6 @@ impl Records for World {
         self.newcomers
     }
 
-    fn standing(&self, mac: Mac) -> Standing<'_> {
-        World::standing(self, mac)
-    }
-
     fn ranges(&self) -> &[Range] {
         &self.ranges
     }

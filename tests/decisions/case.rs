@@ -7,9 +7,10 @@ use kickstand::boot::pool::Pool;
 use kickstand::boot::register::{RegisterAsk, RegisterFacts};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{ScriptAsk, ScriptFacts};
-use kickstand::boot::{Ask, Decision, Effect, Here, Standing};
+use kickstand::boot::{Ask, Decision, Effect, Here, Records, Standing};
 use kickstand::model::*;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -55,6 +56,31 @@ pub struct Case {
     /// Records that packets made before.
     #[serde(default)]
     newcomers: u64,
+    /// Of the network: what its settings say beside the defaults.
+    #[serde(default)]
+    dhcp: Dhcp,
+    /// More pools, and whom they serve.
+    #[serde(default)]
+    pools: Vec<Pooled>,
+    /// A second network on the same wire, 10.0.1.0/24, with this pool.
+    second: Option<Pooled>,
+    #[serde(default)]
+    relayed: bool,
+    id: Option<String>,
+    circuit: Option<String>,
+    user_class: Option<String>,
+    #[serde(default)]
+    vendor: String,
+    /// A reservation for such clients.
+    kept: Option<(Mark, Ipv4Addr)>,
+    /// An address that is held, why, for how many seconds more, how often in a row, and for whom.
+    held: Option<(Ipv4Addr, HoldWhy, i64, u32, Option<Holder>)>,
+    /// Seconds since the database was lost.
+    lost: Option<i64>,
+    #[serde(default)]
+    options: OptionSet,
+    #[serde(default)]
+    class: Option<(Match, OptionSet)>,
 }
 
 #[derive(Deserialize)]
@@ -134,12 +160,22 @@ impl Case {
             pools: match self.pool.as_deref() {
                 Some("") => vec![],
                 Some(text) => vec![text.parse().unwrap()],
+                None if !self.pools.is_empty() => self.pools.clone(),
                 None => vec!["10.0.0.100-10.0.0.102".parse().unwrap()],
             },
             lease_secs: 600,
             profile: self.default.clone(),
             unknown: self.unknown.unwrap_or(Unknown::Ignore),
+            dhcp: self.dhcp.clone(),
         }
+    }
+
+    /// The other network on the wire.
+    fn second(&self) -> Option<Network> {
+        let pool = self.second?;
+        let dhcp = Dhcp { link: Some(self.network().link().clone()), ..Dhcp::default() };
+        let cidr = "10.0.1.0/24".parse().unwrap();
+        Some(Network { name: name("annex"), cidr, gateway: None, pools: vec![pool], dhcp, ..self.network() })
     }
 
     fn machine(&self) -> Option<Machine> {
@@ -188,13 +224,21 @@ impl Case {
             network: name("lab"),
             span: *span,
             profile: profile.clone(),
+            options: OptionSet::default(),
         };
         self.ranges.iter().enumerate().map(range).collect()
     }
 
     fn lease(&self, (mac, ip, secs): &(Mac, Ipv4Addr, i64)) -> Lease {
         let ends_at = Time(NOW.0 + secs * 1_000_000);
-        Lease { network: name("lab"), mac: *mac, ip: *ip, starts_at: NOW, ends_at, hostname: None }
+        Lease {
+            network: name(if ip.octets()[2] == 1 { "annex" } else { "lab" }),
+            holder: (*mac).into(),
+            ip: *ip,
+            starts_at: NOW,
+            ends_at,
+            hostname: None,
+        }
     }
 
     fn message(&self) -> Message {
@@ -204,6 +248,8 @@ impl Case {
             "select" => Message::Select { server: self.server.unwrap_or(here().ip), ip },
             "reboot" => Message::Reboot { ip },
             "renew" => Message::Renew { ip },
+            "rebind" => Message::Rebind { ip },
+            "boot" => Message::Boot { ip: self.ip },
             "decline" => Message::Decline { ip },
             "release" => Message::Release { ip },
             "inform" => Message::Inform { ip },
@@ -212,29 +258,44 @@ impl Case {
     }
 
     pub fn offer(&self) -> Vec<String> {
-        let (network, machine, tombstone, ranges) = (self.network(), self.machine(), self.tombstone(), self.ranges());
+        let (machine, tombstone) = (self.machine(), self.tombstone());
+        let (first, second) = (self.network(), self.second());
+        let networks: Vec<_> = std::iter::once(&first).chain(&second).collect();
         let mut pool = Pool::default();
-        self.leases.iter().for_each(|lease| pool.apply(&Effect::Bind(self.lease(lease))));
-        let reserved = |ip| match self.reserved {
-            Some(taken) if taken == ip => Some("52:54:00:00:00:77".parse().unwrap()),
-            _ => None,
-        };
+        pool.lay_out(networks.iter().copied());
+        let leases: Vec<_> = self.leases.iter().map(|lease| self.lease(lease)).collect();
+        leases.iter().for_each(|lease| pool.take(lease));
+        let books = Books::of(self, leases);
         let client = Client { program: self.program.unwrap_or(Program::Rom), arch: Some(Arch(self.arch.unwrap_or(0))) };
-        let ask =
-            OfferAsk { message: self.message(), mac: mac(), client, vendor: String::new(), uuid: None, hostname: None };
-        told(ask.decide(
-            OfferFacts {
-                network: &network,
-                here: here(),
-                standing: self.standing(&machine, &tombstone),
-                ranges: &ranges,
-                pool: &pool,
-                reserved: &reserved,
-                newcomers: &|| self.newcomers,
-                fresh: [Uuid::from_u128(1), Uuid::from_u128(2)],
-            },
-            NOW,
-        ))
+        let bytes = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().into());
+        let id: Option<Box<[u8]>> = bytes(&self.id);
+        let ask = OfferAsk {
+            message: self.message(),
+            // A client with an identifier alone stands for one without a usable MAC.
+            holder: id.clone().map_or(Holder::Card(mac()), Holder::Id),
+            client,
+            vendor: self.vendor.clone(),
+            user_classes: self.user_class.iter().cloned().collect(),
+            uuid: None,
+            hostname: None,
+            client_id: id,
+            circuit: bytes(&self.circuit),
+            relayed: self.relayed,
+        };
+        let standing = match (self.standing(&machine, &tombstone), &books.kept) {
+            (Standing::Unknown, Some(kept)) => Standing::Reserved(kept),
+            (standing, _) => standing,
+        };
+        let facts = OfferFacts {
+            networks: &networks,
+            here: here(),
+            standing,
+            records: &books,
+            pool: &pool,
+            lost_since: self.lost.map(|secs| Time(NOW.0 - secs * 1_000_000)),
+            fresh: [Uuid::from_u128(1), Uuid::from_u128(2)],
+        };
+        told(ask.decide(facts, NOW))
     }
 
     pub fn script(&self) -> Vec<String> {
@@ -246,6 +307,7 @@ impl Case {
             network: &network,
             lease: lease.as_ref(),
             ranges: &ranges,
+            lost: self.lost.is_some(),
             ticket: Ticket { token: Hash([3; 32]), report: Hash([4; 32]), ip: from },
         };
         told(ScriptAsk { mac: mac(), from }.decide(facts, NOW))
@@ -303,5 +365,88 @@ impl Case {
             expires_at: if key.expired { NOW } else { NOW.plus_secs(60) },
             spent_at: key.spent.then_some(NOW),
         })
+    }
+}
+
+/// The records that a row speaks of.
+struct Books {
+    reserved: Option<Ipv4Addr>,
+    kept: Option<Reservation>,
+    hold: Option<Hold>,
+    leases: Vec<Lease>,
+    newcomers: u64,
+    ranges: Vec<Range>,
+    profiles: BTreeMap<Name, Profile>,
+    classes: BTreeMap<Name, Class>,
+    options: OptionSet,
+}
+
+impl Books {
+    fn of(case: &Case, leases: Vec<Lease>) -> Books {
+        let kept =
+            case.kept.clone().map(|(by, ip)| Reservation { ip, network: name("lab"), by, description: "".into() });
+        let hold = case.held.clone().map(|(ip, why, secs, times, holder)| Hold {
+            network: name("lab"),
+            ip,
+            until: Time(NOW.0 + secs * 1_000_000),
+            why,
+            holder,
+            times,
+        });
+        let class =
+            case.class.clone().map(|(matches, options)| Class { name: name("such"), network: None, matches, options });
+        Books {
+            reserved: case.reserved,
+            kept,
+            hold,
+            leases,
+            newcomers: case.newcomers,
+            ranges: case.ranges(),
+            profiles: BTreeMap::new(),
+            classes: class.into_iter().map(|class| (class.name.clone(), class)).collect(),
+            options: case.options.clone(),
+        }
+    }
+}
+
+impl Records for Books {
+    fn reserved(&self, ip: Ipv4Addr) -> Option<Mac> {
+        (self.reserved == Some(ip)).then(|| "52:54:00:00:00:77".parse().unwrap())
+    }
+
+    fn reservation(&self, _: &Name, mark: &Mark) -> Option<&Reservation> {
+        self.kept.as_ref().filter(|kept| kept.by == *mark)
+    }
+
+    fn reservation_at(&self, ip: Ipv4Addr) -> Option<&Reservation> {
+        self.kept.as_ref().filter(|kept| kept.ip == ip)
+    }
+
+    fn hold(&self, ip: Ipv4Addr) -> Option<&Hold> {
+        self.hold.as_ref().filter(|hold| hold.ip == ip)
+    }
+
+    fn lease(&self, network: &Name, holder: &Holder) -> Option<&Lease> {
+        self.leases.iter().find(|lease| lease.network == *network && lease.holder == *holder)
+    }
+
+    fn newcomers(&self) -> u64 {
+        self.newcomers
+    }
+
+    fn ranges(&self) -> &[Range] {
+        &self.ranges
+    }
+
+    fn profiles(&self) -> &BTreeMap<Name, Profile> {
+        &self.profiles
+    }
+
+    fn classes(&self) -> &BTreeMap<Name, Class> {
+        &self.classes
+    }
+
+    fn options(&self) -> &OptionSet {
+        &self.options
     }
 }

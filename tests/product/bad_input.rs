@@ -87,5 +87,5 @@ async fn a_full_pool_is_silence_with_a_reason() {
         a.machine(last).power_on().await;
     }
     assert!(matches!(a.machine(0x93).power_on().await, crate::rig::Booted::Silence));
-    assert!(a.told("silence", "no free address in the pool of network lab: widen it").await);
+    assert!(a.told("silence", "no free address for unknown MACs in the pools of network lab: widen them").await);
 }

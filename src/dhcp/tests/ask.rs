@@ -3,42 +3,47 @@
 use super::*;
 use crate::boot::offer::{Message, OfferAsk};
 use crate::dhcp::ask::{Ignored, ask};
-use crate::model::{Arch, Client, Program};
+use crate::model::{Arch, Client, Mac, Program};
 
 fn client(packet: &Packet) -> Client {
-    ask(packet, TO_ALL).unwrap().client
+    ask(packet, &to_all()).unwrap().client
 }
 
 fn message(packet: &Packet) -> Result<Message, Ignored> {
-    ask(packet, TO_ALL).map(|ask| ask.message)
+    ask(packet, &to_all()).map(|ask| ask.message)
 }
 
 #[test]
 fn the_cards_own_ipxe_is_ipxe_though_it_speaks_pxe() {
     for name in ["ipxe-rom-discover", "ipxe-rom-discover-again"] {
+        let mac: Mac = "52:54:00:12:34:57".parse().unwrap();
         let expected = OfferAsk {
             message: Message::Discover { wants: None },
-            mac: "52:54:00:12:34:57".parse().unwrap(),
+            holder: "52:54:00:12:34:57".parse().unwrap(),
             client: Client { program: Program::Ipxe, arch: Some(Arch::BIOS) },
             vendor: "PXEClient:Arch:00000:UNDI:002001".into(),
             uuid: Some("33221100554477668899aabbccddeeff".into()),
             hostname: None,
+            user_classes: vec!["iPXE".into()],
+            client_id: Some([&[1], &mac.0[..]].concat().into()),
+            circuit: None,
+            relayed: false,
         };
-        assert_eq!(ask(&captured(name), TO_ALL), Ok(expected), "{name}");
+        assert_eq!(ask(&captured(name), &to_all()), Ok(expected), "{name}");
     }
-    let chosen = ask(&captured("ipxe-rom-request"), TO_ALL).unwrap();
+    let chosen = ask(&captured("ipxe-rom-request"), &to_all()).unwrap();
     assert_eq!(chosen.message, Message::Select { server: HERE.ip, ip: IP });
     assert_eq!(chosen.client.program, Program::Ipxe);
 }
 
 #[test]
 fn ovmf_by_pxe_is_a_rom() {
-    let asked = ask(&captured("ovmf-pxe-discover"), TO_ALL).unwrap();
+    let asked = ask(&captured("ovmf-pxe-discover"), &to_all()).unwrap();
     assert_eq!(asked.client, Client { program: Program::Rom, arch: Some(Arch::X64_UEFI) });
-    assert_eq!(asked.mac.to_string(), "52:54:00:12:34:56");
+    assert_eq!(asked.holder.to_string(), "52:54:00:12:34:56");
     assert_eq!(asked.vendor, "PXEClient:Arch:00007:UNDI:003000");
     assert_eq!(asked.message, Message::Discover { wants: None });
-    let chosen = ask(&captured("ovmf-pxe-request"), TO_ALL).unwrap();
+    let chosen = ask(&captured("ovmf-pxe-request"), &to_all()).unwrap();
     assert_eq!(chosen.message, Message::Select { server: HERE.ip, ip: IP });
     assert_eq!(chosen.client, asked.client);
 }
@@ -46,7 +51,7 @@ fn ovmf_by_pxe_is_a_rom() {
 #[test]
 fn ovmf_by_http_wants_a_url() {
     for again in ["", "-again-4s", "-again-12s", "-again-28s"] {
-        let asked = ask(&captured(&format!("ovmf-http-discover{again}")), TO_ALL).unwrap();
+        let asked = ask(&captured(&format!("ovmf-http-discover{again}")), &to_all()).unwrap();
         assert_eq!(asked.client, Client { program: Program::Http, arch: Some(Arch::X64_UEFI_HTTP) });
         assert_eq!(asked.vendor, "HTTPClient:Arch:00016:UNDI:003000");
         assert_eq!(asked.uuid.as_deref(), Some("33221100554477668899aabbccddeeff"));
@@ -133,9 +138,9 @@ fn a_request_is_told_apart_by_what_it_carries() {
 #[test]
 fn renewing_is_sent_to_us_and_rebinding_to_all_or_through_a_relay() {
     let request = system(MessageType::Request).using(IP);
-    assert_eq!(ask(&request, TO_US).unwrap().message, Message::Renew { ip: IP });
-    assert_eq!(ask(&request, TO_ALL).unwrap().message, Message::Rebind { ip: IP });
-    assert_eq!(ask(&request.through(RELAY), TO_US).unwrap().message, Message::Rebind { ip: IP });
+    assert_eq!(ask(&request, &to_us()).unwrap().message, Message::Renew { ip: IP });
+    assert_eq!(ask(&request, &to_all()).unwrap().message, Message::Rebind { ip: IP });
+    assert_eq!(ask(&request.through(RELAY), &to_us()).unwrap().message, Message::Rebind { ip: IP });
 }
 
 #[test]
@@ -187,7 +192,7 @@ fn a_hardware_address_that_no_card_has_is_ignored() {
         let mut packet = system(MessageType::Discover);
         packet.hlen = hlen;
         packet.chaddr[..6].copy_from_slice(&chaddr);
-        ask(&packet, TO_ALL).map(|ask| ask.mac)
+        ask(&packet, &to_all()).map(|ask| ask.holder)
     };
     assert!(with(6, [0x52, 0x54, 0, 0, 0, 1]).is_ok());
     assert_eq!(with(6, [0; 6]), Err(Ignored::HardwareAddress));
@@ -200,7 +205,7 @@ fn a_hardware_address_that_no_card_has_is_ignored() {
 #[test]
 fn names_and_uuids_are_tamed() {
     let said = |code: OptionCode, value: &[u8]| {
-        let asked = ask(&system(MessageType::Discover).with(code, value), TO_ALL).unwrap();
+        let asked = ask(&system(MessageType::Discover).with(code, value), &to_all()).unwrap();
         (asked.hostname, asked.uuid, asked.vendor)
     };
     let (host, _, _) = said(OptionCode::Hostname, b"web\xff\n01\0");

@@ -3,6 +3,7 @@
 use super::*;
 use crate::boot::loader::First;
 use crate::boot::offer::{Grant, OfferReply};
+
 use crate::dhcp::ask::ask;
 use crate::dhcp::packet::WIRE_BYTES;
 use crate::dhcp::reply::reply;
@@ -11,8 +12,8 @@ use proptest::prelude::*;
 /// Into a question, if it is one.
 fn read(bytes: &[u8]) -> Option<Packet> {
     let packet = Packet::parse(bytes).ok()?;
-    for received in [TO_ALL, TO_US] {
-        let _ = ask(&packet, received).map_err(|why| why.to_string());
+    for received in [to_all(), to_us()] {
+        let _ = ask(&packet, &received).map_err(|why| why.to_string());
     }
     Some(packet)
 }
@@ -26,20 +27,22 @@ fn survive(bytes: &[u8]) {
 }
 
 fn answers(name: &str) -> Vec<OfferReply> {
-    let grant = |first| Grant { ip: IP, lease_secs: u32::MAX, first, hostname: None };
+    let grant = |first| Grant { lease_secs: u32::MAX, ..granted(first) };
     vec![
         OfferReply::Nak(name.into()),
         OfferReply::Offer(grant(First::Tftp(name.into()))),
         OfferReply::Ack(grant(First::Url(name.into()))),
         OfferReply::Ack(grant(First::Nothing)),
         OfferReply::Informed(grant(First::Nothing)),
+        OfferReply::Proxy(grant(First::Tftp(name.into()))),
+        OfferReply::ProxyAck(grant(First::Tftp(name.into()))),
     ]
 }
 
 /// At least 300 bytes, at most the cap (and what the relay added), option 82 whole and last.
 fn check(request: &Packet, decided: &OfferReply) {
     let relay = request.options.get(82u8);
-    let Some(out) = reply(request, decided, &network(), HERE) else {
+    let Some(out) = reply(request, decided, &[&network()], HERE) else {
         return assert!(relay.is_some_and(|bytes| bytes.len() > 1000), "no reply to {request:?}");
     };
     let wanted = request.options.get(57u8).and_then(|b| b.first_chunk()).map_or(576, |b| u16::from_be_bytes(*b));

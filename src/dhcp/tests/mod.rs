@@ -12,15 +12,15 @@ use super::option::{Value, named};
 use super::packet::{Packet, REQUEST};
 use super::tlv::Options;
 use crate::boot::Here;
-use crate::model::{Network, Unknown};
+use crate::boot::loader::First;
+use crate::boot::offer::Grant;
+use crate::model::{Dhcp, Network, OptionSet, Unknown};
 use dhcproto::v4::{MessageType, OptionCode};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 const HERE: Here = Here { ip: Ipv4Addr::new(10, 9, 0, 2), http_port: 80 };
-const TO_ALL: Received = Received { here: HERE.ip, unicast: false };
-const TO_US: Received = Received { here: HERE.ip, unicast: true };
 const IP: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 15);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 254);
@@ -98,7 +98,22 @@ fn network() -> Network {
         lease_secs: 3600,
         profile: None,
         unknown: Unknown::Ignore,
+        dhcp: Dhcp::default(),
     }
+}
+
+/// It came to everybody.
+fn to_all() -> Received {
+    Received { here: HERE.ip, also: vec![], unicast: false, believed: false, boot_port: false }
+}
+
+/// It came to our address.
+fn to_us() -> Received {
+    Received { unicast: true, ..to_all() }
+}
+
+fn granted(first: First) -> Grant {
+    Grant { place: 0, ip: IP, lease_secs: 3600, first, hostname: None, options: OptionSet::default() }
 }
 
 /// The part of a packet behind its header and cookie, read without the code that is tested.

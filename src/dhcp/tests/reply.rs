@@ -7,7 +7,7 @@ use crate::boot::offer::{Grant, OfferReply};
 use crate::dhcp::reply::{Destination, Outgoing, reply};
 
 fn grant(first: First) -> Grant {
-    Grant { ip: IP, lease_secs: 3600, first, hostname: None }
+    granted(first)
 }
 
 fn tftp(file: &str) -> Grant {
@@ -19,7 +19,7 @@ fn url(path: &str) -> Grant {
 }
 
 fn answer(request: &Packet, decided: OfferReply) -> Outgoing {
-    reply(request, &decided, &network(), HERE).unwrap()
+    reply(request, &decided, &[&network()], HERE).unwrap()
 }
 
 fn option(out: &Outgoing, code: u8) -> Option<Vec<u8>> {
@@ -47,7 +47,7 @@ fn golden_offer_of_a_url_to_uefi_http() {
 fn golden_ack_of_a_script_to_ipxe_behind_a_relay() {
     let request = captured("ipxe-rom-request").through(RELAY).with(OptionCode::RelayAgentInformation, b"\x01\x04eth1");
     let out = answer(&request, OfferReply::Ack(url("boot/52-54-00-12-34-57/script.ipxe")));
-    assert_eq!(out.to, Destination::Relay(RELAY));
+    assert_eq!(out.to, Destination::Relay { ip: RELAY, own_port: false });
     insta::assert_snapshot!(dump(&out.bytes));
 }
 
@@ -72,7 +72,7 @@ fn golden_nak_through_a_relay() {
     let request =
         captured("ipxe-rom-request").using(IP).through(RELAY).with(OptionCode::RelayAgentInformation, b"\x01\x04eth1");
     let out = answer(&request, OfferReply::Nak("10.9.0.15 is not this client's".into()));
-    assert_eq!(out.to, Destination::Relay(RELAY));
+    assert_eq!(out.to, Destination::Relay { ip: RELAY, own_port: false });
     insta::assert_snapshot!(dump(&out.bytes));
 }
 
@@ -85,7 +85,7 @@ fn golden_answer_to_inform() {
 
 #[test]
 fn silence_is_no_packet() {
-    assert_eq!(reply(&captured("ovmf-pxe-discover"), &OfferReply::Silence, &network(), HERE), None);
+    assert_eq!(reply(&captured("ovmf-pxe-discover"), &OfferReply::Silence, &[&network()], HERE), None);
 }
 
 #[test]
@@ -147,12 +147,21 @@ fn a_reply_goes_where_its_reader_is() {
     let nak = || OfferReply::Nak("no".into());
     let request = || system(MessageType::Request);
     let elsewhere = Ipv4Addr::new(192, 0, 2, 1);
-    assert_eq!(to(request(), ack()), Destination::Broadcast);
+    let mut wants_broadcast = request();
+    wants_broadcast.flags = 0x8000;
+    assert_eq!(to(wants_broadcast, ack()), Destination::Broadcast);
+    let card = "52:54:00:12:34:56".parse().unwrap();
+    assert_eq!(to(request(), ack()), Destination::Card { mac: card, ip: IP });
+    let mut infiniband = request();
+    infiniband.hlen = 0;
+    assert_eq!(to(infiniband, ack()), Destination::Broadcast);
+    let own_port = request().through(RELAY).with(OptionCode::RelayAgentInformation, [19, 0]);
+    assert_eq!(to(own_port, ack()), Destination::Relay { ip: RELAY, own_port: true });
     assert_eq!(to(request().using(IP), ack()), Destination::Unicast(IP));
-    assert_eq!(to(request().using(elsewhere), ack()), Destination::Broadcast);
-    assert_eq!(to(request().using(IP).through(RELAY), ack()), Destination::Relay(RELAY));
+    assert_eq!(to(request().using(elsewhere), ack()), Destination::Card { mac: card, ip: IP });
+    assert_eq!(to(request().using(IP).through(RELAY), ack()), Destination::Relay { ip: RELAY, own_port: false });
     assert_eq!(to(request().using(IP), nak()), Destination::Broadcast);
-    assert_eq!(to(request().using(IP).through(RELAY), nak()), Destination::Relay(RELAY));
+    assert_eq!(to(request().using(IP).through(RELAY), nak()), Destination::Relay { ip: RELAY, own_port: false });
 }
 
 #[test]
@@ -172,11 +181,11 @@ fn the_header_is_the_clients_own() {
 fn a_network_without_extras_sends_none() {
     let bare = Network { gateway: None, dns: vec![], domain: None, ..network() };
     let offer = OfferReply::Offer(grant(First::Nothing));
-    let out = reply(&system(MessageType::Discover), &offer, &bare, HERE).unwrap();
+    let out = reply(&system(MessageType::Discover), &offer, &[&bare], HERE).unwrap();
     let codes: Vec<_> = tail(&out.bytes).into_iter().map(|(code, _)| code).collect();
     assert_eq!(codes, [53, 54, 51, 58, 59, 1, 28]);
     let pair = Network { cidr: "10.9.0.14/31".parse().unwrap(), ..bare };
-    let out = reply(&system(MessageType::Discover), &offer, &pair, HERE).unwrap();
+    let out = reply(&system(MessageType::Discover), &offer, &[&pair], HERE).unwrap();
     assert_eq!(option(&out, 28), None);
 }
 

@@ -2,18 +2,18 @@
 
 use super::*;
 use crate::boot::loader::First;
-use crate::boot::offer::{Grant, OfferReply};
+use crate::boot::offer::OfferReply;
 use crate::dhcp::reply::reply;
 use dhcproto::v4::{DhcpOption, HType, Message, Opcode};
 use dhcproto::{Decodable, Decoder};
 
 fn seen(request: &Packet, decided: OfferReply) -> Message {
-    let out = reply(request, &decided, &network(), HERE).unwrap();
+    let out = reply(request, &decided, &[&network()], HERE).unwrap();
     Message::decode(&mut Decoder::new(&out.bytes)).unwrap()
 }
 
 fn offer() -> OfferReply {
-    OfferReply::Offer(Grant { ip: IP, lease_secs: 3600, first: First::Tftp("snponly.efi".into()), hostname: None })
+    OfferReply::Offer(granted(First::Tftp("snponly.efi".into())))
 }
 
 #[test]
