@@ -1,21 +1,17 @@
 //! The one task that owns a wire's pools: it asks `boot/offer`, applies the effects to its memory and hands what
 //! must last to the store. The replies wait for the store's ticket; the loop does not.
 
-use super::ask::{Received, ask};
-use super::packet::Packet;
-use super::place::Place;
-use super::reply::{Outgoing, reply};
+use super::desk::{self, Answer, Heard};
+use super::reply::Outgoing;
 use super::server::Outlet;
-use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
+use crate::boot::Effect;
 use crate::boot::pool::Pool;
-use crate::boot::{Ask, Decision, Effect, Here};
 use crate::engine::{Engine, stopped};
 use crate::model::*;
 use crate::store::{Change, Error, Tickets, World};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, watch};
-use uuid::Uuid;
 
 /// How many packets may wait for their turn; the rest is dropped, and clients ask again.
 pub const QUEUE: usize = 2048;
@@ -30,14 +26,7 @@ const SWEEP_SECS: u64 = 60;
 
 /// A packet, and where its answer goes.
 pub struct Question {
-    pub packet: Packet,
-    pub place: Place,
-    /// Our other addresses there.
-    pub also: Vec<Ipv4Addr>,
-    /// It came to our own address, not to everybody.
-    pub unicast: bool,
-    /// It came to port 4011.
-    pub boot_port: bool,
+    pub heard: Heard,
     pub from: SocketAddr,
     pub outlet: Arc<Outlet>,
     /// The database was lost over it: it is answered a second time, and no more.
@@ -143,8 +132,12 @@ impl Owner {
     fn answer(&mut self, questions: impl Iterator<Item = Question>) {
         let (mut pending, mut effects) = (Vec::new(), Vec::new());
         for question in questions {
-            let Some((outgoing, decided, undo)) = self.decide(&question) else { continue };
+            let answer = desk::answer(&self.engine, &mut self.pool, &question.heard, self.engine.now());
+            let Some(Answer { outgoing, effects: decided, holder, .. }) = answer else { continue };
             if decided.iter().any(Effect::is_promise) {
+                let bound =
+                    |effect: &Effect| if let Effect::Bind { lease, .. } = effect { Some(lease.ip) } else { None };
+                let undo = Undo { holder, ip: decided.iter().find_map(bound), question: None };
                 pending.push(Pending { outgoing, question, undo });
                 effects.push(decided);
                 continue;
@@ -160,45 +153,6 @@ impl Owner {
             tokio::spawn(settle(tickets, pending, self.engine.clone(), self.undo.0.clone()));
         }
         self.move_on();
-    }
-
-    fn decide(&mut self, question: &Question) -> Option<(Option<Outgoing>, Vec<Effect>, Undo)> {
-        let engine = self.engine.clone();
-        let world = engine.store.world();
-        let Question { packet, place, .. } = question;
-        // It may have been removed while the packet waited.
-        let networks = world.wire(world.networks.get(&place.network)?);
-        let received = Received {
-            here: place.here,
-            also: question.also.clone(),
-            unicast: question.unicast,
-            believed: place.believed,
-            boot_port: question.boot_port,
-        };
-        let ask = match ask(packet, &received) {
-            Ok(ask) => ask,
-            Err(why) => {
-                tracing::debug!(%why, network.name = %place.network, "a DHCP packet is left unanswered");
-                return None;
-            }
-        };
-        let here = Here { ip: place.here, http_port: engine.http_port };
-        let facts = OfferFacts {
-            networks: &networks,
-            here,
-            standing: world.standing_of(&networks, &ask.holder, ask.client_id.as_deref(), ask.circuit.as_deref()),
-            records: &*world,
-            pool: &self.pool,
-            lost_since: engine.store.lost_since(),
-            fresh: [Uuid::now_v7(), Uuid::now_v7()],
-        };
-        let decision = ask.decide(facts, engine.now());
-        log(&ask, &decision);
-        let outgoing = reply(packet, &decision.reply, &networks, here);
-        decision.effects.iter().for_each(|effect| self.pool.apply(effect));
-        let bound = |effect: &Effect| if let Effect::Bind { lease, .. } = effect { Some(lease.ip) } else { None };
-        let ip = decision.effects.iter().find_map(bound);
-        Some((outgoing, decision.effects, Undo { holder: ask.holder, ip, question: None }))
     }
 
     fn move_on(&mut self) {
@@ -232,12 +186,5 @@ async fn settle(tickets: Tickets, pending: Vec<Pending>, engine: Arc<Engine>, un
                 let _ = undone.send(undo);
             }
         }
-    }
-}
-
-fn log(ask: &OfferAsk, decision: &Decision<OfferReply>) {
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        let why: Vec<_> = decision.why.iter().map(|reason| reason.to_string()).collect();
-        tracing::debug!(holder = %ask.holder, client = %ask.client, message = ?ask.message, why = why.join("; "), "DHCP");
     }
 }

@@ -8,6 +8,7 @@
 //! of several split ones, reads no overloaded field and sorts what option 82 holds; its codes and types are used.
 
 pub mod ask;
+pub mod desk;
 pub mod leases;
 pub mod packet;
 pub mod place;

@@ -92,6 +92,13 @@ pub fn place(packet: &Packet, arrival: Arrival<'_>, world: &World) -> Result<Pla
     Ok(Place { network: network.name.clone(), link: network.link().clone(), here, believed })
 }
 
+/// Server identifiers that mean us besides: our other addresses, and what the relay overrides ours with.
+pub fn also(packet: &Packet, arrival: Arrival<'_>) -> Vec<Ipv4Addr> {
+    let relayed = !packet.giaddr.is_unspecified();
+    let overridden = relay::server_override(&packet.options).filter(|_| relayed);
+    arrival.ours.iter().copied().chain(overridden).collect()
+}
+
 /// Link selection (RFC 3527), then the client's own subnet selection (RFC 3011), then the relay's address.
 fn relayed<'a>(packet: &Packet, relay: Ipv4Addr, world: &'a World) -> Result<&'a Network, Nowhere> {
     let options = &packet.options;

@@ -1,8 +1,8 @@
 //! DHCP's sockets: one for each configured interface, so that packets from others are never seen.
 
+use super::desk::Heard;
 use super::leases::{Owner, QUEUE, Question, Queues};
-use super::packet::Packet;
-use super::place::{Arrival, place};
+use super::place::Arrival;
 use super::reply::{Destination, Outgoing};
 use crate::engine::{Engine, stopped};
 use crate::model::Name;
@@ -162,8 +162,9 @@ impl Owners {
     }
 
     fn take(&self, question: Question) {
-        let inbox = self.of(&question.place.link);
-        let begins = question.packet.options.first(OptionCode::MessageType) == Some([u8::from(MessageType::Discover)]);
+        let inbox = self.of(&question.heard.place.link);
+        let begins =
+            question.heard.packet.options.first(OptionCode::MessageType) == Some([u8::from(MessageType::Discover)]);
         let queue = if begins { inbox.discovers } else { inbox.requests };
         if queue.try_send(question).is_err() {
             tracing::debug!("too many DHCP packets at once: one is dropped, its client asks again");
@@ -247,26 +248,13 @@ impl Doorway {
     }
 
     fn receive(&self, bytes: &[u8], from: SocketAddr) {
-        let packet = match Packet::parse(bytes) {
-            Ok(packet) => packet,
-            Err(error) => return tracing::debug!(%error, %from, "a malformed DHCP packet is left unanswered"),
-        };
         let IpAddr::V4(sender) = from.ip() else { return };
         let arrival = Arrival { ours: &self.addresses, from: sender };
-        let found = place(&packet, arrival, &self.owners.engine.store.world());
-        let place = match found {
-            Ok(place) => place,
+        let heard = Heard::read(bytes, arrival, self.boot_port, &self.owners.engine.store.world());
+        let heard = match heard {
+            Ok(heard) => heard,
             Err(why) => return tracing::debug!(%why, %from, "a DHCP packet is left unanswered"),
         };
-        self.owners.take(Question {
-            packet,
-            place,
-            also: self.addresses.clone(),
-            unicast: !sender.is_unspecified(),
-            boot_port: self.boot_port,
-            from,
-            outlet: self.outlet.clone(),
-            again: false,
-        });
+        self.owners.take(Question { heard, from, outlet: self.outlet.clone(), again: false });
     }
 }

@@ -1,0 +1,109 @@
+//! One packet's whole way without a socket: from its bytes to the answer and the effects that it waits for.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
+use super::ask::{Received, ask};
+use super::packet::Packet;
+use super::place::{self, Arrival, Place};
+use super::reply::{Outgoing, reply};
+use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
+use crate::boot::pool::Pool;
+use crate::boot::{Ask, Decision, Effect, Here};
+use crate::engine::Engine;
+use crate::model::{Holder, Time};
+use crate::store::World;
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+/// A packet, and where it belongs.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    pub packet: Packet,
+    pub place: Place,
+    /// Our other addresses there.
+    pub also: Vec<Ipv4Addr>,
+    /// It came to our own address, not to everybody.
+    pub unicast: bool,
+    /// It came to port 4011.
+    pub boot_port: bool,
+}
+
+/// Why bytes are no question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unheard {
+    #[error(transparent)]
+    Malformed(#[from] super::packet::Malformed),
+    #[error(transparent)]
+    Nowhere(#[from] place::Nowhere),
+}
+
+/// What is to be done about a packet.
+#[derive(Debug)]
+pub struct Answer {
+    pub reply: OfferReply,
+    pub outgoing: Option<Outgoing>,
+    pub effects: Vec<Effect>,
+    pub holder: Holder,
+}
+
+impl Heard {
+    pub fn read(bytes: &[u8], arrival: Arrival<'_>, boot_port: bool, world: &World) -> Result<Heard, Unheard> {
+        let packet = Packet::parse(bytes)?;
+        let place = place::place(&packet, arrival, world)?;
+        let also = place::also(&packet, arrival);
+        Ok(Heard { packet, place, also, unicast: !arrival.from.is_unspecified(), boot_port })
+    }
+}
+
+/// Decides, and lets the pool know; what must last is for the caller to have written before it answers.
+pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Option<Answer> {
+    let world = engine.store.world();
+    let Heard { packet, place, .. } = heard;
+    // It may have been removed while the packet waited.
+    let networks = world.wire(world.networks.get(&place.network)?);
+    let received = Received {
+        here: place.here,
+        also: heard.also.clone(),
+        unicast: heard.unicast,
+        believed: place.believed,
+        boot_port: heard.boot_port,
+    };
+    let ask = match ask(packet, &received) {
+        Ok(ask) => ask,
+        Err(why) => {
+            tracing::debug!(%why, network.name = %place.network, "a DHCP packet is left unanswered");
+            return None;
+        }
+    };
+    let here = Here { ip: place.here, http_port: engine.http_port };
+    let facts = OfferFacts {
+        networks: &networks,
+        here,
+        standing: world.standing_of(&networks, &ask.holder, ask.client_id.as_deref(), ask.circuit.as_deref()),
+        records: &*world,
+        pool,
+        lost_since: engine.store.lost_since(),
+        fresh: [Uuid::now_v7(), Uuid::now_v7()],
+    };
+    let decision = ask.decide(facts, now);
+    log(&ask, &decision);
+    let outgoing = reply(packet, &decision.reply, &networks, here);
+    decision.effects.iter().for_each(|effect| pool.apply(effect));
+    Some(Answer { reply: decision.reply, outgoing, effects: decision.effects, holder: ask.holder })
+}
+
+fn log(ask: &OfferAsk, decision: &Decision<OfferReply>) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let why: Vec<_> = decision.why.iter().map(|reason| reason.to_string()).collect();
+        tracing::debug!(holder = %ask.holder, client = %ask.client, message = ?ask.message, why = why.join("; "), "DHCP");
+    }
+}
