@@ -50,6 +50,12 @@ pub struct Dhcp {
     /// Network interfaces: packets from others are never answered.
     pub interfaces: Vec<String>,
     pub port: u16,
+    /// Whether DHCP is served at all.
+    pub serve: bool,
+    /// Addresses where relays reach this server: what they forward is answered there, and nothing else.
+    pub relay_addresses: Vec<Ipv4Addr>,
+    /// Another DHCP server on this host listens on the same port.
+    pub share_port: bool,
     /// An address to bind instead of interfaces, where replies go back to their sender: for tests on
     /// loopback, without root.
     pub address: Option<SocketAddr>,
@@ -63,7 +69,14 @@ impl Default for Config {
             loaders: vec!["/var/lib/kickstand/loaders".into(), "/usr/lib/ipxe".into()],
             templates: "/etc/kickstand".into(),
             socket: DEFAULT_SOCKET.into(),
-            dhcp: Dhcp { interfaces: Vec::new(), port: 67, address: None },
+            dhcp: Dhcp {
+                interfaces: Vec::new(),
+                port: 67,
+                serve: true,
+                relay_addresses: Vec::new(),
+                share_port: false,
+                address: None,
+            },
             tftp_port: 69,
             http_port: 80,
             listen: Vec::new(),
@@ -139,6 +152,9 @@ struct Server {
 struct WrittenDhcp {
     interfaces: Option<Vec<String>>,
     port: Option<u16>,
+    serve: Option<bool>,
+    relay_addresses: Option<Vec<Ipv4Addr>>,
+    share_port: Option<bool>,
     address: Option<IpAddr>,
 }
 
@@ -169,6 +185,9 @@ impl Written {
             dhcp: Dhcp {
                 interfaces: self.dhcp.interfaces.unwrap_or_default(),
                 port,
+                serve: self.dhcp.serve.unwrap_or(usual.dhcp.serve),
+                relay_addresses: self.dhcp.relay_addresses.unwrap_or_default(),
+                share_port: self.dhcp.share_port.unwrap_or(usual.dhcp.share_port),
                 address: self.dhcp.address.map(|ip| SocketAddr::new(ip, port)),
             },
             tftp_port: self.tftp.port.unwrap_or(usual.tftp_port),

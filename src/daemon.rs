@@ -2,7 +2,7 @@
 
 use crate::assets::Assets;
 use crate::config::Config;
-use crate::dhcp::server::{Door, Owners, interface_addresses};
+use crate::dhcp::server::{BOOT_PORT, Door, Owners, interface_addresses};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::model::{Dhcp, Event, Kind, Name, Network, Unknown};
@@ -10,6 +10,7 @@ use crate::store::{Edit, Store};
 use crate::tftp;
 use anyhow::{Context, Result, anyhow, bail};
 use ipnetwork::Ipv4Network;
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -156,7 +157,8 @@ impl Sockets {
         tasks.spawn(log_events(engine.clone(), stopped.clone()));
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
-            tasks.spawn(watch_addresses(engine.clone(), doors, stopped));
+            let ports = Ports { tftp: config.tftp_port, http: engine.http_port };
+            tasks.spawn(watch_addresses(engine.clone(), doors, ports, stopped));
         }
         Ok(Running { engine, dhcp, tftp, http, stop, tasks })
     }
@@ -210,47 +212,97 @@ fn log_event(engine: &Engine, event: &Event) {
     }
 }
 
-/// An interface that changes its address changes what machines are told.
-async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, mut stop: watch::Receiver<bool>) {
+/// An interface that changes its address changes what machines are told, and where they ask.
+async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, ports: Ports, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(LOOK);
+    let mut served: HashSet<Ipv4Addr> = engine.addresses().into_iter().collect();
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,
             _ = look.tick() => {
                 let Some(now) = doors.iter().map(Door::addresses).collect::<Option<Vec<_>>>() else { continue };
-                let now = now.concat();
-                if now != engine.addresses() {
-                    tracing::info!(?now, "the addresses of the served interfaces changed");
-                    engine.set_addresses(now);
+                let mut now = now.concat();
+                now.sort_unstable();
+                now.dedup();
+                if now == engine.addresses() {
+                    continue;
                 }
+                tracing::info!(?now, "the addresses of the served interfaces changed");
+                for ip in &now {
+                    if !served.contains(ip) && serve_at(*ip, &ports, &engine, &stop).await {
+                        served.insert(*ip);
+                    }
+                }
+                engine.set_addresses(now);
             }
         }
     }
 }
 
+/// Where TFTP and HTTP are asked for.
+#[derive(Clone, Copy)]
+struct Ports {
+    tftp: u16,
+    http: u16,
+}
+
+/// TFTP and HTTP at an address that came later; tried again at the next change where it fails.
+async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, stop: &watch::Receiver<bool>) -> bool {
+    let bound = async {
+        let tftp = UdpSocket::bind((ip, ports.tftp)).await?;
+        Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?))
+    };
+    match bound.await {
+        Ok((tftp, http)) => {
+            let library = Arc::new(tftp::Loaders::new(engine.clone()));
+            let server = tftp::Server::run(vec![tftp], library, tftp_limits(), stop.clone());
+            tokio::spawn(logged("TFTP", server));
+            tokio::spawn(logged("HTTP", http::server::run_tcp(http, engine.clone(), stop.clone())));
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, %ip, "TFTP and HTTP can not be served at the new address");
+            false
+        }
+    }
+}
+
+/// Where DHCP is answered.
 fn doors(config: &Config) -> Result<Vec<Door>> {
-    if let Some(address) = config.dhcp.address {
-        if !config.dhcp.interfaces.is_empty() {
+    let dhcp = &config.dhcp;
+    if let Some(address) = dhcp.address {
+        if !dhcp.interfaces.is_empty() {
             bail!("[dhcp] names an address, which is for tests, and interfaces as well: keep one of them");
         }
         return Ok(vec![Door::Address(address)]);
     }
-    if config.dhcp.interfaces.is_empty() {
+    if !dhcp.serve {
+        return Ok(Vec::new());
+    }
+    if dhcp.interfaces.is_empty() && dhcp.relay_addresses.is_empty() {
         bail!(
             "no network interface to serve: name one with `kickstand serve --interface NAME`, or under [dhcp] in {}",
             crate::config::DEFAULT_PATH
         );
     }
     let known = pnet::datalink::interfaces();
-    for name in &config.dhcp.interfaces {
+    for name in &dhcp.interfaces {
         if !known.iter().any(|i| i.name == *name) {
             let names: Vec<_> = known.iter().filter(|i| !i.is_loopback()).map(|i| i.name.clone()).collect();
             bail!("there is no network interface {name}: this host has {}", names.join(", "));
         }
     }
-    let port = config.dhcp.port;
-    Ok(config.dhcp.interfaces.iter().map(|name| Door::Interface { name: name.clone(), port }).collect())
+    let interface = |port| {
+        move |name: &String| Door::Interface { name: name.clone(), port, shared: dhcp.share_port || port == BOOT_PORT }
+    };
+    let relays = dhcp.relay_addresses.iter().map(|ip| Door::Relays { ip: *ip, port: dhcp.port });
+    let boot_port = (dhcp.port == DHCP_PORT).then_some(BOOT_PORT);
+    let boot_servers = boot_port.into_iter().flat_map(|port| dhcp.interfaces.iter().map(interface(port)));
+    Ok(dhcp.interfaces.iter().map(interface(dhcp.port)).chain(relays).chain(boot_servers).collect())
 }
+
+/// Where other ports are tried, the boot server's own is left alone.
+const DHCP_PORT: u16 = 67;
 
 /// Where TFTP and HTTP are served: the addresses that machines on the served interfaces can reach.
 fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
@@ -262,7 +314,14 @@ fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
     if !config.listen.is_empty() {
         return Ok(config.listen.clone());
     }
-    let found: Vec<_> = doors.iter().flat_map(|door| door.addresses().unwrap_or_default()).collect();
+    let mut found: Vec<_> = doors.iter().flat_map(|door| door.addresses().unwrap_or_default()).collect();
+    found.sort_unstable();
+    found.dedup();
+    if found.is_empty() && doors.is_empty() {
+        bail!(
+            "[dhcp] serve is false, so no interface tells where to serve TFTP and HTTP: name addresses in [server] listen"
+        );
+    }
     if found.is_empty() {
         bail!(
             "{} has no IPv4 address: give it one, such as `ip addr add 10.0.0.1/24 dev NAME`",

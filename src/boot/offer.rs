@@ -395,7 +395,8 @@ impl Case<'_> {
     }
 
     pub(super) fn profile(&self, ip: Ipv4Addr) -> Option<&Name> {
-        role::profile(self.machine(), ip, self.facts.records.ranges(), self.network).0
+        let network = self.facts.networks.get(self.place_of(ip)).copied().unwrap_or(self.network);
+        role::profile(self.machine(), ip, self.facts.records.ranges(), network).0
     }
 
     pub(super) fn lease(&self, place: usize, ip: Ipv4Addr, secs: u32) -> Lease {

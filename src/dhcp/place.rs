@@ -24,6 +24,8 @@ pub struct Arrival<'a> {
     /// Our addresses on the interface that it came in by.
     pub ours: &'a [Ipv4Addr],
     pub from: Ipv4Addr,
+    /// Only relays, and clients that one of them leads to, are heard there.
+    pub relays_only: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub enum Nowhere {
         "network {network} does not know relay {relay}: `kickstand network set {network} --relay {relay}` if it is yours"
     )]
     StrangeRelay { relay: Ipv4Addr, network: KnownName },
+    #[error("no relay forwarded it, and only relays are answered at this address")]
+    NotRelayed,
     #[error("it was forwarded by more than 16 relays: they go round in a ring")]
     Ring,
 }
@@ -117,6 +121,9 @@ fn direct<'a>(packet: &Packet, arrival: Arrival<'_>, world: &'a World) -> Result
     let remote = world.network_of(packet.ciaddr).filter(|network| !network.dhcp.relays.is_empty());
     if let Some(network) = remote.filter(|_| arrival.from == packet.ciaddr) {
         return Ok(network);
+    }
+    if arrival.relays_only {
+        return Err(Nowhere::NotRelayed);
     }
     let own = arrival.ours.iter().find_map(|ip| world.network_of(*ip)).ok_or(Nowhere::NoNetwork)?;
     let chosen = packet.options.ip(OptionCode::SubnetSelection).and_then(|subnet| world.network_of(subnet));

@@ -1,11 +1,12 @@
 //! DHCP's sockets: one for each configured interface, so that packets from others are never seen.
 
-use super::desk::Heard;
+use super::desk::{Heard, Unheard};
 use super::leases::{Owner, QUEUE, Question, Queues};
-use super::place::Arrival;
+use super::place::{Arrival, Nowhere};
 use super::reply::{Destination, Outgoing};
+use crate::boot::Tale;
 use crate::engine::{Engine, stopped};
-use crate::model::Name;
+use crate::model::{Kind, Name};
 use dhcproto::v4::{MessageType, OptionCode};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
@@ -26,7 +27,9 @@ const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub enum Door {
     /// An interface: answers go where RFC 2131 §4.1 sends them.
-    Interface { name: String, port: u16 },
+    Interface { name: String, port: u16, shared: bool },
+    /// An address where relays reach us: what they forward, and what their clients send to us alone.
+    Relays { ip: Ipv4Addr, port: u16 },
     /// An address: answers go back to the sender. For tests, without root.
     Address(SocketAddr),
 }
@@ -34,7 +37,8 @@ pub enum Door {
 impl std::fmt::Display for Door {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Door::Interface { name, port } => write!(f, "interface {name}, port {port}"),
+            Door::Interface { name, port, .. } => write!(f, "interface {name}, port {port}"),
+            Door::Relays { ip, port } => write!(f, "relays at {ip}:{port}"),
             Door::Address(address) => write!(f, "{address}"),
         }
     }
@@ -45,11 +49,16 @@ impl Door {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         match self {
-            Door::Interface { name, port } => {
+            Door::Interface { name, port, shared } => {
                 socket.set_broadcast(true)?;
+                socket.set_reuse_address(*shared)?;
                 socket.bind_device(Some(name.as_bytes()))?;
                 let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
                 socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)).into())?;
+            }
+            Door::Relays { ip, port } => {
+                let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+                socket.bind(&SocketAddr::from((*ip, *port)).into())?;
             }
             Door::Address(address) => socket.bind(&(*address).into())?,
         }
@@ -62,7 +71,7 @@ impl Door {
             Door::Interface { name, .. } => {
                 pnet::datalink::interfaces().into_iter().find(|i| i.name == *name).map(|i| i.index)
             }
-            Door::Address(_) => None,
+            Door::Relays { .. } | Door::Address(_) => None,
         }
     }
 
@@ -76,6 +85,7 @@ impl Door {
     pub fn addresses(&self) -> Option<Vec<Ipv4Addr>> {
         match self {
             Door::Interface { name, .. } => interface_addresses(name),
+            Door::Relays { ip, .. } => Some(vec![*ip]),
             Door::Address(address) => match address.ip() {
                 IpAddr::V4(ip) => Some(vec![ip]),
                 IpAddr::V6(_) => Some(Vec::new()),
@@ -114,7 +124,7 @@ impl Outlet {
     fn target(&self, outgoing: &Outgoing, from: SocketAddr) -> SocketAddr {
         let port = match &self.door {
             Door::Address(_) => return from,
-            Door::Interface { port, .. } => *port,
+            Door::Interface { port, .. } | Door::Relays { port, .. } => *port,
         };
         match outgoing.to {
             Destination::Broadcast | Destination::Card { .. } => (Ipv4Addr::BROADCAST, port.saturating_add(1)).into(),
@@ -249,12 +259,22 @@ impl Doorway {
 
     fn receive(&self, bytes: &[u8], from: SocketAddr) {
         let IpAddr::V4(sender) = from.ip() else { return };
-        let arrival = Arrival { ours: &self.addresses, from: sender };
+        let relays_only = matches!(self.door, Door::Relays { .. });
+        let arrival = Arrival { ours: &self.addresses, from: sender, relays_only };
         let heard = Heard::read(bytes, arrival, self.boot_port, &self.owners.engine.store.world());
         let heard = match heard {
             Ok(heard) => heard,
-            Err(why) => return tracing::debug!(%why, %from, "a DHCP packet is left unanswered"),
+            Err(why) => return self.unheard(why, from),
         };
         self.owners.take(Question { heard, from, outlet: self.outlet.clone(), again: false });
+    }
+
+    /// A relay that nobody wrote down is worth a line of history: its operator looks for one.
+    fn unheard(&self, why: Unheard, from: SocketAddr) {
+        tracing::debug!(%why, %from, "a DHCP packet is left unanswered");
+        if let Unheard::Nowhere(Nowhere::StrangeRelay { relay, .. }) = why {
+            let engine = &self.owners.engine;
+            engine.tell(Tale::new(engine.now(), Kind::Silence, why.to_string()).from(relay));
+        }
     }
 }

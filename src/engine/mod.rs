@@ -71,11 +71,12 @@ impl Engine {
         SystemTime::now().into()
     }
 
-    /// Where machines on this network reach us: none when no interface of ours is on it.
+    /// Where machines on this network reach us: none when no interface of ours is on it and no relay leads there.
     pub fn here(&self, network: &Network) -> Option<Here> {
         let addresses = self.addresses.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let ip = addresses.iter().copied().find(|ip| network.cidr.contains(*ip))?;
-        Some(Here { ip, http_port: self.http_port })
+        let on_it = addresses.iter().find(|ip| network.cidr.contains(**ip));
+        let routed = || addresses.first().filter(|_| !network.dhcp.relays.is_empty() || network.dhcp.link.is_some());
+        Some(Here { ip: *on_it.or_else(routed)?, http_port: self.http_port })
     }
 
     /// An interface came, went or changed its address.
