@@ -71,7 +71,7 @@ impl Appliance {
             loaders: vec![path("loaders")],
             templates: path("etc"),
             socket: path("kickstand.sock"),
-            dhcp: Dhcp { interfaces: vec![], port: 0, address: Some(SocketAddr::from((ip, 0))) },
+            dhcp: Dhcp { port: 0, address: Some(SocketAddr::from((ip, 0))), ..Config::default().dhcp },
             tftp_port: 0,
             http_port: 0,
             listen: vec![],
