@@ -8,10 +8,15 @@
 //! of several split ones, reads no overloaded field and sorts what option 82 holds; its codes and types are used.
 
 pub mod ask;
+pub mod filter;
+pub mod frame;
 pub mod leases;
+pub mod link;
 pub mod option;
 pub mod packet;
+pub mod probe;
 pub mod reply;
+pub mod rogue;
 pub mod server;
 pub mod tlv;
 
