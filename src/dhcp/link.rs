@@ -63,7 +63,7 @@ pub struct Card {
     pub index: u32,
     pub mac: Mac,
     pub addresses: Vec<Ipv4Addr>,
-    /// Up, and with somebody on the other end.
+    /// Up, and something is on the other end.
     pub running: bool,
 }
 
@@ -78,7 +78,8 @@ impl Card {
             index: interface.index,
             mac: Mac(mac.octets()),
             addresses: interface.ips.iter().filter_map(|net| v4(net.ip())).collect(),
-            running: interface.is_up() && interface.is_running(),
+            // A cable that is pulled is seen at once, what else keeps packets from passing up to a second later.
+            running: interface.is_up() && interface.is_lower_up() && interface.is_running(),
         })
     }
 }

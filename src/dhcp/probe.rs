@@ -92,7 +92,8 @@ async fn probe_batch(line: &mut Line, batch: &[Ipv4Addr], waits: &[Duration]) ->
             Err(_) => {}
         }
     }
-    Ok(search.used)
+    // If the link has gone down meanwhile, silence says nothing.
+    line.check().map(|()| search.used)
 }
 
 struct Search {
@@ -155,6 +156,13 @@ impl Line {
         Ok(())
     }
 
+    fn check(&self) -> Result<(), Error> {
+        match self {
+            Line::Arp(arp) => arp.look().map(drop),
+            Line::Ping(_) => Ok(()),
+        }
+    }
+
     /// Our own addresses: nobody answers on the link for those.
     fn own(&self) -> Vec<Used> {
         match self {
@@ -208,11 +216,13 @@ impl Arp {
     }
 
     /// On a link that is down everything would look free.
-    fn refresh(&mut self) -> Result<(), Error> {
+    fn look(&self) -> Result<Card, Error> {
         let card = Card::find(&self.card.name)?;
-        if !card.running {
-            return Err(Error::Down(card.name));
-        }
+        if card.running { Ok(card) } else { Err(Error::Down(card.name)) }
+    }
+
+    fn refresh(&mut self) -> Result<(), Error> {
+        let card = self.look()?;
         if card.index != self.card.index {
             self.ear = LinkReceiver::arp(&card)?;
         }
