@@ -1,11 +1,13 @@
 //! Bind, start, supervise, stop: `kickstand serve`.
 
 use crate::assets::Assets;
+use crate::boot::Tale;
 use crate::config::Config;
+use crate::dhcp::rogue;
 use crate::dhcp::server::{BOOT_PORT, Door, Owners, interface_addresses};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
-use crate::model::{Dhcp, Event, Kind, Name, Network, Unknown};
+use crate::model::{Dhcp, Event, Kind, Name, Network, Placement, Unknown};
 use crate::store::{Edit, Store};
 use crate::tftp;
 use anyhow::{Context, Result, anyhow, bail};
@@ -143,7 +145,10 @@ impl Sockets {
         let addresses = |all: &[UdpSocket]| all.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>();
         let (dhcp, tftp) = (addresses(&self.dhcp)?, addresses(&self.tftp)?);
         let http = self.http.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
-        let owners = Owners::new(engine.clone(), stopped.clone());
+        let owners = Owners::new(engine.clone(), config.dhcp.interfaces.clone(), stopped.clone());
+        for interface in &config.dhcp.interfaces {
+            tasks.spawn(rogue_watch(interface, &engine).run(stopped.clone()));
+        }
         for (door, socket) in doors.iter().cloned().zip(self.dhcp) {
             tasks.spawn(crate::dhcp::server::run(door, socket, owners.clone(), stopped.clone()));
         }
@@ -173,6 +178,33 @@ async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<O
     if let Err(error) = serving.await {
         tracing::error!(%error, "{what} is served no longer: restart Kickstand");
     }
+}
+
+/// Another DHCP server where this one should be alone is worth an alarm.
+fn rogue_watch(
+    interface: &str,
+    engine: &Arc<Engine>,
+) -> rogue::Watch<impl Fn() -> rogue::Neighbours + Send + use<>, impl FnMut(rogue::Rogue) + Send + use<>> {
+    let (place, here, teller) = (interface.to_owned(), engine.clone(), engine.clone());
+    let neighbours = move || {
+        let world = here.store.world();
+        let ours = here.addresses();
+        let on = interface_addresses(&place).unwrap_or_default();
+        let network = on.iter().find_map(|ip| world.network_of(*ip));
+        let expected = network.is_none_or(|network| network.dhcp.placement != Placement::Full);
+        rogue::Neighbours { ours, expected }
+    };
+    let report = move |rogue: rogue::Rogue| {
+        let rogue::Rogue { interface, server_mac, server_ip, offered } = rogue;
+        let offered = offered.map_or("refuses clients".into(), |ip| format!("offers {ip}"));
+        let text = format!(
+            "another DHCP server is on {interface}: {server_ip}, card {server_mac}, {offered}; machines may boot from it instead"
+        );
+        let mut tale = Tale::new(teller.now(), Kind::Alarm, text).from(server_ip);
+        tale.mac = Some(server_mac);
+        teller.tell(tale);
+    };
+    rogue::Watch { interface: interface.to_owned(), every: rogue::EVERY, neighbours, report }
 }
 
 /// A server that can not keep what it promises must not go on promising: it ends, and systemd starts it again.

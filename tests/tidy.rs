@@ -91,8 +91,15 @@ fn the_core_does_no_io_and_reads_no_clock() {
 
 #[test]
 fn sockets_are_opened_only_where_servers_and_clients_live() {
-    let allowed =
-        ["src/dhcp/server.rs", "src/tftp/server.rs", "src/http/server.rs", "src/cli/client.rs", "src/daemon.rs"];
+    let allowed = [
+        "src/dhcp/server.rs",
+        "src/dhcp/link.rs",
+        "src/dhcp/probe.rs",
+        "src/tftp/server.rs",
+        "src/http/server.rs",
+        "src/cli/client.rs",
+        "src/daemon.rs",
+    ];
     let openers = [
         "UdpSocket::bind",
         "TcpListener::bind",
@@ -109,6 +116,27 @@ fn sockets_are_opened_only_where_servers_and_clients_live() {
             assert!(!code(&text).contains(word), "{}: {word} outside a server", path.display());
         }
     }
+}
+
+/// The lints deny it to the appliance and forbid it to the agent; what may be allowed again is one file.
+#[test]
+fn unsafe_code_lives_in_one_small_module() {
+    let word = concat!("un", "safe");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '"';
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        let body = code(&text);
+        let allows = body.contains(&format!("allow({word}_code"));
+        if allows || body.split(|c| !is_word(c)).any(|part| part == word) {
+            found.push(path);
+        }
+    }
+    assert_eq!(found, [Path::new("src/dhcp/link.rs")]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = |path| fs::read_to_string(root.join(path)).unwrap();
+    assert!(manifest("Cargo.toml").contains(&format!("[workspace.lints.rust]\n{word}_code = \"forbid\"")));
+    assert!(manifest("Cargo.toml").contains(&format!("[lints.rust]\n{word}_code = \"deny\"")));
+    assert!(manifest("agent/Cargo.toml").contains("[lints]\nworkspace = true"));
 }
 
 #[test]

@@ -325,21 +325,12 @@ impl Case<'_> {
             return self.silence("address", format!("{holder} declined {ip}, which it was not given"), vec![]);
         }
         let network = &self.facts.networks[self.place_of(ip)].name;
-        let times = self.facts.records.hold(ip).filter(|h| h.why == HoldWhy::Declined).map_or(0, |h| h.times);
-        let secs =
-            DECLINED_SECS.checked_shl(times).unwrap_or(DECLINED_LAST_SECS).clamp(DECLINED_SECS, DECLINED_LAST_SECS);
+        let before = self.facts.records.hold(ip).filter(|h| h.why == HoldWhy::Declined).map_or(0, |h| h.times);
+        let hold = quarantine(network, ip, HoldWhy::Declined, before, self.now);
         let text = format!(
             "{holder} found {ip} in use by another host, nobody gets it for {} min: look for one with a fixed address",
-            secs / 60
+            hold.until.secs_since(self.now) / 60
         );
-        let hold = Hold {
-            network: network.clone(),
-            ip,
-            until: self.now.plus_secs(secs),
-            why: HoldWhy::Declined,
-            holder: None,
-            times: times.saturating_add(1),
-        };
         Decision::new(OfferReply::Silence, vec![Reason::new("address", text.clone())])
             .with(self.unbind(network.clone()))
             .with(Effect::Avoid(hold))
@@ -480,6 +471,14 @@ impl Case<'_> {
             last_at: self.now,
         }))
     }
+}
+
+/// An address that somebody uses who was not given it: longer each time.
+pub fn quarantine(network: &Name, ip: Ipv4Addr, why: HoldWhy, before: u32, now: Time) -> Hold {
+    let factor = 1u32.checked_shl(before).unwrap_or(u32::MAX);
+    let secs = DECLINED_SECS.saturating_mul(factor).min(DECLINED_LAST_SECS);
+    let until = now.plus_secs(secs);
+    Hold { network: network.clone(), ip, until, why, holder: None, times: before.saturating_add(1) }
 }
 
 /// Beside another server nobody knows how many addresses there are.

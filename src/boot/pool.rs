@@ -81,7 +81,7 @@ impl Pool {
     }
 
     /// Which addresses are worth a probe, so that every pool keeps a stock of proven ones.
-    pub fn unproven(&self, usable: &dyn Fn(&Name, Ipv4Addr) -> bool, now: Time) -> Vec<(Name, Ipv4Addr)> {
+    pub fn unproven(&self, usable: &dyn Fn(&Name, Ipv4Addr) -> bool, now: Time) -> Vec<(Name, Vec<Ipv4Addr>)> {
         let mut wanted = Vec::new();
         for shelf in &self.shelves {
             let good: Vec<_> = shelf.stock.iter().filter(|(_, at)| now.secs_since(*at) < PROVEN_SECS / 2).collect();
@@ -94,7 +94,10 @@ impl Pool {
             let ended = shelf.ended(now).map(|(_, ip)| ip);
             // A pool that is nearly all used up is not searched to its end.
             let found = never.take(4 * STOCK).chain(ended.take(4 * STOCK)).filter(free);
-            wanted.extend(found.take(STOCK.saturating_sub(good.len())).map(|ip| (shelf.network.clone(), ip)));
+            let found: Vec<_> = found.take(STOCK.saturating_sub(good.len())).collect();
+            if !found.is_empty() {
+                wanted.push((shelf.network.clone(), found));
+            }
         }
         wanted
     }

@@ -15,11 +15,12 @@ use super::ask::{Received, ask};
 use super::packet::Packet;
 use super::place::{self, Arrival, Place};
 use super::reply::{Outgoing, reply};
+use super::rogue::is_our_probe;
 use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
 use crate::boot::pool::Pool;
 use crate::boot::{Ask, Decision, Effect, Here};
 use crate::engine::Engine;
-use crate::model::{Holder, Time};
+use crate::model::{Holder, Mac, Time};
 use crate::store::World;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -44,6 +45,8 @@ pub enum Unheard {
     Malformed(#[from] super::packet::Malformed),
     #[error(transparent)]
     Nowhere(#[from] place::Nowhere),
+    #[error("it only looks for other DHCP servers, for a server of ours")]
+    OurProbe,
 }
 
 /// What is to be done about a packet.
@@ -58,6 +61,9 @@ pub struct Answer {
 impl Heard {
     pub fn read(bytes: &[u8], arrival: Arrival<'_>, boot_port: bool, world: &World) -> Result<Heard, Unheard> {
         let packet = Packet::parse(bytes)?;
+        if packet.chaddr.first_chunk().is_some_and(|mac| is_our_probe(Mac(*mac))) {
+            return Err(Unheard::OurProbe);
+        }
         let place = place::place(&packet, arrival, world)?;
         let also = place::also(&packet, arrival);
         Ok(Heard { packet, place, also, unicast: !arrival.from.is_unspecified(), boot_port })

@@ -2,10 +2,12 @@
 //! must last to the store. The replies wait for the store's ticket; the loop does not.
 
 use super::desk::{self, Answer, Heard};
+use super::probe::Used;
 use super::reply::Outgoing;
 use super::server::Outlet;
-use crate::boot::Effect;
+use super::stock::{self, Proof, Stock};
 use crate::boot::pool::Pool;
+use crate::boot::{Effect, Tale, offer};
 use crate::engine::{Engine, stopped};
 use crate::model::*;
 use crate::store::{Change, Error, Tickets, World};
@@ -46,6 +48,7 @@ pub struct Owner {
     pool: Pool,
     /// What the store refused: what it holds is the truth.
     undo: (mpsc::UnboundedSender<Undo>, mpsc::UnboundedReceiver<Undo>),
+    stock: Stock,
 }
 
 struct Undo {
@@ -63,15 +66,17 @@ struct Pending {
 }
 
 impl Owner {
-    pub fn new(link: Name, engine: Arc<Engine>) -> Owner {
+    pub fn new(link: Name, engine: Arc<Engine>, interfaces: Arc<[String]>) -> Owner {
         let pool = crate::engine::pool(&engine.store.world(), &link);
-        Owner { link, engine, pool, undo: mpsc::unbounded_channel() }
+        Owner { link, engine, pool, undo: mpsc::unbounded_channel(), stock: Stock::new(interfaces) }
     }
 
     /// Answers until the questions end or the server stops.
     pub async fn run(mut self, mut queues: Queues, mut stop: watch::Receiver<bool>) {
         let mut changes = self.engine.store.changes();
         let mut sweep = tokio::time::interval(std::time::Duration::from_secs(SWEEP_SECS));
+        let mut stock = tokio::time::interval(stock::EVERY);
+        stock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut batch, mut beginners) = (Vec::with_capacity(BATCH), Vec::with_capacity(BEGINNERS));
         loop {
             tokio::select! {
@@ -80,6 +85,8 @@ impl Owner {
                 Some(undo) = self.undo.1.recv() => self.take_back(undo),
                 change = changes.recv() => self.follow(change),
                 _ = sweep.tick() => self.pool.sweep(self.engine.now()),
+                Some(proof) = self.stock.proofs() => self.learn(proof),
+                _ = stock.tick() => self.ask_for_proofs(),
                 count = queues.requests.recv_many(&mut batch, BATCH) => match count {
                     0 => return,
                     _ => self.answer(batch.drain(..)),
@@ -155,14 +162,61 @@ impl Owner {
         self.move_on();
     }
 
+    /// So that no OFFER waits for a probe, addresses are probed before somebody needs them.
+    fn ask_for_proofs(&mut self) {
+        if self.stock.is_busy() {
+            return;
+        }
+        let world = self.engine.store.world();
+        let probed = |network: &Name| world.networks.get(network).filter(|n| n.dhcp.probe);
+        let now = self.engine.now();
+        let held = |ip| world.hold(ip).is_some_and(|hold| hold.until > now);
+        let usable = |network: &Name, ip| probed(network).is_some_and(|n| may_be_given(&world, n, ip)) && !held(ip);
+        for (network, ips) in self.pool.unproven(&usable, now) {
+            if let Some(network) = world.networks.get(&network) {
+                self.stock.probe(network, ips);
+            }
+        }
+    }
+
+    /// What a probe found: free addresses for the stock, and hosts that nobody here knows.
+    fn learn(&mut self, proof: Proof) {
+        let now = self.engine.now();
+        for ip in proof.free {
+            self.pool.proven(ip, now);
+        }
+        for used in proof.used {
+            // Whoever got it in the meantime may have answered.
+            if self.pool.holder(used.ip, now).is_none() {
+                drop(self.engine.store.record(found_in_use(&self.engine, &proof.network, used, now)));
+            }
+        }
+    }
+
     fn move_on(&mut self) {
         let engine = self.engine.clone();
         let world = engine.store.world();
         self.pool.move_on(&|network, ip| {
-            let pooled = world.networks.get(network).is_some_and(|n| n.pooled(ip) && n.can_hold(ip));
-            pooled && world.reserved(ip).is_none() && world.reservation_at(ip).is_none()
+            world.networks.get(network).is_some_and(|network| may_be_given(&world, network, ip))
         });
     }
+}
+
+/// Pooled, and kept for nobody.
+fn may_be_given(world: &World, network: &Network, ip: Ipv4Addr) -> bool {
+    let kept = world.reserved(ip).is_some() || world.reservation_at(ip).is_some() || network.gateway == Some(ip);
+    network.pooled(ip) && network.can_hold(ip) && !kept
+}
+
+/// Nobody is given it for a while, and somebody is told.
+fn found_in_use(engine: &Engine, network: &Name, used: Used, now: Time) -> Vec<Effect> {
+    let before = engine.store.world().hold(used.ip).filter(|hold| hold.why == HoldWhy::InUse).map_or(0, |h| h.times);
+    let hold = offer::quarantine(network, used.ip, HoldWhy::InUse, before, now);
+    let by = used.mac.map_or("a host that answers pings".into(), |mac| mac.to_string());
+    let text = format!("{} is in a pool of network {network}, but {by} uses it and was not given it here", used.ip);
+    let mut tale = Tale::new(now, Kind::Alarm, text).from(used.ip);
+    tale.mac = used.mac;
+    vec![Effect::Avoid(hold), Effect::Tell(tale)]
 }
 
 fn wire<'a>(world: &'a World, link: &Name) -> impl Iterator<Item = &'a Network> {

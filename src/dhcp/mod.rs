@@ -9,12 +9,18 @@
 
 pub mod ask;
 pub mod desk;
+pub mod filter;
+pub mod frame;
 pub mod leases;
+pub mod link;
 pub mod packet;
 pub mod place;
+pub mod probe;
 pub mod relay;
 pub mod reply;
+pub mod rogue;
 pub mod server;
+mod stock;
 pub mod tlv;
 
 pub use crate::model::option;

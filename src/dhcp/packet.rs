@@ -52,6 +52,8 @@ pub enum Malformed {
     Short(usize),
     #[error("op is {0}: not a request of a client")]
     NotARequest(u8),
+    #[error("op is {0}: not a reply of a server")]
+    NotAReply(u8),
     #[error("a hardware address of {0} bytes: more than the 16 there is room for")]
     HardwareLength(u8),
     #[error("the magic cookie of DHCP is missing")]
@@ -60,9 +62,22 @@ pub enum Malformed {
 
 impl Packet {
     pub fn parse(bytes: &[u8]) -> Result<Packet, Malformed> {
-        let packet = Packet::read(bytes).ok_or(Malformed::Short(bytes.len()))??;
-        match packet {
+        match Packet::parse_any(bytes)? {
             Packet { op, .. } if op != REQUEST => Err(Malformed::NotARequest(op)),
+            packet => Ok(packet),
+        }
+    }
+
+    /// What a server says. Only other servers are heard so.
+    pub fn parse_reply(bytes: &[u8]) -> Result<Packet, Malformed> {
+        match Packet::parse_any(bytes)? {
+            Packet { op, .. } if op != REPLY => Err(Malformed::NotAReply(op)),
+            packet => Ok(packet),
+        }
+    }
+
+    fn parse_any(bytes: &[u8]) -> Result<Packet, Malformed> {
+        match Packet::read(bytes).ok_or(Malformed::Short(bytes.len()))?? {
             Packet { hlen, .. } if hlen > 16 => Err(Malformed::HardwareLength(hlen)),
             packet => Ok(packet),
         }

@@ -31,6 +31,8 @@ const REASON_CHARS: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     pub bytes: Vec<u8>,
+    /// Our address, which it is sent from.
+    pub from: Ipv4Addr,
     pub to: Destination,
 }
 
@@ -68,7 +70,7 @@ pub fn reply(request: &Packet, reply: &OfferReply, networks: &[&Network], here: 
         OfferReply::ProxyAck(_) => Destination::Sender,
         _ => destination(request, &packet, networks),
     };
-    Some(Outgoing { bytes: packet.encode(cap(&request.options))?, to })
+    Some(Outgoing { bytes: packet.encode(cap(&request.options))?, from: here.ip, to })
 }
 
 /// RFC 2131 §4.1. An address of another network is not written to, whoever says to have it.

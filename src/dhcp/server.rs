@@ -1,7 +1,9 @@
 //! DHCP's sockets: one for each configured interface, so that packets from others are never seen.
 
 use super::desk::{Heard, Unheard};
+use super::frame::Datagram;
 use super::leases::{Owner, QUEUE, Question, Queues};
+use super::link::LinkSender;
 use super::place::{Arrival, Nowhere};
 use super::reply::{Destination, Outgoing};
 use crate::boot::Tale;
@@ -11,7 +13,7 @@ use dhcproto::v4::{MessageType, OptionCode};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -78,7 +80,14 @@ impl Door {
     /// The way out for what came in by this socket.
     fn outlet(&self, socket: &UdpSocket) -> io::Result<Arc<Outlet>> {
         let socket = std::net::UdpSocket::from(std::os::fd::AsFd::as_fd(socket).try_clone_to_owned()?);
-        Ok(Arc::new(Outlet { socket, door: self.clone() }))
+        let frames = self.index().and_then(|index| match LinkSender::open() {
+            Ok(sender) => Some((sender, index)),
+            Err(error) => {
+                tracing::warn!(%error, door = %self, "clients without an address are answered by broadcast");
+                None
+            }
+        });
+        Ok(Arc::new(Outlet { socket, door: self.clone(), frames }))
     }
 
     /// Our addresses on this door, as they are now; none when the system could not be asked.
@@ -111,14 +120,31 @@ pub fn interface_addresses(name: &str) -> Option<Vec<Ipv4Addr>> {
 pub struct Outlet {
     socket: std::net::UdpSocket,
     door: Door,
+    /// For clients without an address: how frames are sent, and by which interface.
+    frames: Option<(LinkSender, u32)>,
 }
 
 impl Outlet {
     pub fn send(&self, outgoing: &Outgoing, from: SocketAddr) {
+        if self.send_frame(outgoing) {
+            return;
+        }
         let to = self.target(outgoing, from);
         if let Err(error) = self.socket.send_to(&outgoing.bytes, to) {
             tracing::warn!(%error, %to, "a DHCP answer could not be sent");
         }
+    }
+
+    /// Where it can not be sent as a frame, everybody hears it (RFC 2131 §4.1 allows that).
+    fn send_frame(&self, outgoing: &Outgoing) -> bool {
+        let (Destination::Card { mac, ip }, Door::Interface { port, .. }) = (outgoing.to, &self.door) else {
+            return false;
+        };
+        let Some((sender, index)) = &self.frames else { return false };
+        let from = SocketAddrV4::new(outgoing.from, *port);
+        let to = SocketAddrV4::new(ip, port.saturating_add(1));
+        let sent = sender.try_send_udp(*index, mac, &Datagram { from, to, payload: &outgoing.bytes });
+        sent.inspect_err(|error| tracing::debug!(%error, %mac, "a frame could not be sent, so it is broadcast")).is_ok()
     }
 
     fn target(&self, outgoing: &Outgoing, from: SocketAddr) -> SocketAddr {
@@ -141,6 +167,8 @@ impl Outlet {
 pub struct Owners {
     engine: Arc<Engine>,
     stop: watch::Receiver<bool>,
+    /// Where addresses can be probed.
+    interfaces: Arc<[String]>,
     running: Arc<Mutex<HashMap<Name, Inbox>>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
@@ -153,8 +181,8 @@ struct Inbox {
 }
 
 impl Owners {
-    pub fn new(engine: Arc<Engine>, stop: watch::Receiver<bool>) -> Owners {
-        Owners { engine, stop, running: Default::default(), tasks: Default::default() }
+    pub fn new(engine: Arc<Engine>, interfaces: Vec<String>, stop: watch::Receiver<bool>) -> Owners {
+        Owners { engine, stop, interfaces: interfaces.into(), running: Default::default(), tasks: Default::default() }
     }
 
     fn of(&self, link: &Name) -> Inbox {
@@ -163,7 +191,7 @@ impl Owners {
             return inbox.clone();
         }
         let ((requests, r), (discovers, d)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
-        let owner = Owner::new(link.clone(), self.engine.clone());
+        let owner = Owner::new(link.clone(), self.engine.clone(), self.interfaces.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         tasks.spawn(owner.run(Queues { requests: r, discovers: d }, self.stop.clone()));
         let inbox = Inbox { requests, discovers };

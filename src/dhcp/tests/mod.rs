@@ -1,10 +1,12 @@
 //! What the tests of DHCP share: captured packets, a boring client, a network, and packets as text.
 
 mod ask;
+mod frame;
 mod hostile;
 mod option;
 mod packet;
 mod reply;
+mod rogue;
 mod wire;
 
 use super::ask::Received;
