@@ -33,8 +33,9 @@ pub struct Binding {
 struct Shelf {
     network: Name,
     pool: Pooled,
-    /// Before it, no address was never given.
+    /// Before it, no address was never given, but for those that were given back.
     fresh: u32,
+    returned: BTreeSet<Ipv4Addr>,
     /// Given ones, by the end of their lease.
     given: BTreeSet<(Time, Ipv4Addr)>,
     /// Free ones that answered no probe, and when that was.
@@ -141,6 +142,7 @@ impl Pool {
         self.refused.insert(ip, until);
     }
 
+    /// As if it had never been heard.
     pub fn forget(&mut self, holder: &Holder) {
         let Some(old) = self.by_holder.remove(holder) else { return };
         if self.by_ip.get(&old.ip) == Some(holder) {
@@ -148,7 +150,9 @@ impl Pool {
         }
         if let Some(shelf) = self.shelf(old.ip) {
             shelf.given.remove(&(old.until, old.ip));
-            shelf.fresh = shelf.fresh.min(shelf.place(old.ip));
+            if shelf.place(old.ip) < shelf.fresh {
+                shelf.returned.insert(old.ip);
+            }
         }
     }
 
@@ -160,6 +164,7 @@ impl Pool {
         self.by_holder.insert(holder, binding);
         if let Some(shelf) = self.shelf(binding.ip) {
             shelf.given.insert((binding.until, binding.ip));
+            shelf.returned.remove(&binding.ip);
             shelf.stock.retain(|(kept, _)| *kept != binding.ip);
         }
     }
@@ -199,7 +204,7 @@ impl Pool {
     pub fn move_on(&mut self, usable: &dyn Fn(&Name, Ipv4Addr) -> bool) {
         for shelf in &mut self.shelves {
             let done = |ip: Ipv4Addr| self.by_ip.contains_key(&ip) || !usable(&shelf.network, ip);
-            let past = shelf.fresh().take_while(|ip| done(*ip)).count();
+            let past = shelf.ahead().take_while(|ip| done(*ip)).count();
             shelf.fresh = shelf.fresh.saturating_add(u32::try_from(past).unwrap_or(u32::MAX));
         }
     }
@@ -210,13 +215,20 @@ impl Pool {
         let over: Vec<Holder> = over.collect();
         over.iter().for_each(|holder| self.forget(holder));
         self.refused.retain(|_, until| *until > now);
-        self.shelves.iter_mut().for_each(|shelf| shelf.fresh = 0);
+        self.shelves.iter_mut().for_each(Shelf::begin_anew);
     }
 }
 
 impl Shelf {
     fn of(network: &Network, pool: Pooled) -> Shelf {
-        Shelf { network: network.name.clone(), pool, fresh: 0, given: BTreeSet::new(), stock: VecDeque::new() }
+        Shelf {
+            network: network.name.clone(),
+            pool,
+            fresh: 0,
+            returned: BTreeSet::new(),
+            given: BTreeSet::new(),
+            stock: VecDeque::new(),
+        }
     }
 
     fn is_for(&self, machine: bool) -> bool {
@@ -231,12 +243,162 @@ impl Shelf {
         u32::from(ip).saturating_sub(u32::from(self.pool.span.first))
     }
 
-    fn fresh(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
+    /// What nobody was given, as far as is known without a search.
+    fn fresh(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.returned.iter().copied().chain(self.ahead())
+    }
+
+    fn ahead(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
         let first = u32::from(self.pool.span.first).saturating_add(self.fresh);
         (first..=u32::from(self.pool.span.last)).map(Ipv4Addr::from)
     }
 
+    fn begin_anew(&mut self) {
+        self.fresh = 0;
+        self.returned.clear();
+    }
+
     fn ended(&self, now: Time) -> impl Iterator<Item = (Time, Ipv4Addr)> + '_ {
         self.given.iter().copied().take_while(move |(until, _)| *until <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_secs(1_000_000);
+
+    fn network(pools: &[&str]) -> Network {
+        Network {
+            name: "lab".parse().unwrap(),
+            cidr: "10.0.0.0/16".parse().unwrap(),
+            gateway: None,
+            dns: vec![],
+            domain: None,
+            pools: pools.iter().map(|pool| pool.parse().unwrap()).collect(),
+            lease_secs: 600,
+            profile: None,
+            unknown: Unknown::Show,
+            dhcp: Dhcp::default(),
+        }
+    }
+
+    fn laid_out(pools: &[&str]) -> Pool {
+        let mut pool = Pool::default();
+        pool.lay_out([&network(pools)]);
+        pool
+    }
+
+    fn client(n: u8) -> Holder {
+        Mac([0x52, 0x54, 0, 0, 0, n]).into()
+    }
+
+    fn ip(last: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 0, 0, last)
+    }
+
+    fn free(pool: &Pool, machine: bool) -> Option<Ipv4Addr> {
+        pool.free(&"lab".parse().unwrap(), machine, &|_| true, NOW)
+    }
+
+    fn keep(pool: &mut Pool, n: u8, last: u8, secs: u32) {
+        pool.apply(&Effect::Keep { holder: client(n), ip: ip(last), until: NOW.plus_secs(secs) });
+    }
+
+    fn ended(n: u8, last: u8, ago: i64) -> Lease {
+        let ends_at = Time(NOW.0 - ago * 1_000_000);
+        let network = "lab".parse().unwrap();
+        Lease { network, holder: client(n), ip: ip(last), starts_at: ends_at, ends_at, hostname: None }
+    }
+
+    #[test]
+    fn never_given_comes_before_given_back_before_ended_longest_ago() {
+        let mut pool = laid_out(&["10.0.0.1-10.0.0.4"]);
+        pool.take(&ended(1, 1, 50));
+        pool.take(&ended(2, 2, 500));
+        keep(&mut pool, 3, 3, 60);
+        pool.move_on(&|_, _| true);
+        assert_eq!(free(&pool, true), Some(ip(4)));
+        keep(&mut pool, 4, 4, 60);
+        pool.move_on(&|_, _| true);
+        assert_eq!(free(&pool, true), Some(ip(2)), "of the ended ones the oldest");
+        pool.apply(&Effect::LetGo { holder: client(3) });
+        assert_eq!(free(&pool, true), Some(ip(3)), "an offer that was not taken is as good as new");
+        keep(&mut pool, 5, 3, 60);
+        pool.take(&ended(6, 2, -60));
+        pool.take(&ended(7, 1, -60));
+        assert_eq!(free(&pool, true), None);
+    }
+
+    #[test]
+    fn a_pool_serves_only_whom_it_is_for() {
+        let pool = laid_out(&["10.0.0.1-10.0.0.1=unknown", "10.0.0.2-10.0.0.2=machines"]);
+        assert_eq!((free(&pool, true), free(&pool, false)), (Some(ip(2)), Some(ip(1))));
+        let all = laid_out(&["10.0.0.1-10.0.0.1"]);
+        assert_eq!(free(&all, true), free(&all, false));
+    }
+
+    #[test]
+    fn proven_addresses_come_first_and_only_while_they_are_believed() {
+        let mut pool = laid_out(&["10.0.0.1-10.0.0.9"]);
+        assert_eq!(pool.unproven(&|_, _| true, NOW)[0].1.len(), 9);
+        pool.proven(ip(7), NOW);
+        assert_eq!(free(&pool, true), Some(ip(7)));
+        assert!(!pool.unproven(&|_, _| true, NOW)[0].1.contains(&ip(7)));
+        let later = NOW.plus_secs(PROVEN_SECS);
+        assert_eq!(pool.free(&"lab".parse().unwrap(), true, &|_| true, later), Some(ip(1)));
+        keep(&mut pool, 1, 7, 60);
+        assert_eq!(free(&pool, true), Some(ip(1)), "what was given is in stock no more");
+        pool.proven(ip(7), NOW);
+        assert_eq!(free(&pool, true), Some(ip(1)), "nor is what somebody holds");
+    }
+
+    #[test]
+    fn a_reload_keeps_offers_unless_something_written_speaks_against_them() {
+        let mut old = laid_out(&["10.0.0.1-10.0.0.9"]);
+        keep(&mut old, 1, 1, 60);
+        keep(&mut old, 2, 2, 60);
+        let mut new = laid_out(&["10.0.0.1-10.0.0.9"]);
+        new.take(&ended(9, 2, -60));
+        new.keep_offers(&old, NOW);
+        assert_eq!(new.of(&client(1)).map(|b| b.ip), Some(ip(1)));
+        assert_eq!(new.of(&client(2)), None);
+    }
+
+    #[test]
+    fn what_an_offer_kept_is_free_again_after_the_sweep() {
+        let mut pool = laid_out(&["10.0.0.1-10.0.0.1"]);
+        keep(&mut pool, 1, 1, 0);
+        pool.move_on(&|_, _| true);
+        pool.sweep(NOW);
+        assert_eq!((pool.of(&client(1)), free(&pool, true)), (None, Some(ip(1))));
+    }
+
+    #[test]
+    fn a_search_does_not_begin_at_the_first_address_again() {
+        let mut pool = laid_out(&["10.0.0.0-10.0.255.255"]);
+        for n in 0..50_000u32 {
+            let [.., a, b, c] = n.to_be_bytes();
+            let holder = Holder::Card(Mac([0x52, 0x54, 0, a, b, c]));
+            let ip = Ipv4Addr::from(0x0a00_0000 + n);
+            pool.apply(&Effect::Keep { holder, ip, until: NOW.plus_secs(60) });
+        }
+        pool.move_on(&|_, _| true);
+        let looked = std::cell::Cell::new(0);
+        let found = pool.free(
+            &"lab".parse().unwrap(),
+            true,
+            &|_| {
+                looked.set(looked.get() + 1);
+                true
+            },
+            NOW,
+        );
+        assert_eq!((found, looked.get(), pool.shelves[0].fresh), (Some(Ipv4Addr::from(0x0a00_c350)), 1, 50_000));
+        // A renewal, and an address that changes hands, send nobody back to the beginning.
+        pool.take(&ended(1, 9, -60));
+        pool.move_on(&|_, _| true);
+        assert_eq!(pool.shelves[0].fresh, 50_000);
     }
 }
