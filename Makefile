@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check metal live
+.PHONY: help demo test check wire metal live
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,7 +14,12 @@ test: ## All tests: on loopback, on both databases, and on virtual metal
 	@lab/packages.sh
 	cargo test --locked --workspace --no-run
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --workspace
+	@$(MAKE) --no-print-directory wire
 	@$(MAKE) --no-print-directory metal
+
+wire: ## DHCP below UDP, between network namespaces with real peers (root; half a minute)
+	@lab/packages.sh
+	cargo test --locked --test wire -- --ignored --test-threads=1
 
 metal: ## Real firmware in QEMU: install, reboot, replace, kill (root; about 20 minutes)
 	@lab/packages.sh

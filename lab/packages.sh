@@ -13,7 +13,7 @@ packages=(
     # networks
     iproute2
     # tests: the other database, clients to compare with
-    postgresql tftp-hpa python3 shellcheck
+    postgresql tftp-hpa busybox dnsmasq-base procps python3 shellcheck
 )
 
 missing=()

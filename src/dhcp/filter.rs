@@ -10,7 +10,6 @@ const DROP: u32 = 0;
 
 const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
 const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
-const LOAD_WORD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 /// From behind the IPv4 header, whose length [`SKIP_IPV4`] has found.
 const LOAD_BODY_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
 const LOAD_BODY_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_IND;
@@ -18,10 +17,6 @@ const SKIP_IPV4: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
 const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
-
-/// Where the kernel keeps whom a packet is for, beside the packet.
-const DIRECTION: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
-const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
 
 const fn step(code: u32, value: u32) -> SockFilter {
     SockFilter::new(code as u16, 0, 0, value)
@@ -32,16 +27,9 @@ const fn jump(code: u32, value: u32, yes: u8, no: u8) -> SockFilter {
     SockFilter::new(code as u16, yes, no, value)
 }
 
-/// All but what this host sends itself: packet sockets see that too.
-pub fn incoming() -> [SockFilter; 4] {
-    [step(LOAD_WORD, DIRECTION), jump(EQUAL, OUTGOING, 1, 0), step(RETURN, PASS), step(RETURN, DROP)]
-}
-
-/// UDP in IPv4 to this port, in one piece and not from this host.
-pub fn udp_to(port: u16) -> [SockFilter; 11] {
+/// UDP in IPv4 to this port, in one piece.
+pub fn udp_to(port: u16) -> [SockFilter; 9] {
     [
-        step(LOAD_WORD, DIRECTION),
-        jump(EQUAL, OUTGOING, 8, 0),
         step(LOAD_BYTE, 9),
         jump(EQUAL, libc::IPPROTO_UDP as u32, 0, 6),
         step(LOAD_HALF, 6),

@@ -52,7 +52,16 @@ pub enum Error {
     #[error("{0} bytes are more than a frame carries")]
     TooLong(usize),
     #[error("the link does not take or give packets: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        match error.raw_os_error() {
+            Some(libc::ENOBUFS) => Error::Busy,
+            _ => Error::Io(error),
+        }
+    }
 }
 
 /// An interface of ours, as it was when it was looked up.
@@ -133,12 +142,12 @@ pub struct Heard<'a> {
     pub packet: &'a [u8],
 }
 
-/// Hears what others send on one interface, until that goes down.
+/// Hears what comes in on one interface, until that goes down.
 pub struct LinkReceiver(AsyncFd<Socket>);
 
 impl LinkReceiver {
     pub fn arp(card: &Card) -> Result<LinkReceiver, Error> {
-        LinkReceiver::open(card, ARP, &filter::incoming())
+        LinkReceiver::open(card, ARP, &[])
     }
 
     /// UDP in IPv4 to this port, to whomever it is addressed; no port is taken by that.
@@ -146,11 +155,14 @@ impl LinkReceiver {
         LinkReceiver::open(card, IPV4, &filter::udp_to(port))
     }
 
-    /// The filter is there before the first packet: until it is bound, a socket of protocol 0 hears nothing.
+    /// The filter is there before the first packet: a socket without a protocol hears nothing. One that has a protocol
+    /// hears what comes in; only with ETH_P_ALL it would also hear what this host sends.
     fn open(card: &Card, protocol: u16, filter: &[SockFilter]) -> Result<LinkReceiver, Error> {
         let socket = open()?;
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-        socket.attach_filter(filter)?;
+        if !filter.is_empty() {
+            socket.attach_filter(filter)?;
+        }
         socket.bind(&address(card.index, protocol, EVERYBODY))?;
         Ok(LinkReceiver(register(socket, Interest::READABLE)?))
     }
@@ -186,7 +198,7 @@ fn open() -> Result<Socket, Error> {
 pub(super) fn refused(error: io::Error) -> Error {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES | libc::EAFNOSUPPORT) => Error::NotAllowed,
-        _ => Error::Io(error),
+        _ => error.into(),
     }
 }
 

@@ -120,22 +120,14 @@ where
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.ask(&card, &sender).await?,
+                _ = ticks.tick() => {
+                    if !(self.neighbours)().expected {
+                        ask(&card, &sender).await?;
+                    }
+                }
                 heard = ear.receive(&mut buffer) => self.hear(&card, heard?, told),
             }
         }
-    }
-
-    async fn ask(&self, card: &Card, sender: &LinkSender) -> Result<(), Error> {
-        if (self.neighbours)().expected {
-            return Ok(());
-        }
-        let mut xid = [0; 4];
-        getrandom::fill(&mut xid).map_err(std::io::Error::from)?;
-        let Some(payload) = discover(probe_mac(card.mac), u32::from_ne_bytes(xid)) else { return Ok(()) };
-        let from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CLIENT);
-        let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER);
-        sender.send_udp(card.index, EVERYBODY, &Datagram { from, to, payload: &payload }).await
     }
 
     fn hear(&mut self, card: &Card, heard: Heard<'_>, told: &mut Told) {
@@ -144,6 +136,15 @@ where
             (self.report)(rogue);
         }
     }
+}
+
+async fn ask(card: &Card, sender: &LinkSender) -> Result<(), Error> {
+    let mut xid = [0; 4];
+    getrandom::fill(&mut xid).map_err(std::io::Error::from)?;
+    let Some(payload) = discover(probe_mac(card.mac), u32::from_ne_bytes(xid)) else { return Ok(()) };
+    let from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CLIENT);
+    let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER);
+    sender.send_udp(card.index, EVERYBODY, &Datagram { from, to, payload: &payload }).await
 }
 
 /// Asks for a broadcast: nobody here has the address that would be answered otherwise.

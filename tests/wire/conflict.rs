@@ -1,7 +1,8 @@
 //! Addresses that others have: found by ARP on the link and by ping behind a router, within the deadline.
 
 use crate::rig::{Space, cable, until};
-use kickstand::dhcp::link::Error;
+use kickstand::dhcp::frame::arp_probe;
+use kickstand::dhcp::link::{Card, Error, LinkSender};
 use kickstand::dhcp::probe::{Prober, Used};
 use kickstand::model::Mac;
 use pnet::packet::arp::ArpPacket;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 
-fn ip(last: u8) -> Ipv4Addr {
+const fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 99, 0, last)
 }
 
@@ -105,6 +106,48 @@ fn two_who_ask_at_once_get_their_own_answers() {
         tokio::join!(prober.probe(&a), prober.probe(&b))
     });
     assert_eq!((found.0.unwrap(), found.1.unwrap()), (vec![theirs(ip(5))], vec![theirs(ip(5))]));
+}
+
+/// Only the answer to the question counts: not what was said before it, nor about other addresses.
+#[test]
+#[ignore = "network namespaces: make wire"]
+fn what_others_say_meanwhile_is_no_answer() {
+    let (server, peer) = cable();
+    let theirs = by(peer.mac("eth0"));
+    let (go, going) = std::sync::mpsc::channel::<()>();
+    let (say, said) = std::sync::mpsc::channel();
+    let probes = server.start(move || async move {
+        let prober = Prober::on_link("eth0").unwrap();
+        say.send(Vec::new()).unwrap();
+        going.recv().unwrap();
+        say.send(prober.probe(&[ip(6)]).await.unwrap()).unwrap();
+        say.send(prober.probe(&[ip(6), ip(7)]).await.unwrap()).unwrap();
+    });
+    said.recv().unwrap();
+    announce(&peer, [ip(6), ip(6)]);
+    go.send(()).unwrap();
+    announce(&peer, [ip(7), ip(8)]);
+    assert_eq!(said.recv().unwrap(), []);
+    let mut found = None;
+    until("the second probe is over", || {
+        announce(&peer, [ip(8), ip(7)]);
+        found = said.try_recv().ok();
+        found.is_some()
+    });
+    assert_eq!(found.unwrap(), [theirs(ip(7))]);
+    probes.join().unwrap();
+}
+
+/// That these addresses are one's own (RFC 5227 §2.3), without having them.
+fn announce<const N: usize>(space: &Space, ips: [Ipv4Addr; N]) {
+    space.inside(move || async move {
+        let (card, sender) = (Card::find("eth0").unwrap(), LinkSender::open().unwrap());
+        for ip in ips {
+            let mut bytes = arp_probe(card.mac, ip).unwrap();
+            bytes[14..18].copy_from_slice(&ip.octets());
+            sender.send_arp(card.index, &bytes).await.unwrap();
+        }
+    });
 }
 
 /// Where nobody can be heard, nothing is free. And an interface may come back as another.

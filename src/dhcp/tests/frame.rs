@@ -176,11 +176,6 @@ fn the_filter_for_pings_lets_only_our_answers_through() {
     assert!(!kernel.passes(&pong(0xabcd)[..21]));
 }
 
-#[test]
-fn the_filter_for_arp_lets_everything_through_that_comes_in() {
-    assert!(Kernel::with(&filter::incoming()).passes(&arp_probe(MAC, *CLIENT.ip()).unwrap()));
-}
-
 proptest! {
     #[test]
     fn any_bytes_of_a_link_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..120)) {

@@ -94,6 +94,17 @@ fn a_server_is_told_once_in_ten_minutes_and_forgers_do_not_fill_the_log() {
     assert_eq!((0..=255).filter(|n| told.is_news(&rogue(*n), later)).count(), 64);
 }
 
+/// A task of its own, whatever its closures hold.
+#[test]
+fn a_watch_can_be_spawned() {
+    let (cell, mut told) = (std::cell::Cell::new(0), Vec::new());
+    let neighbours = move || Neighbours { expected: cell.get() == 0, ..Neighbours::default() };
+    let report = move |rogue| told.push(rogue);
+    let watch = Watch { interface: "br0".into(), every: EVERY, neighbours, report };
+    fn is_send<T: Send>(_: T) {}
+    is_send(watch.run(tokio::sync::watch::channel(false).1));
+}
+
 #[test]
 fn our_question_is_one_that_we_know_again() {
     let mac = probe_mac(card().mac);
