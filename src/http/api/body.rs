@@ -49,12 +49,29 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 /// Every field that can not be read. serde tells what is wrong, but not where: alone in its object, a good
 /// field is only short of company.
 pub fn complaints<T: DeserializeOwned>(value: &Value) -> Vec<Problem> {
+    let fields = value.as_object().into_iter().flatten();
     let complaint = |(field, value): (&String, &Value)| {
-        let alone = serde_json::Map::from_iter([(field.clone(), value.clone())]);
-        let text = serde_json::from_value::<T>(Value::Object(alone)).err()?.to_string();
-        (!text.starts_with("missing field")).then(|| Problem::invalid(field, format!("{field}: {text}")))
+        let text = amiss::<T>(&|value| alone(field, value), value)?;
+        // Of an object, the field inside it that is at fault.
+        let inside = |(inner, value): (&String, &Value)| {
+            let text = amiss::<T>(&|value| alone(field, alone(inner, value)), value)?;
+            Some((format!("{field}.{inner}"), text))
+        };
+        let inner = value.as_object().and_then(|fields| fields.iter().find_map(inside));
+        let (field, text) = inner.unwrap_or((field.clone(), text));
+        Some(Problem::invalid(&field, format!("{field}: {text}")))
     };
-    value.as_object().into_iter().flatten().filter_map(complaint).collect()
+    fields.filter_map(complaint).collect()
+}
+
+fn alone(field: &str, value: Value) -> Value {
+    Value::Object(serde_json::Map::from_iter([(field.to_owned(), value)]))
+}
+
+/// What is wrong with a value in its place, where something is.
+fn amiss<T: DeserializeOwned>(place: &dyn Fn(Value) -> Value, value: &Value) -> Option<String> {
+    let text = serde_json::from_value::<T>(place(value.clone())).err()?.to_string();
+    (!text.starts_with("missing field")).then_some(text)
 }
 
 /// An address that may be absent, with words that show what was written.
