@@ -375,8 +375,7 @@ impl<'de> serde::Deserialize<'de> for OptionPatch {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let mut patch = OptionPatch::default();
         for (option, value) in BTreeMap::<String, Option<String>>::deserialize(d)? {
-            let put = patch.put(&option, value.as_deref());
-            put.map_err(|error| serde::de::Error::custom(format!("option {option}: {error}")))?;
+            patch.put(&option, value.as_deref()).map_err(serde::de::Error::custom)?;
         }
         Ok(patch)
     }

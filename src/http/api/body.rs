@@ -51,14 +51,7 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 pub fn complaints<T: DeserializeOwned>(value: &Value) -> Vec<Problem> {
     let fields = value.as_object().into_iter().flatten();
     let complaint = |(field, value): (&String, &Value)| {
-        let text = amiss::<T>(&|value| alone(field, value), value)?;
-        // Of an object, the field inside it that is at fault.
-        let inside = |(inner, value): (&String, &Value)| {
-            let text = amiss::<T>(&|value| alone(field, alone(inner, value)), value)?;
-            Some((format!("{field}.{inner}"), text))
-        };
-        let inner = value.as_object().and_then(|fields| fields.iter().find_map(inside));
-        let (field, text) = inner.unwrap_or((field.clone(), text));
+        let (field, text) = amiss::<T>(&|value| alone(field, value), field.clone(), value)?;
         Some(Problem::invalid(&field, format!("{field}: {text}")))
     };
     fields.filter_map(complaint).collect()
@@ -68,10 +61,14 @@ fn alone(field: &str, value: Value) -> Value {
     Value::Object(serde_json::Map::from_iter([(field.to_owned(), value)]))
 }
 
-/// What is wrong with a value in its place, where something is.
-fn amiss<T: DeserializeOwned>(place: &dyn Fn(Value) -> Value, value: &Value) -> Option<String> {
+/// Where and what is wrong with a value in its place: inside an object, the field that is at fault.
+fn amiss<T: DeserializeOwned>(place: &dyn Fn(Value) -> Value, path: String, value: &Value) -> Option<(String, String)> {
     let text = serde_json::from_value::<T>(place(value.clone())).err()?.to_string();
-    (!text.starts_with("missing field")).then_some(text)
+    let inside = |(field, value): (&String, &Value)| {
+        amiss::<T>(&|value| place(alone(field, value)), format!("{path}.{field}"), value)
+    };
+    let inner = value.as_object().into_iter().flatten().find_map(inside);
+    (!text.starts_with("missing field")).then(|| inner.unwrap_or((path, text)))
 }
 
 /// An address that may be absent, with words that show what was written.
