@@ -67,6 +67,7 @@ pub struct MachineView {
     pub key: Option<Name>,
     pub arguments: String,
     pub variables: Variables,
+    #[serde(default)]
     pub options: OptionSet,
     /// What an install would take now, and which rule says so.
     pub chosen: Chosen,
