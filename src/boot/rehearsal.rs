@@ -2,10 +2,10 @@
 
 use super::lifecycle::Ticket;
 use super::names::Here;
-use super::offer::{Grant, Message, OfferAsk, OfferFacts, OfferReply};
+use super::offer::{Case, Grant, Message, OfferAsk, OfferFacts, OfferReply};
 use super::pool::Pool;
 use super::script::{ScriptAsk, ScriptFacts, ScriptReply};
-use super::{Ask, Reason, Records, Standing};
+use super::{Ask, Reason, Records, Standing, role, told};
 use crate::model::*;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -41,7 +41,9 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
     let rom = discover(mac, Client { program: Program::Rom, arch: Some(arch) });
     let offer = rom.decide(offer_facts(facts), now);
     let first = Scene { question: "address and first program", answer: say_offer(&offer.reply), why: offer.why };
-    let OfferReply::Offer(Grant { ip, .. }) = offer.reply else { return (vec![first], None) };
+    let OfferReply::Offer(Grant { ip, place, .. }) = offer.reply else { return (vec![first], None) };
+    let mut scenes = vec![first];
+    scenes.extend(options(&rom, facts, (place, ip), now));
     let lease = Lease {
         network: facts.network.name.clone(),
         holder: mac.into(),
@@ -53,7 +55,18 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
     let script = script(mac, &lease, facts, now);
     let (scene, reply) =
         (Scene { question: "script", answer: say_script(&script.reply), why: script.why }, script.reply);
-    (vec![first, scene], Some(Boot { ip, script: reply }))
+    scenes.push(scene);
+    (scenes, Some(Boot { ip, script: reply }))
+}
+
+/// What operators set for it, and where.
+fn options(ask: &OfferAsk, facts: &RehearsalFacts<'_>, (place, ip): (usize, Ipv4Addr), now: Time) -> Option<Scene> {
+    let network = facts.networks.get(place).copied().unwrap_or(facts.network);
+    let (role, _) = role::role(facts.standing, facts.network);
+    let case = Case { ask, facts: offer_facts(facts), network: facts.network, now, role };
+    let why = told::reasons(&case, network, ip);
+    let answer = format!("{} set by operators, for a client that asks for them", why.len());
+    (!why.is_empty()).then_some(Scene { question: "options", answer, why })
 }
 
 fn discover(mac: Mac, client: Client) -> OfferAsk {
@@ -61,7 +74,7 @@ fn discover(mac: Mac, client: Client) -> OfferAsk {
         message: Message::Discover { wants: None },
         holder: mac.into(),
         client,
-        vendor: String::new(),
+        vendor: vendor(client),
         user_classes: Vec::new(),
         uuid: None,
         hostname: None,
@@ -69,6 +82,11 @@ fn discover(mac: Mac, client: Client) -> OfferAsk {
         circuit: None,
         relayed: true,
     }
+}
+
+/// As a boot ROM says it, for the classes that look at it.
+fn vendor(client: Client) -> String {
+    client.arch.map(|Arch(arch)| format!("PXEClient:Arch:{arch:05}:UNDI:003000")).unwrap_or_default()
 }
 
 fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {

@@ -1,8 +1,10 @@
 //! With which options a client is told its address: of all that operators set, the most specific wins.
 
 use super::offer::Case;
-use super::recipe;
+use super::{Reason, recipe};
+use crate::model::option::{option_name, option_text};
 use crate::model::*;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -35,6 +37,22 @@ pub(super) fn options(case: &Case<'_>, network: &Network, ip: Ipv4Addr) -> Optio
     let mut all = OptionSet::default();
     levels(case, network, ip).into_iter().for_each(|(_, set)| all.overlay(set));
     all
+}
+
+/// Where each option was set, and over whose word.
+pub(super) fn reasons(case: &Case<'_>, network: &Network, ip: Ipv4Addr) -> Vec<Reason> {
+    let mut said: BTreeMap<u8, Vec<(String, &[u8])>> = BTreeMap::new();
+    for (level, set) in levels(case, network, ip) {
+        set.iter().for_each(|(code, bytes)| said.entry(code).or_default().push((level.to_string(), bytes)));
+    }
+    let reason = |(code, mut said): (u8, Vec<(String, &[u8])>)| {
+        let (level, bytes) = said.pop()?;
+        let over: Vec<_> = said.into_iter().rev().map(|(level, _)| level).collect();
+        let over = if over.is_empty() { String::new() } else { format!(", over {}", over.join(", ")) };
+        let text = format!("{} = {}, from {level}{over}", option_name(code), option_text(code, bytes));
+        Some(Reason::new("option", text))
+    };
+    said.into_iter().filter_map(reason).collect()
 }
 
 /// Each level that says something, the most general first.

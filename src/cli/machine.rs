@@ -1,8 +1,8 @@
 //! `kickstand machine`: the records of machines, and what is done with them.
 
 use super::session::Session;
-use super::table::{maybe, moment, variables as shown};
-use super::values::{OrNone, Variable, clearable, new_variables, variables};
+use super::table::{self, maybe, moment, variables as shown};
+use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
 use super::{csv, inventory};
 use crate::http::api::arming::{Adoption, Replacement};
 use crate::http::api::machine::{InterfaceDraft, MachineDraft, MachinePatch, MachineView};
@@ -79,8 +79,11 @@ pub struct Add {
     /// A variable for templates, for example disk=/dev/vda; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A DHCP option of this machine alone, for example ntp-servers=10.0.0.1; may be repeated
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<Setting>,
     /// A file with the header name,mac,ip,profile,key,arguments,var.NAME (in any order, name and mac needed): all or nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables", "options"])]
     csv: Option<PathBuf>,
 }
 
@@ -106,6 +109,9 @@ pub struct Set {
     /// A variable to set; NAME= removes it; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A DHCP option to set; NAME= removes it; may be repeated
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<Setting>,
 }
 
 #[derive(Debug, Args)]
@@ -205,11 +211,12 @@ fn armed(m: &MachineView) -> String {
 
 impl Add {
     fn draft(self) -> Result<MachineDraft> {
-        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, csv: _ } = self;
+        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, options, csv: _ } = self;
         let name = name.ok_or_else(|| anyhow::anyhow!("a machine needs a name"))?;
         let first = mac.map(|mac| InterfaceDraft { mac, ip });
         let interfaces = first.into_iter().chain(interfaces.into_iter().map(|Card(card)| card)).collect();
-        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables: new_variables(variables) })
+        let (variables, options) = (new_variables(variables), settings(options)?);
+        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables, options })
     }
 }
 
@@ -229,6 +236,7 @@ impl Set {
             key: clearable(self.key),
             arguments: self.arguments,
             variables: variables(self.variables),
+            options: settings(self.options)?,
         };
         session.send(Method::PATCH, &path, &patch, |m: &MachineView| format!("machine {} changed", m.name)).await
     }
@@ -264,6 +272,7 @@ fn card(m: &MachineView) -> Vec<(&'static str, String)> {
         ("key", maybe(&m.chosen.key)),
         ("arguments", m.arguments.clone()),
         ("variables", shown(&m.variables)),
+        ("options", table::options(&m.options)),
         ("install", install.unwrap_or_default()),
         ("registered", if m.registered { "yes" } else { "no" }.into()),
         ("inventory", m.inventory.as_ref().map(inventory::line).unwrap_or_default()),

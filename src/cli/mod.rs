@@ -5,8 +5,10 @@
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
 mod check;
+mod class;
 mod client;
 mod csv;
+mod dhcp;
 mod distro;
 mod events;
 mod follow;
@@ -16,8 +18,10 @@ mod key;
 mod lease;
 mod machine;
 mod network;
+mod option;
 mod profile;
 mod range;
+mod reservation;
 mod serve;
 mod session;
 mod sighting;
@@ -81,6 +85,15 @@ enum Command {
     /// Addresses that name a profile
     #[command(subcommand)]
     Range(range::Command),
+    /// DHCP options for clients that have something in common
+    #[command(subcommand)]
+    Class(class::Command),
+    /// Addresses that are kept for clients without a record
+    #[command(subcommand)]
+    Reservation(reservation::Command),
+    /// DHCP options: which there are, and those for everybody
+    #[command(subcommand)]
+    Option(option::Command),
     /// The files that boot an installer
     #[command(subcommand)]
     Distro(distro::Command),
@@ -139,6 +152,9 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Serve(_) | Command::Init(_) | Command::Check(_) => Ok(()),
         Command::Network(command) => network::run(command, session).await,
         Command::Range(command) => range::run(command, session).await,
+        Command::Class(command) => class::run(command, session).await,
+        Command::Reservation(command) => reservation::run(command, session).await,
+        Command::Option(command) => option::run(command, session).await,
         Command::Distro(command) => distro::run(command, session).await,
         Command::Profile(command) => profile::run(command, session).await,
         Command::Key(command) => key::run(command, session).await,

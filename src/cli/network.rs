@@ -1,10 +1,11 @@
 //! `kickstand network`: the networks that are served.
 
+use super::dhcp::{self, DhcpArgs};
 use super::session::Session;
 use super::table::{maybe, words};
 use super::values::{OrNone, clearable, list};
 use crate::http::api::network::{NetworkDraft, NetworkPatch, NetworkView};
-use crate::model::{Dhcp, Name, Pooled, Unknown};
+use crate::model::{Name, Pooled, Unknown};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -14,7 +15,7 @@ use std::net::Ipv4Addr;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write down a network that Kickstand shall serve
-    Add(Add),
+    Add(Box<Add>),
     /// Change what is given, keep the rest
     Set(Box<Set>),
     /// Show one network
@@ -47,7 +48,8 @@ pub struct Add {
     /// The domain that machines are told, for example lab.example.com
     #[arg(long)]
     domain: Option<Name>,
-    /// Addresses for machines without one of their own, for example 10.0.0.100-10.0.0.199; may be repeated
+    /// Addresses for clients without one of their own, for example 10.0.0.100-10.0.0.199, or with =machines (with a
+    /// record) or =unknown (without) behind it; may be repeated
     #[arg(long = "pool", value_name = "FIRST-LAST")]
     pools: Vec<Pooled>,
     /// How long a lease lasts [default: 3600]
@@ -59,6 +61,8 @@ pub struct Add {
     /// What a MAC without a record gets: ignore, show, discover or install [default: ignore]
     #[arg(long, value_name = "WHAT")]
     unknown: Option<Unknown>,
+    #[command(flatten)]
+    dhcp: DhcpArgs,
 }
 
 #[derive(Debug, Args)]
@@ -89,18 +93,20 @@ pub struct Set {
     /// What a MAC without a record gets: ignore, show, discover or install
     #[arg(long, value_name = "WHAT")]
     unknown: Option<Unknown>,
+    #[command(flatten)]
+    dhcp: DhcpArgs,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::Add(add) => {
             let said = |n: &NetworkView| format!("network {} is {}", n.name, n.cidr);
-            session.send(Method::POST, "networks", &add.draft(), said).await
+            session.send(Method::POST, "networks", &add.draft()?, said).await
         }
         Command::Set(set) => {
             let path = format!("networks/{}", set.name);
             session
-                .send(Method::PATCH, &path, &set.patch(), |n: &NetworkView| format!("network {} changed", n.name))
+                .send(Method::PATCH, &path, &set.patch()?, |n: &NetworkView| format!("network {} changed", n.name))
                 .await
         }
         Command::Show { name } => session.show(&format!("networks/{name}"), card).await,
@@ -114,15 +120,16 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 }
 
 impl Add {
-    fn draft(self) -> NetworkDraft {
-        let Add { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = self;
-        NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp: Dhcp::default() }
+    fn draft(self) -> Result<NetworkDraft> {
+        let Add { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = self;
+        let dhcp = dhcp.patch()?;
+        Ok(NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp })
     }
 }
 
 impl Set {
-    fn patch(self) -> NetworkPatch {
-        NetworkPatch {
+    fn patch(self) -> Result<NetworkPatch> {
+        Ok(NetworkPatch {
             cidr: self.cidr,
             gateway: clearable(self.gateway),
             dns: list(self.dns),
@@ -131,7 +138,8 @@ impl Set {
             lease_secs: self.lease_secs,
             profile: clearable(self.profile),
             unknown: self.unknown,
-        }
+            dhcp: self.dhcp.patch()?,
+        })
     }
 }
 
@@ -141,7 +149,7 @@ fn row(n: &NetworkView) -> Vec<String> {
 }
 
 fn card(n: &NetworkView) -> Vec<(&'static str, String)> {
-    vec![
+    let own = vec![
         ("name", n.name.to_string()),
         ("cidr", n.cidr.to_string()),
         ("gateway", maybe(&n.gateway)),
@@ -151,5 +159,6 @@ fn card(n: &NetworkView) -> Vec<(&'static str, String)> {
         ("lease", format!("{} s", n.lease_secs)),
         ("profile", maybe(&n.profile)),
         ("unknown", n.unknown.to_string()),
-    ]
+    ];
+    own.into_iter().chain(dhcp::card(&n.dhcp, n.lease_secs)).collect()
 }

@@ -1,10 +1,10 @@
 //! `kickstand profile`: how to install.
 
 use super::session::Session;
-use super::table::{maybe, variables as shown};
-use super::values::{OrNone, Variable, clearable, new_variables, variables};
+use super::table::{self, maybe, variables as shown};
+use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
 use crate::http::api::profile::{ProfileDraft, ProfilePatch, ProfileView};
-use crate::model::{Name, OptionSet};
+use crate::model::Name;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -51,6 +51,9 @@ pub struct Add {
     /// A variable for templates, for example disk=/dev/vda; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A DHCP option of its machines, for example ntp-servers=10.0.0.1; may be repeated
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<Setting>,
 }
 
 #[derive(Debug, Args)]
@@ -75,19 +78,22 @@ pub struct Set {
     /// A variable to set; NAME= removes it; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A DHCP option to set; NAME= removes it; may be repeated
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<Setting>,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::Add(add) => {
             session
-                .send(Method::POST, "profiles", &add.draft(), |p: &ProfileView| format!("profile {} added", p.name))
+                .send(Method::POST, "profiles", &add.draft()?, |p: &ProfileView| format!("profile {} added", p.name))
                 .await
         }
         Command::Set(set) => {
             let path = format!("profiles/{}", set.name);
             session
-                .send(Method::PATCH, &path, &set.patch(), |p: &ProfileView| format!("profile {} changed", p.name))
+                .send(Method::PATCH, &path, &set.patch()?, |p: &ProfileView| format!("profile {} changed", p.name))
                 .await
         }
         Command::Show { name } => session.show(&format!("profiles/{name}"), card).await,
@@ -101,31 +107,24 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 }
 
 impl Add {
-    fn draft(self) -> ProfileDraft {
-        let Add { name, parent, distro, template, arguments, key, variables } = self;
-        ProfileDraft {
-            name,
-            parent,
-            distro,
-            template,
-            arguments,
-            key,
-            variables: new_variables(variables),
-            options: OptionSet::default(),
-        }
+    fn draft(self) -> Result<ProfileDraft> {
+        let Add { name, parent, distro, template, arguments, key, variables, options } = self;
+        let (variables, options) = (new_variables(variables), settings(options)?);
+        Ok(ProfileDraft { name, parent, distro, template, arguments, key, variables, options })
     }
 }
 
 impl Set {
-    fn patch(self) -> ProfilePatch {
-        ProfilePatch {
+    fn patch(self) -> Result<ProfilePatch> {
+        Ok(ProfilePatch {
             parent: clearable(self.parent),
             distro: clearable(self.distro),
             template: clearable(self.template),
             arguments: self.arguments,
             key: clearable(self.key),
             variables: variables(self.variables),
-        }
+            options: settings(self.options)?,
+        })
     }
 }
 
@@ -138,5 +137,6 @@ fn card(p: &ProfileView) -> Vec<(&'static str, String)> {
         ("key", maybe(&p.key)),
         ("arguments", p.arguments.clone()),
         ("variables", shown(&p.variables)),
+        ("options", table::options(&p.options)),
     ]
 }

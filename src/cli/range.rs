@@ -1,8 +1,10 @@
 //! `kickstand range`: addresses that name a profile.
 
 use super::session::Session;
+use super::table::options as shown;
+use super::values::{Setting, settings};
 use crate::http::api::range::{RangeDraft, RangePatch, RangeView};
-use crate::model::{Name, OptionSet, Span};
+use crate::model::{Name, Span};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -40,6 +42,9 @@ pub struct Add {
     /// The network, if not the one that holds these addresses
     #[arg(long)]
     network: Option<Name>,
+    /// A DHCP option of clients here, for example ntp-servers=10.0.0.1; may be repeated
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<Setting>,
 }
 
 #[derive(Debug, Args)]
@@ -55,25 +60,28 @@ pub struct Set {
     /// The network that it belongs to
     #[arg(long)]
     network: Option<Name>,
+    /// A DHCP option to set; NAME= removes it; may be repeated
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<Setting>,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Add(Add { name, span, profile, network }) => {
-            let draft = RangeDraft { name, network, span, profile, options: OptionSet::default() };
+        Command::Add(Add { name, span, profile, network, options }) => {
+            let draft = RangeDraft { name, network, span, profile, options: settings(options)? };
             let said = |r: &RangeView| {
                 format!("range {}: {} on network {} get profile {}", r.name, r.span, r.network, r.profile)
             };
             session.send(Method::POST, "ranges", &draft, said).await
         }
-        Command::Set(Set { name, span, profile, network }) => {
-            let patch = RangePatch { network, span, profile };
+        Command::Set(Set { name, span, profile, network, options }) => {
+            let patch = RangePatch { network, span, profile, options: settings(options)? };
             let said = |r: &RangeView| format!("range {} changed", r.name);
             session.send(Method::PATCH, &format!("ranges/{name}"), &patch, said).await
         }
         Command::Show { name } => session.show(&format!("ranges/{name}"), card).await,
         Command::List => {
-            let row = |r: &RangeView| card(r).into_iter().map(|(_, value)| value).collect();
+            let row = |r: &RangeView| card(r).into_iter().take(4).map(|(_, value)| value).collect();
             let empty = "No range yet: `kickstand range add rack1 10.0.0.10-10.0.0.50 --profile NAME`";
             session.list("ranges", &["name", "addresses", "profile", "network"], row, empty).await
         }
@@ -87,5 +95,6 @@ fn card(r: &RangeView) -> Vec<(&'static str, String)> {
         ("addresses", r.span.to_string()),
         ("profile", r.profile.to_string()),
         ("network", r.network.to_string()),
+        ("options", shown(&r.options)),
     ]
 }

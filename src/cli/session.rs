@@ -84,8 +84,9 @@ impl Session {
         }
     }
 
-    pub async fn remove(&self, noun: &str, name: &crate::model::Name) -> Result<()> {
-        self.client.ask(Method::DELETE, &format!("{noun}s/{name}"), None).await?;
+    pub async fn remove(&self, noun: &str, name: &(impl Serialize + std::fmt::Display)) -> Result<()> {
+        let plural = if noun.ends_with('s') { "es" } else { "s" };
+        self.client.ask(Method::DELETE, &format!("{noun}{plural}/{name}"), None).await?;
         match self.output {
             Output::Json => json(&serde_json::json!({ "removed": name })),
             Output::Table => line(&format!("{noun} {name} removed")),

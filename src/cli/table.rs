@@ -83,6 +83,11 @@ pub fn variables(variables: &crate::model::Variables) -> String {
     variables.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join("\n")
 }
 
+/// DHCP options, one on a line.
+pub fn options(options: &crate::model::OptionSet) -> String {
+    options.written().iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,6 +88,20 @@ fn a_bad_value_is_refused_before_anything_is_sent_and_says_how_to_write_it() {
         ("kickstand watch web1 --timeout soon", "write it like 30m or 2h"),
         ("kickstand watch web1 --until armed", "installing, installed, registered"),
         ("kickstand why 52:54:00:00:00:01 --arch arm", "bios, uefi"),
+        ("kickstand network set lab --dhcp sideways", "one of full, proxy, relayed, off"),
+        ("kickstand network set lab --relay 10.1.0.7/24", "write it like 10.1.0.1"),
+        ("kickstand network set lab --option ntp-servers=soon", "IPv4 addresses, with commas"),
+        ("kickstand network set lab --pool 10.0.0.9-10.0.0.12=phones", "one of all, machines, unknown"),
+        ("kickstand machine set web1 --option no-such=1", "kickstand option list"),
+        ("kickstand machine add --csv m.csv --option host-name=x", "cannot be used with"),
+        ("kickstand option set dhcp-lease-time=60", "kickstand option list"),
+        ("kickstand option set", "NAME=VALUE"),
+        ("kickstand option unset", "NAME"),
+        ("kickstand class add phones --arch 0xx", "write it like 11 or 0x0b"),
+        ("kickstand class add phones --mac 52:54:0", "write it like 52:54:00"),
+        ("kickstand reservation add 10.0.0.60", "--for"),
+        ("kickstand reservation add 10.0.0.60 --for 52:54:00:00:00:01", "write it like mac:52:54:00:12:34:56"),
+        ("kickstand reservation add lab --for id:01", "write it like 10.0.0.12"),
     ] {
         let text = refusal(line);
         assert!(text.contains(words), "{line}:\n{text}");
@@ -112,6 +126,12 @@ fn usual_lines_are_read() {
         "kickstand watch web1 --until installed --timeout 2h",
         "kickstand serve --interface eth1 --interface eth2",
         "kickstand --server http://10.0.0.2:8080 --token x lease list",
+        "kickstand network add lab --cidr 10.0.0.0/24 --dhcp relayed --relay 10.0.0.1 --relay 10.9.0.0/16 --probe false",
+        "kickstand network add lab --cidr 10.0.0.0/24 --pool 10.0.0.9-10.0.0.12=machines --pool 10.0.0.13-10.0.0.14=unknown",
+        "kickstand network set lab --link= --relay= --exclude= --unknown-lease-secs= --option ntp-servers= --option 224=0x01",
+        "kickstand class set phones --vendor= --arch 0x0b --option 66=10.0.0.9",
+        "kickstand reservation set 10.0.0.60 --ip 10.0.0.61 --for circuit:\"eth0/1\" --description=",
+        "kickstand option unset ntp-servers 224",
     ] {
         let read = Cli::try_parse_from(line.split_whitespace());
         assert!(read.is_ok(), "{line}: {}", read.unwrap_err());

@@ -1,6 +1,6 @@
 //! Values on the command line that need reading: variables, what may be cleared, spans of time.
 
-use crate::model::Variables;
+use crate::model::{OptionPatch, Variables};
 use serde_json::Value;
 use std::str::FromStr;
 use std::time::Duration;
@@ -37,6 +37,43 @@ pub fn variables(given: Vec<Variable>) -> Variables {
 /// As a new record takes them: what would be removed is left out.
 pub fn new_variables(given: Vec<Variable>) -> Variables {
     variables(given.into_iter().filter(|variable| !variable.value.is_null()).collect())
+}
+
+/// `NAME=VALUE` of a DHCP option; `NAME=` removes it. It is read at once, so that nothing is sent that can not be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    name: String,
+    value: Option<String>,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write it like ntp-servers=10.0.0.1")?;
+        let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+        let setting = Setting { name: name.to_owned(), value };
+        settings(vec![setting.clone()]).map_err(|error| error.to_string())?;
+        Ok(setting)
+    }
+}
+
+/// As a request takes them.
+pub fn settings(given: Vec<Setting>) -> anyhow::Result<OptionPatch> {
+    let mut patch = OptionPatch::default();
+    for Setting { name, value } in given {
+        patch.put(&name, value.as_deref()).map_err(|error| anyhow::anyhow!("option {name}: {error}"))?;
+    }
+    Ok(patch)
+}
+
+/// Decimal, or hexadecimal behind 0x.
+pub fn number(text: &str) -> Result<u16, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(hex) => u16::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    number.map_err(|_| "write it like 11 or 0x0b".to_owned())
 }
 
 /// A value, or `""` to clear the field.
@@ -82,6 +119,28 @@ mod tests {
         for bad in ["disk", "=x", "a-b=1", "1a=2"] {
             assert!(bad.parse::<Variable>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_option_is_read_by_name_or_number_and_given_once() {
+        let all = |texts: &[&str]| settings(texts.iter().map(|text| text.parse().unwrap()).collect());
+        let patch = all(&["ntp-servers=10.0.0.1, 10.0.0.2", "26=9000", "224="]).unwrap();
+        let written = json!({"interface-mtu": "9000", "ntp-servers": "10.0.0.1, 10.0.0.2", "224": null});
+        assert_eq!(serde_json::to_value(&patch).unwrap(), written);
+        let twice = all(&["interface-mtu=9000", "26=1500"]).unwrap_err().to_string();
+        assert!(twice.contains("given once"), "{twice}");
+        for (bad, words) in [
+            ("ntp-servers", "write it like"),
+            ("ntp-servers=x", "option ntp-servers: \"x\" is not IPv4 addresses"),
+            ("no-such=1", "kickstand option list"),
+            ("dhcp-lease-time=60", "kickstand option list"),
+            ("51=60", "kickstand option list"),
+        ] {
+            let error = bad.parse::<Setting>().unwrap_err();
+            assert!(error.contains(words), "{bad}: {error}");
+        }
+        assert_eq!((number("0x0b"), number("11")), (Ok(11), Ok(11)));
+        assert!(number("0x1ffff").is_err() && number("b").is_err());
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl Engine {
             )));
         };
         let networks = world.wire(network);
+        // An address may be kept for it there.
+        let standing = match standing {
+            Standing::Unknown => world.standing_of(&networks, &mac.into(), None, None),
+            standing => standing,
+        };
         let pool = pool(&world, network.link());
         let facts = RehearsalFacts { networks: &networks, network, here, standing, records: &*world, pool: &pool };
         let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
@@ -94,7 +99,7 @@ impl Engine {
     fn network_of<'a>(&self, world: &'a World, mac: Mac, standing: Standing<'_>) -> Result<&'a Network, Error> {
         let reserved = match standing {
             Standing::Machine(machine) => machine.interface(mac).and_then(|i| i.ip),
-            _ => None,
+            _ => world.reservations().find(|kept| kept.by == Mark::Mac(mac)).map(|kept| kept.ip),
         };
         let by_lease =
             || world.leases().find(|lease| lease.holder.mac() == Some(mac)).map(|lease| lease.network.clone());

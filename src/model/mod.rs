@@ -43,7 +43,7 @@ pub use mac::Mac;
 pub use machine::{Boot, Install, Interface, Machine, MachineId, State, Tombstone};
 pub use name::Name;
 pub use network::{Dhcp, Network, Placement, Pooled, Range, Serves, Span, Unknown};
-pub use option::OptionSet;
+pub use option::{OptionPatch, OptionSet};
 pub use profile::{Distro, Family, Profile, Variables};
 pub use reservation::{Hold, HoldWhy, Mark, Reservation};
 pub use secret::{Hash, Secret};

@@ -63,6 +63,11 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
+/// What operators may set.
+pub fn settable() -> impl Iterator<Item = &'static Row> {
+    OPTIONS.iter().filter(|row| !OURS.contains(&row.code))
+}
+
 /// The row of a code.
 pub fn named(code: u8) -> Option<&'static Row> {
     OPTIONS.iter().find(|row| row.code == code)
@@ -182,7 +187,7 @@ fn routes(mut bytes: &[u8]) -> Option<Vec<(Ipv4Network, Ipv4Addr)>> {
 
 impl Kind {
     /// How an operator writes it.
-    fn wanted(self) -> &'static str {
+    pub fn wanted(self) -> &'static str {
         match self {
             Kind::Flag => "true or false",
             Kind::U8 => "a number from 0 to 255",
@@ -309,9 +314,70 @@ impl OptionSet {
         Ok(self.0.remove(&code(option)?).is_some())
     }
 
+    /// Lays a change over it: a value sets an option, none takes it out, the others stay.
+    pub fn patch(&mut self, patch: OptionPatch) {
+        for (code, value) in patch.0 {
+            match value {
+                Some(bytes) => drop(self.0.insert(code, bytes)),
+                None => drop(self.0.remove(&code)),
+            }
+        }
+    }
+
     /// Each as an operator writes it.
     pub fn written(&self) -> BTreeMap<String, String> {
         self.iter().map(|(code, bytes)| (option_name(code), option_text(code, bytes))).collect()
+    }
+}
+
+/// A change of some options, as it is written: `{"ntp-servers": "10.0.0.1", "224": null}`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OptionPatch(BTreeMap<u8, Option<Vec<u8>>>);
+
+impl From<OptionPatch> for OptionSet {
+    fn from(patch: OptionPatch) -> OptionSet {
+        let mut set = OptionSet::default();
+        set.patch(patch);
+        set
+    }
+}
+
+impl OptionPatch {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads one option, by its name or its number; without a value it is to be taken out. What is said twice
+    /// is refused: one of the two would be lost.
+    pub fn put(&mut self, option: &str, value: Option<&str>) -> Result<(), Malformed> {
+        let code = code(option)?;
+        let kind = named(code).map_or(Kind::Bytes, |row| row.kind);
+        let value = value.map(|text| kind.parse(text)).transpose()?.map(Vec::from);
+        match self.0.insert(code, value) {
+            Some(_) => {
+                Err(Malformed::new(option, "an option that is given once (write several values into one, with commas)"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl serde::Serialize for OptionPatch {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let written = |(code, value): (&u8, &Option<Vec<u8>>)| {
+            (option_name(*code), value.as_ref().map(|bytes| option_text(*code, bytes)))
+        };
+        s.collect_map(self.0.iter().map(written))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for OptionPatch {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let mut patch = OptionPatch::default();
+        for (option, value) in BTreeMap::<String, Option<String>>::deserialize(d)? {
+            patch.put(&option, value.as_deref()).map_err(serde::de::Error::custom)?;
+        }
+        Ok(patch)
     }
 }
 

@@ -48,6 +48,15 @@ impl World {
                 self.ranges.sort_by(|a, b| a.name.cmp(&b.name));
             }
             Edit::RemoveRange(name) => self.ranges.retain(|range| range.name != name),
+            Edit::AddClass(class) | Edit::SetClass(class) => drop(self.classes.insert(class.name.clone(), class)),
+            Edit::RemoveClass(name) => drop(self.classes.remove(&name)),
+            Edit::AddReservation(kept) => self.put_reservation(kept),
+            Edit::SetReservation { was, reservation } => {
+                self.drop_reservation(was);
+                self.put_reservation(reservation);
+            }
+            Edit::RemoveReservation(ip) => self.drop_reservation(ip),
+            Edit::SetOptions(patch) => self.options.patch(patch),
             Edit::AddDistro(distro) | Edit::SetDistro(distro) => {
                 self.distros.insert(distro.name.clone(), distro);
             }

@@ -1,9 +1,10 @@
 //! What records must be to each other: read and compared inside the transaction that writes them.
 
+use super::check_dhcp::{housed, options, reserved_card, service};
 use super::sql::{Conn, Statement, sql};
-use super::{Error, networks, profiles, ranges};
+use super::{Error, networks, profiles, ranges, reservations};
 use crate::model::*;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 /// Refuses to remove what others speak of. The statement asks who does.
@@ -14,7 +15,7 @@ pub async fn unused(db: &mut Conn, noun: &'static str, name: &Name, users: State
     }
 }
 
-async fn exists(db: &mut Conn, noun: &'static str, name: Option<&Name>, question: Statement) -> Result<(), Error> {
+pub async fn exists(db: &mut Conn, noun: &'static str, name: Option<&Name>, question: Statement) -> Result<(), Error> {
     let Some(name) = name else { return Ok(()) };
     question.text(name).row(db).await?.map(drop).ok_or_else(|| Error::missing(noun, name))
 }
@@ -26,6 +27,8 @@ async fn profile_exists(db: &mut Conn, name: Option<&Name>) -> Result<(), Error>
 /// A network by itself and beside the others.
 pub async fn network(db: &mut Conn, network: &Network) -> Result<(), Error> {
     layout(network)?;
+    service(network)?;
+    options(&network.dhcp.options, &format!("network {}", network.name))?;
     let others = networks::all(db).await?;
     if let Some(other) = others.iter().find(|o| o.name != network.name && meet(o, network)) {
         return Err(Error::contradiction(format!(
@@ -54,14 +57,7 @@ fn layout(network: &Network) -> Result<(), Error> {
             "{cidr} of network {name} is multicast: no host has such an address"
         )));
     }
-    // The largest number means for ever (RFC 2131 §3.3): an address that never comes back.
-    if network.lease_secs < SHORTEST_LEASE_SECS || network.lease_secs == u32::MAX {
-        let text = format!(
-            "leases of {} s on network {name}: give them {SHORTEST_LEASE_SECS} s or more, and an end",
-            network.lease_secs
-        );
-        return Err(Error::contradiction(text));
-    }
+    lease_secs(network.lease_secs, &format!("leases on network {name}"))?;
     if let Some(gateway) = network.gateway.filter(|ip| !network.can_hold(*ip)) {
         let text = format!("gateway {gateway} of network {name} is no host's address in {cidr}: name one that is");
         return Err(Error::contradiction(text));
@@ -79,10 +75,25 @@ fn layout(network: &Network) -> Result<(), Error> {
     Ok(())
 }
 
+pub fn lease_secs(secs: u32, what: &str) -> Result<(), Error> {
+    // The largest number means for ever (RFC 2131 §3.3): an address that never comes back.
+    if (SHORTEST_LEASE_SECS..u32::MAX).contains(&secs) {
+        return Ok(());
+    }
+    let text = format!("{what} of {secs} s: give them {SHORTEST_LEASE_SECS} s or more, and an end");
+    Err(Error::contradiction(text))
+}
+
 /// After a network changed: whether all that lives on it still fits.
 pub async fn residents(db: &mut Conn, network: &Network) -> Result<(), Error> {
     for range in ranges::all(db).await?.iter().filter(|range| range.network == network.name) {
         inside(range, network)?;
+    }
+    for kept in reservations::all(db).await?.iter().filter(|kept| kept.network == network.name) {
+        housed(kept, network).map_err(|error| {
+            let ip = kept.ip;
+            Error::contradiction(format!("reservation {ip} would lose its place: {error}; move or remove it first"))
+        })?;
     }
     let around = Around::read(db).await?;
     for (machine, ip) in reserved(db).await? {
@@ -93,7 +104,7 @@ pub async fn residents(db: &mut Conn, network: &Network) -> Result<(), Error> {
     Ok(())
 }
 
-async fn reserved(db: &mut Conn) -> Result<Vec<(String, Ipv4Addr)>, Error> {
+pub async fn reserved(db: &mut Conn) -> Result<Vec<(String, Ipv4Addr)>, Error> {
     let select = "SELECT machines.name, interfaces.ip FROM interfaces JOIN machines ON machines.id = interfaces.machine
         WHERE interfaces.ip IS NOT NULL ORDER BY machines.name";
     sql(select).rows(db).await?.iter().map(|row| Ok((row.text("name")?, row.get("ip")?))).collect()
@@ -101,7 +112,9 @@ async fn reserved(db: &mut Conn) -> Result<Vec<(String, Ipv4Addr)>, Error> {
 
 /// Whether a network can be removed.
 pub async fn nothing_lives_on(db: &mut Conn, name: &Name) -> Result<(), Error> {
-    let users = sql("SELECT 'range ' || name AS holder FROM ranges WHERE network = $1 ORDER BY name LIMIT 1");
+    let users = sql("SELECT 'range ' || name AS holder FROM ranges WHERE network = $1
+        UNION ALL SELECT 'class ' || name FROM classes WHERE network = $1
+        UNION ALL SELECT 'reservation ' || ip FROM reservations WHERE network = $1 LIMIT 1");
     unused(db, "network", name, users).await?;
     let networks = networks::all(db).await?;
     let Some(network) = networks.iter().find(|n| n.name == *name) else { return Ok(()) };
@@ -111,6 +124,7 @@ pub async fn nothing_lives_on(db: &mut Conn, name: &Name) -> Result<(), Error> {
 }
 
 pub async fn range(db: &mut Conn, range: &Range) -> Result<(), Error> {
+    options(&range.options, &format!("range {}", range.name))?;
     let networks = networks::all(db).await?;
     let network = networks.iter().find(|n| n.name == range.network);
     inside(range, network.ok_or_else(|| Error::missing("network", &range.network))?)?;
@@ -138,6 +152,7 @@ fn inside(range: &Range, network: &Network) -> Result<(), Error> {
 
 /// What a profile speaks of is there, and its parents end somewhere.
 pub async fn profile(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
+    options(&profile.options, &format!("profile {}", profile.name))?;
     exists(db, "distro", profile.distro.as_ref(), sql("SELECT name FROM distros WHERE name = $1")).await?;
     exists(db, "key", profile.key.as_ref(), sql("SELECT name FROM activation_keys WHERE name = $1")).await?;
     let all = profiles::all(db).await?;
@@ -174,16 +189,25 @@ pub struct Around {
     networks: Vec<Network>,
     profiles: HashSet<Name>,
     keys: HashSet<Name>,
+    reservations: HashMap<Ipv4Addr, Reservation>,
+    reserved_cards: HashMap<Mac, Ipv4Addr>,
 }
 
 impl Around {
     pub async fn read(db: &mut Conn) -> Result<Self, Error> {
         let profiles = sql("SELECT name FROM profiles").rows(db).await?;
         let keys = sql("SELECT name FROM activation_keys").rows(db).await?;
+        let reservations = reservations::all(db).await?;
+        let card = |kept: &Reservation| match kept.by {
+            Mark::Mac(mac) => Some((mac, kept.ip)),
+            _ => None,
+        };
         Ok(Around {
             networks: networks::all(db).await?,
             profiles: profiles.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?,
             keys: keys.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?,
+            reserved_cards: reservations.iter().filter_map(card).collect(),
+            reservations: reservations.into_iter().map(|kept| (kept.ip, kept)).collect(),
         })
     }
 
@@ -194,11 +218,19 @@ impl Around {
         if let Some(key) = machine.key.as_ref().filter(|name| !self.keys.contains(name)) {
             return Err(Error::missing("key", key));
         }
+        options(&machine.options, &format!("machine {}", machine.name))?;
+        let kept = |interface: &Interface| self.reservations.get(self.reserved_cards.get(&interface.mac)?);
+        if let Some(kept) = machine.interfaces.iter().find_map(kept) {
+            return Err(reserved_card(kept));
+        }
         machine.interfaces.iter().filter_map(|interface| interface.ip).try_for_each(|ip| self.address(ip))
     }
 
     /// Whether a machine can have this address.
     fn address(&self, ip: Ipv4Addr) -> Result<(), Error> {
+        if let Some(kept) = self.reservations.get(&ip) {
+            return Err(Error::duplicate("address", ip, format!("the reservation for {}", kept.by)));
+        }
         let Some(network) = self.networks.iter().find(|network| network.cidr.contains(ip)) else {
             let all: Vec<String> = self.networks.iter().map(|n| format!("{} {}", n.name, n.cidr)).collect();
             let all = if all.is_empty() { "there are none yet".into() } else { all.join(", ") };

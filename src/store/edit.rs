@@ -3,10 +3,12 @@
 use super::sql::Conn;
 use super::writer::Outcome;
 use super::{
-    Change, Error, distros, keys, leases, machines, networks, profiles, ranges, sightings, tokens, tombstones,
+    Change, Error, classes, distros, keys, leases, machines, networks, options, profiles, ranges, reservations,
+    sightings, tokens, tombstones,
 };
 use crate::boot::{Step, Tale};
 use crate::model::*;
+use std::net::Ipv4Addr;
 
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "one at a time, and boxed on its way to the writer")]
@@ -18,6 +20,18 @@ pub enum Edit {
     AddRange(Range),
     SetRange(Range),
     RemoveRange(Name),
+    AddClass(Class),
+    SetClass(Class),
+    RemoveClass(Name),
+    AddReservation(Reservation),
+    /// Of the address `was`, which may move.
+    SetReservation {
+        was: Ipv4Addr,
+        reservation: Reservation,
+    },
+    RemoveReservation(Ipv4Addr),
+    /// Those for everybody.
+    SetOptions(OptionPatch),
     AddDistro(Distro),
     SetDistro(Distro),
     RemoveDistro(Name),
@@ -66,6 +80,16 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time) -> Result<Out
         Edit::AddRange(range) => ranges::add(db, range).await?,
         Edit::SetRange(range) => ranges::set(db, range).await?,
         Edit::RemoveRange(name) => ranges::remove(db, name).await?,
+        Edit::AddClass(class) => classes::add(db, class).await?,
+        Edit::SetClass(class) => classes::set(db, class).await?,
+        Edit::RemoveClass(name) => classes::remove(db, name).await?,
+        Edit::AddReservation(_) | Edit::SetReservation { .. } | Edit::RemoveReservation(_) => {
+            return reserve(db, edit, told).await;
+        }
+        Edit::SetOptions(patch) => {
+            options::change(db, patch).await?;
+            return Ok(Outcome::of(vec![Change::Options], vec![told("changed the options for everybody".into())]));
+        }
         Edit::AddDistro(distro) => distros::add(db, distro).await?,
         Edit::SetDistro(distro) => distros::set(db, distro).await?,
         Edit::RemoveDistro(name) => distros::remove(db, name).await?,
@@ -106,6 +130,9 @@ fn title(edit: &Edit) -> (Change, String) {
         Edit::AddRange(range) => (Change::Ranges, "added", "range", &range.name),
         Edit::SetRange(range) => (Change::Ranges, "changed", "range", &range.name),
         Edit::RemoveRange(name) => (Change::Ranges, "removed", "range", name),
+        Edit::AddClass(class) => (Change::Classes, "added", "class", &class.name),
+        Edit::SetClass(class) => (Change::Classes, "changed", "class", &class.name),
+        Edit::RemoveClass(name) => (Change::Classes, "removed", "class", name),
         Edit::AddDistro(distro) => (Change::Distros, "added", "distro", &distro.name),
         Edit::SetDistro(distro) => (Change::Distros, "changed", "distro", &distro.name),
         Edit::RemoveDistro(name) => (Change::Distros, "removed", "distro", name),
@@ -117,6 +144,9 @@ fn title(edit: &Edit) -> (Change, String) {
         Edit::RemoveKey(name) => (Change::Keys, "removed", "key", name),
         Edit::AddToken { name, .. } => (Change::Tokens, "added", "token", name),
         Edit::RemoveToken(name) => (Change::Tokens, "removed", "token", name),
+        Edit::AddReservation(_) | Edit::SetReservation { .. } | Edit::RemoveReservation(_) | Edit::SetOptions(_) => {
+            unreachable!("write tells of what has no name itself")
+        }
         Edit::AddMachines(_)
         | Edit::SetMachine(_)
         | Edit::RemoveMachine(_)
@@ -126,6 +156,25 @@ fn title(edit: &Edit) -> (Change, String) {
         }
     };
     (change, format!("{verb} {noun} {name}"))
+}
+
+async fn reserve(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+    let text = match edit {
+        Edit::AddReservation(kept) => {
+            reservations::add(db, kept).await?;
+            format!("reserved {} for {} on network {}", kept.ip, kept.by, kept.network)
+        }
+        Edit::SetReservation { was, reservation: kept } => {
+            let old = reservations::set(db, *was, kept).await?;
+            format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by)
+        }
+        Edit::RemoveReservation(ip) => {
+            let old = reservations::remove(db, *ip).await?;
+            format!("removed the reservation of {ip} for {}", old.by)
+        }
+        _ => unreachable!("only write calls this, with a reservation"),
+    };
+    Ok(Outcome::of(vec![Change::Reservations], vec![told(text)]))
 }
 
 async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {

@@ -2,9 +2,9 @@
 
 use super::sql::{Conn, sql};
 use super::{
-    Change, Error, World, distros, holds, keys, leases, machines, networks, profiles, ranges, sightings, tokens,
+    Change, Error, World, classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges,
 };
-use super::{migrations, tombstones};
+use super::{migrations, reservations, sightings, tokens, tombstones};
 use crate::model::*;
 use std::collections::BTreeMap;
 
@@ -13,11 +13,24 @@ pub async fn migrate(db: &mut Conn) -> Result<(), Error> {
     db.migrate(&migrations()).await
 }
 
+/// What is read as a whole, however little of it changed.
+const LISTS: &[Change] = &[
+    Change::Networks,
+    Change::Ranges,
+    Change::Distros,
+    Change::Profiles,
+    Change::Keys,
+    Change::Tokens,
+    Change::Classes,
+    Change::Reservations,
+    Change::Options,
+];
+
 pub async fn world(db: &mut Conn) -> Result<World, Error> {
     db.begin_snapshot().await?;
     let mut world = World::default();
-    for change in [Change::Networks, Change::Ranges, Change::Distros, Change::Profiles, Change::Keys, Change::Tokens] {
-        read_again(db, &change).await?(&mut world);
+    for change in LISTS {
+        read_again(db, change).await?(&mut world);
     }
     machines::all(db).await?.into_iter().for_each(|machine| world.put_machine(machine));
     leases::all(db).await?.into_iter().for_each(|lease| world.put_lease(lease));
@@ -56,6 +69,18 @@ pub async fn read_again(db: &mut Conn, change: &Change) -> Result<Update, Error>
         Change::Tokens => {
             let tokens = tokens::all(db).await?;
             Box::new(move |world| world.tokens = tokens.into_iter().collect())
+        }
+        Change::Classes => {
+            let classes = by_name(classes::all(db).await?, |class| &class.name);
+            Box::new(move |world| world.classes = classes)
+        }
+        Change::Reservations => {
+            let reservations = reservations::all(db).await?;
+            Box::new(move |world| world.put_reservations(reservations))
+        }
+        Change::Options => {
+            let options = options::read(db).await?;
+            Box::new(move |world| world.options = options)
         }
         Change::Machine(id) => {
             let machine = machines::one(db, id).await?;

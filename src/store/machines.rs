@@ -2,7 +2,7 @@
 
 use super::error::touched;
 use super::sql::{Conn, Row, sql};
-use super::{Error, check, sightings, tombstones};
+use super::{Error, check, check_dhcp, sightings, tombstones};
 use crate::boot::Step;
 use crate::model::*;
 use std::collections::HashMap;
@@ -117,6 +117,13 @@ async fn holder(db: &mut Conn, interface: &Interface) -> Result<Error, Error> {
     })
 }
 
+/// The name of the machine that has this card.
+pub async fn named_by(db: &mut Conn, mac: Mac) -> Result<Option<String>, Error> {
+    let select = "SELECT machines.name FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE interfaces.mac = $1";
+    sql(select).text(mac).row(db).await?.map(|row| row.text("name")).transpose()
+}
+
 /// A replaced card gets no role again, unless it comes back to the machine that it was replaced in.
 async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     let mut lifted = Vec::new();
@@ -184,11 +191,10 @@ pub async fn set_credential(db: &mut Conn, id: MachineId, credential: Option<Has
 
 /// Gives a machine's place on the network, its address included, to another card.
 pub async fn exchange(db: &mut Conn, id: MachineId, old: Mac, new: Mac) -> Result<(), Error> {
-    let select = "SELECT machines.name FROM interfaces JOIN machines ON machines.id = interfaces.machine
-        WHERE interfaces.mac = $1";
-    if let Some(row) = sql(select).text(new).row(db).await? {
-        return Err(Error::duplicate("MAC", new, format!("machine {}", row.text("name")?)));
+    if let Some(machine) = named_by(db, new).await? {
+        return Err(Error::duplicate("MAC", new, format!("machine {machine}")));
     }
+    check_dhcp::no_reservation(db, new).await?;
     let update = "UPDATE interfaces SET mac = $3 WHERE machine = $1 AND mac = $2";
     let rows = sql(update).text(id).text(old).text(new).run(db).await?;
     let text = || format!("machine {id} has no card {old} that {new} could replace: see `kickstand machine show`");

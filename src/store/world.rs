@@ -300,10 +300,24 @@ impl World {
     }
 
     pub(super) fn put_reservations(&mut self, reservations: impl IntoIterator<Item = Reservation>) {
-        self.reservations = reservations.into_iter().map(|kept| (kept.ip, kept)).collect();
+        self.reservations.clear();
         self.marks.clear();
-        for kept in self.reservations.values() {
-            self.marks.entry(kept.by.clone()).or_default().push(kept.ip);
+        reservations.into_iter().for_each(|kept| self.put_reservation(kept));
+    }
+
+    pub(super) fn put_reservation(&mut self, kept: Reservation) {
+        self.drop_reservation(kept.ip);
+        self.marks.entry(kept.by.clone()).or_default().push(kept.ip);
+        self.reservations.insert(kept.ip, kept);
+    }
+
+    pub(super) fn drop_reservation(&mut self, ip: Ipv4Addr) {
+        let Some(old) = self.reservations.remove(&ip) else { return };
+        if let Some(ips) = self.marks.get_mut(&old.by) {
+            ips.retain(|kept| *kept != ip);
+            if ips.is_empty() {
+                self.marks.remove(&old.by);
+            }
         }
     }
 

@@ -49,12 +49,26 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 /// Every field that can not be read. serde tells what is wrong, but not where: alone in its object, a good
 /// field is only short of company.
 pub fn complaints<T: DeserializeOwned>(value: &Value) -> Vec<Problem> {
+    let fields = value.as_object().into_iter().flatten();
     let complaint = |(field, value): (&String, &Value)| {
-        let alone = serde_json::Map::from_iter([(field.clone(), value.clone())]);
-        let text = serde_json::from_value::<T>(Value::Object(alone)).err()?.to_string();
-        (!text.starts_with("missing field")).then(|| Problem::invalid(field, format!("{field}: {text}")))
+        let (field, text) = amiss::<T>(&|value| alone(field, value), field.clone(), value)?;
+        Some(Problem::invalid(&field, format!("{field}: {text}")))
     };
-    value.as_object().into_iter().flatten().filter_map(complaint).collect()
+    fields.filter_map(complaint).collect()
+}
+
+fn alone(field: &str, value: Value) -> Value {
+    Value::Object(serde_json::Map::from_iter([(field.to_owned(), value)]))
+}
+
+/// Where and what is wrong with a value in its place: inside an object, the field that is at fault.
+fn amiss<T: DeserializeOwned>(place: &dyn Fn(Value) -> Value, path: String, value: &Value) -> Option<(String, String)> {
+    let text = serde_json::from_value::<T>(place(value.clone())).err()?.to_string();
+    let inside = |(field, value): (&String, &Value)| {
+        amiss::<T>(&|value| place(alone(field, value)), format!("{path}.{field}"), value)
+    };
+    let inner = value.as_object().into_iter().flatten().find_map(inside);
+    (!text.starts_with("missing field")).then(|| inner.unwrap_or((path, text)))
 }
 
 /// An address that may be absent, with words that show what was written.

@@ -52,6 +52,7 @@ pub struct DistroView {
 
 impl Noun for Distro {
     const WORD: &'static str = "distro";
+    type Key = Name;
     type Draft = DistroDraft;
     type Patch = DistroPatch;
     type View = DistroView;
@@ -61,7 +62,7 @@ impl Noun for Distro {
         Ok(Distro { name, family, kernel, initrd, arguments, variables })
     }
 
-    fn patch(&mut self, patch: DistroPatch) {
+    fn patch(&mut self, patch: DistroPatch, _: &World) {
         let DistroPatch { family, kernel, initrd, arguments, variables } = patch;
         put(&mut self.family, family);
         put(&mut self.kernel, kernel);
@@ -75,8 +76,8 @@ impl Noun for Distro {
         DistroView { name, family, kernel, initrd, arguments, variables }
     }
 
-    fn name(&self) -> &Name {
-        &self.name
+    fn key(&self) -> Name {
+        self.name.clone()
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
@@ -91,7 +92,7 @@ impl Noun for Distro {
         Edit::AddDistro(self)
     }
 
-    fn set(self) -> Edit {
+    fn set(self, _: Name) -> Edit {
         Edit::SetDistro(self)
     }
 

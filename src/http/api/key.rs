@@ -51,6 +51,7 @@ pub struct KeyView {
 
 impl Noun for ActivationKey {
     const WORD: &'static str = "key";
+    type Key = Name;
     type Draft = KeyDraft;
     type Patch = KeyPatch;
     type View = KeyView;
@@ -61,7 +62,7 @@ impl Noun for ActivationKey {
         Ok(ActivationKey { name, description, groups, usage_limit, used: 0, expires_at, enabled })
     }
 
-    fn patch(&mut self, patch: KeyPatch) {
+    fn patch(&mut self, patch: KeyPatch, _: &World) {
         put(&mut self.description, patch.description);
         put(&mut self.groups, patch.groups);
         put(&mut self.usage_limit, patch.usage_limit);
@@ -74,8 +75,8 @@ impl Noun for ActivationKey {
         KeyView { name, description, groups, usage_limit, used, expires_at, enabled }
     }
 
-    fn name(&self) -> &Name {
-        &self.name
+    fn key(&self) -> Name {
+        self.name.clone()
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
@@ -90,7 +91,7 @@ impl Noun for ActivationKey {
         Edit::AddKey(self)
     }
 
-    fn set(self) -> Edit {
+    fn set(self, _: Name) -> Edit {
         Edit::SetKey(self)
     }
 

@@ -7,7 +7,7 @@ use crate::boot::recipe::recipe;
 use crate::boot::{lifecycle, role};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Interface, Mac, Machine, MachineId, Name, State, Time, Variables};
+use crate::model::{Interface, Mac, Machine, MachineId, Name, OptionPatch, OptionSet, State, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -26,6 +26,8 @@ pub struct MachineDraft {
     pub arguments: String,
     #[serde(default)]
     pub variables: Variables,
+    #[serde(default)]
+    pub options: OptionPatch,
 }
 
 /// One network card; without an address it gets one from the pool.
@@ -37,7 +39,7 @@ pub struct InterfaceDraft {
     pub ip: Option<Ipv4Addr>,
 }
 
-/// What is to change of one; in `variables`, null removes one.
+/// What is to change of one; in `variables` and `options`, null removes one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MachinePatch {
@@ -51,6 +53,8 @@ pub struct MachinePatch {
     pub arguments: Option<String>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
+    pub options: OptionPatch,
 }
 
 /// A machine as it is shown: no token, hash or credential.
@@ -63,6 +67,8 @@ pub struct MachineView {
     pub key: Option<Name>,
     pub arguments: String,
     pub variables: Variables,
+    #[serde(default)]
+    pub options: OptionSet,
     /// What an install would take now, and which rule says so.
     pub chosen: Chosen,
     pub state: State,
@@ -97,13 +103,14 @@ pub struct InstallView {
 
 impl Noun for Machine {
     const WORD: &'static str = "machine";
+    type Key = Name;
     type Draft = MachineDraft;
     type Patch = MachinePatch;
     type View = MachineView;
 
     fn draft(draft: MachineDraft, now: Time, _: &World) -> Result<Self, Problem> {
         not_reserved(&draft.name)?;
-        let MachineDraft { name, interfaces, profile, key, arguments, variables } = draft;
+        let MachineDraft { name, interfaces, profile, key, arguments, variables, options } = draft;
         let Some(first) = interfaces.first() else {
             let text = "interfaces: a machine needs at least one network card, with its MAC";
             return Err(Problem::invalid("interfaces", text));
@@ -111,20 +118,22 @@ impl Noun for Machine {
         let ids = [Uuid::now_v7(), Uuid::now_v7()];
         let blank = lifecycle::newcomer(first.mac, State::Ready, ids, now);
         let interfaces = interfaces.into_iter().map(InterfaceDraft::needed).collect();
-        Ok(Machine { name, interfaces, profile, key, arguments, variables, ..blank })
+        let options = options.into();
+        Ok(Machine { name, interfaces, profile, key, arguments, variables, options, ..blank })
     }
 
-    fn patch(&mut self, patch: MachinePatch) {
+    fn patch(&mut self, patch: MachinePatch, _: &World) {
         let interfaces = patch.interfaces.map(|all| all.into_iter().map(InterfaceDraft::needed).collect());
         put(&mut self.interfaces, interfaces);
         put(&mut self.profile, patch.profile);
         put(&mut self.key, patch.key);
         put(&mut self.arguments, patch.arguments);
         merge(&mut self.variables, patch.variables);
+        self.options.patch(patch.options);
     }
 
     fn view(&self, world: &World) -> MachineView {
-        let Machine { id, name, profile, key, arguments, variables, inventory, .. } = self.clone();
+        let Machine { id, name, profile, key, arguments, variables, options, inventory, .. } = self.clone();
         MachineView {
             id,
             name,
@@ -133,6 +142,7 @@ impl Noun for Machine {
             key,
             arguments,
             variables,
+            options,
             chosen: chosen(self, world),
             state: self.state,
             state_at: self.state_at,
@@ -143,8 +153,8 @@ impl Noun for Machine {
         }
     }
 
-    fn name(&self) -> &Name {
-        &self.name
+    fn key(&self) -> Name {
+        self.name.clone()
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
@@ -167,7 +177,7 @@ impl Noun for Machine {
         Edit::AddMachines(vec![self])
     }
 
-    fn set(self) -> Edit {
+    fn set(self, _: Name) -> Edit {
         Edit::SetMachine(self)
     }
 

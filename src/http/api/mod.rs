@@ -1,13 +1,15 @@
 //! The operators' JSON API, one file for each noun; every route of it is on this one screen.
 //!
-//! [`network`], [`range`], [`distro`], [`profile`], [`key`] and [`machine`] are records, all read and
-//! written by [`noun`]; [`batch`] adds many machines at once; [`arming`] is what is done with one.
+//! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
+//! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
 //! [`lease`], [`sighting`], [`event`], [`why`] and [`status`] only show; [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
 pub mod arming;
 pub mod batch;
 pub mod body;
+pub mod class;
+pub mod dhcp;
 pub mod distro;
 pub mod event;
 pub mod key;
@@ -15,8 +17,10 @@ pub mod lease;
 pub mod machine;
 pub mod network;
 pub mod noun;
+pub mod option;
 pub mod profile;
 pub mod range;
+pub mod reservation;
 pub mod sighting;
 pub mod status;
 pub mod token;
@@ -26,7 +30,7 @@ pub mod why;
 use super::auth;
 use super::problem::{Kind, Problem};
 use crate::engine::Engine;
-use crate::model::{ActivationKey, Distro, Machine, Network, Profile, Range};
+use crate::model::{ActivationKey, Class, Distro, Machine, Network, Profile, Range, Reservation};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, delete, get, post};
@@ -47,6 +51,9 @@ fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .nest("/networks", noun::routes::<Network>())
         .nest("/ranges", noun::routes::<Range>())
+        .nest("/classes", noun::routes::<Class>())
+        .nest("/reservations", noun::routes::<Reservation>())
+        .route("/options", get(option::show).patch(option::set))
         .nest("/distros", noun::routes::<Distro>())
         .nest("/profiles", noun::routes::<Profile>())
         .nest("/keys", noun::routes::<ActivationKey>())

@@ -1,6 +1,7 @@
 //! Networks: `/api/v1/networks`.
 
 use super::body::{address, given, put};
+use super::dhcp::DhcpPatch;
 use super::noun::Noun;
 use crate::engine::Engine;
 use crate::http::problem::Problem;
@@ -27,10 +28,10 @@ pub struct NetworkDraft {
     pub profile: Option<Name>,
     pub unknown: Option<Unknown>,
     #[serde(default)]
-    pub dhcp: Dhcp,
+    pub dhcp: DhcpPatch,
 }
 
-/// What is to change of one.
+/// What is to change of one; `dhcp` field by field.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPatch {
@@ -50,6 +51,8 @@ pub struct NetworkPatch {
     pub profile: Option<Option<Name>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<Unknown>,
+    #[serde(default, skip_serializing_if = "DhcpPatch::is_empty")]
+    pub dhcp: DhcpPatch,
 }
 
 /// A network as it is shown.
@@ -69,19 +72,22 @@ pub struct NetworkView {
 
 impl Noun for Network {
     const WORD: &'static str = "network";
+    type Key = Name;
     type Draft = NetworkDraft;
     type Patch = NetworkPatch;
     type View = NetworkView;
 
     fn draft(draft: NetworkDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = draft;
+        let NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp: given } = draft;
+        let mut dhcp = Dhcp::default();
+        given.apply(&mut dhcp);
         let lease_secs = lease_secs.unwrap_or(Network::LEASE_SECS);
         let unknown = unknown.unwrap_or(Unknown::Ignore);
         Ok(Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp })
     }
 
-    fn patch(&mut self, patch: NetworkPatch) {
-        let NetworkPatch { cidr, gateway, dns, domain, pools, lease_secs, profile, unknown } = patch;
+    fn patch(&mut self, patch: NetworkPatch, _: &World) {
+        let NetworkPatch { cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = patch;
         put(&mut self.cidr, cidr);
         put(&mut self.gateway, gateway);
         put(&mut self.dns, dns);
@@ -90,6 +96,7 @@ impl Noun for Network {
         put(&mut self.lease_secs, lease_secs);
         put(&mut self.profile, profile);
         put(&mut self.unknown, unknown);
+        dhcp.apply(&mut self.dhcp);
     }
 
     fn view(&self, _: &World) -> NetworkView {
@@ -97,8 +104,8 @@ impl Noun for Network {
         NetworkView { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp }
     }
 
-    fn name(&self) -> &Name {
-        &self.name
+    fn key(&self) -> Name {
+        self.name.clone()
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
@@ -113,7 +120,7 @@ impl Noun for Network {
         Edit::AddNetwork(self)
     }
 
-    fn set(self) -> Edit {
+    fn set(self, _: Name) -> Edit {
         Edit::SetNetwork(self)
     }
 

@@ -4,7 +4,7 @@ use super::body::{Body, Named};
 use crate::engine::Engine;
 use crate::http::auth::Who;
 use crate::http::problem::Problem;
-use crate::model::{Name, Time};
+use crate::model::{Malformed, Time};
 use crate::store::{self, Edit, World};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,12 +12,16 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// A noun that operators write down: how it is read, shown and kept.
 pub trait Noun: Sized + Clone + Send + Sync + 'static {
     /// The word in messages and commands; its plural is the path.
     const WORD: &'static str;
+    /// What tells its records apart: the last part of a path.
+    type Key: FromStr<Err = Malformed> + Display + Clone + Send + Sync;
     /// What a POST brings.
     type Draft: DeserializeOwned + Send;
     /// What a PATCH brings: only what it gives changes.
@@ -27,14 +31,15 @@ pub trait Noun: Sized + Clone + Send + Sync + 'static {
 
     /// Completes a new record, or says which field stands in the way.
     fn draft(draft: Self::Draft, now: Time, world: &World) -> Result<Self, Problem>;
-    fn patch(&mut self, patch: Self::Patch);
+    fn patch(&mut self, patch: Self::Patch, world: &World);
     fn view(&self, world: &World) -> Self::View;
-    fn name(&self) -> &Name;
-    fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self>;
+    fn key(&self) -> Self::Key;
+    fn find<'a>(world: &'a World, key: &Self::Key) -> Option<&'a Self>;
     fn all(world: &World) -> Vec<&Self>;
     fn add(self) -> Edit;
-    fn set(self) -> Edit;
-    fn remove(name: Name) -> Edit;
+    /// `was` is the key that it had.
+    fn set(self, was: Self::Key) -> Edit;
+    fn remove(key: Self::Key) -> Edit;
     /// What must be looked at outside the world before the record is kept.
     fn check(&self, _engine: &Engine) -> Result<(), Problem> {
         Ok(())
@@ -53,8 +58,8 @@ async fn list<N: Noun>(State(engine): State<Arc<Engine>>) -> Json<Vec<N::View>> 
     Json(N::all(&world).into_iter().map(|record| record.view(&world)).collect())
 }
 
-async fn one<N: Noun>(State(engine): State<Arc<Engine>>, Named(name): Named<Name>) -> Result<Json<N::View>, Problem> {
-    shown::<N>(&engine, &name).map(Json)
+async fn one<N: Noun>(State(engine): State<Arc<Engine>>, Named(key): Named<N::Key>) -> Result<Json<N::View>, Problem> {
+    shown::<N>(&engine, &key).map(Json)
 }
 
 async fn add<N: Noun>(
@@ -64,41 +69,42 @@ async fn add<N: Noun>(
 ) -> Result<(StatusCode, Json<N::View>), Problem> {
     let record = N::draft(draft, engine.now(), &engine.store.world())?;
     record.check(&engine)?;
-    let name = record.name().clone();
+    let key = record.key();
     engine.store.edit(record.add(), &who.0, engine.now()).await.map_err(store::Error::alone)?;
-    Ok((StatusCode::CREATED, Json(shown::<N>(&engine, &name)?)))
+    Ok((StatusCode::CREATED, Json(shown::<N>(&engine, &key)?)))
 }
 
 async fn set<N: Noun>(
     State(engine): State<Arc<Engine>>,
-    Named(name): Named<Name>,
+    Named(was): Named<N::Key>,
     who: Who,
     Body(patch): Body<N::Patch>,
 ) -> Result<Json<N::View>, Problem> {
-    let mut record = known::<N>(&engine, &name)?;
-    record.patch(patch);
+    let mut record = known::<N>(&engine, &was)?;
+    record.patch(patch, &engine.store.world());
     record.check(&engine)?;
-    engine.store.edit(record.set(), &who.0, engine.now()).await?;
-    shown::<N>(&engine, &name).map(Json)
+    let key = record.key();
+    engine.store.edit(record.set(was), &who.0, engine.now()).await?;
+    shown::<N>(&engine, &key).map(Json)
 }
 
 async fn remove<N: Noun>(
     State(engine): State<Arc<Engine>>,
-    Named(name): Named<Name>,
+    Named(key): Named<N::Key>,
     who: Who,
 ) -> Result<StatusCode, Problem> {
-    known::<N>(&engine, &name)?;
-    engine.store.edit(N::remove(name), &who.0, engine.now()).await?;
+    known::<N>(&engine, &key)?;
+    engine.store.edit(N::remove(key), &who.0, engine.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The record as it is shown.
-pub fn shown<N: Noun>(engine: &Engine, name: &Name) -> Result<N::View, Problem> {
+pub fn shown<N: Noun>(engine: &Engine, key: &N::Key) -> Result<N::View, Problem> {
     let world = engine.store.world();
-    let record = N::find(&world, name).ok_or_else(|| Problem::missing(N::WORD, name))?;
+    let record = N::find(&world, key).ok_or_else(|| Problem::missing(N::WORD, key))?;
     Ok(record.view(&world))
 }
 
-fn known<N: Noun>(engine: &Engine, name: &Name) -> Result<N, Problem> {
-    N::find(&engine.store.world(), name).cloned().ok_or_else(|| Problem::missing(N::WORD, name))
+fn known<N: Noun>(engine: &Engine, key: &N::Key) -> Result<N, Problem> {
+    N::find(&engine.store.world(), key).cloned().ok_or_else(|| Problem::missing(N::WORD, key))
 }

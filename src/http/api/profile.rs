@@ -4,7 +4,7 @@ use super::body::{given, put};
 use super::noun::Noun;
 use super::variables::merge;
 use crate::http::problem::Problem;
-use crate::model::{Name, OptionSet, Profile, Time, Variables};
+use crate::model::{Name, OptionPatch, OptionSet, Profile, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +22,10 @@ pub struct ProfileDraft {
     #[serde(default)]
     pub variables: Variables,
     #[serde(default)]
-    pub options: OptionSet,
+    pub options: OptionPatch,
 }
 
-/// What is to change of one; in `variables`, null removes one.
+/// What is to change of one; in `variables` and `options`, null removes one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfilePatch {
@@ -41,6 +41,8 @@ pub struct ProfilePatch {
     pub key: Option<Option<Name>>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
+    pub options: OptionPatch,
 }
 
 /// A profile as it is shown.
@@ -58,23 +60,26 @@ pub struct ProfileView {
 
 impl Noun for Profile {
     const WORD: &'static str = "profile";
+    type Key = Name;
     type Draft = ProfileDraft;
     type Patch = ProfilePatch;
     type View = ProfileView;
 
     fn draft(draft: ProfileDraft, _: Time, _: &World) -> Result<Self, Problem> {
         let ProfileDraft { name, parent, distro, template, arguments, key, variables, options } = draft;
+        let options = options.into();
         Ok(Profile { name, parent, distro, template, arguments, key, variables, options })
     }
 
-    fn patch(&mut self, patch: ProfilePatch) {
-        let ProfilePatch { parent, distro, template, arguments, key, variables } = patch;
+    fn patch(&mut self, patch: ProfilePatch, _: &World) {
+        let ProfilePatch { parent, distro, template, arguments, key, variables, options } = patch;
         put(&mut self.parent, parent);
         put(&mut self.distro, distro);
         put(&mut self.template, template);
         put(&mut self.arguments, arguments);
         put(&mut self.key, key);
         merge(&mut self.variables, variables);
+        self.options.patch(options);
     }
 
     fn view(&self, _: &World) -> ProfileView {
@@ -82,8 +87,8 @@ impl Noun for Profile {
         ProfileView { name, parent, distro, template, arguments, key, variables, options }
     }
 
-    fn name(&self) -> &Name {
-        &self.name
+    fn key(&self) -> Name {
+        self.name.clone()
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
@@ -98,7 +103,7 @@ impl Noun for Profile {
         Edit::AddProfile(self)
     }
 
-    fn set(self) -> Edit {
+    fn set(self, _: Name) -> Edit {
         Edit::SetProfile(self)
     }
 

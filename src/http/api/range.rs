@@ -3,7 +3,7 @@
 use super::body::put;
 use super::noun::Noun;
 use crate::http::problem::Problem;
-use crate::model::{Name, OptionSet, Range, Span, Time};
+use crate::model::{Name, OptionPatch, OptionSet, Range, Span, Time};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,10 @@ pub struct RangeDraft {
     pub span: Span,
     pub profile: Name,
     #[serde(default)]
-    pub options: OptionSet,
+    pub options: OptionPatch,
 }
 
-/// What is to change of one.
+/// What is to change of one; in `options`, null removes one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RangePatch {
@@ -29,6 +29,8 @@ pub struct RangePatch {
     pub span: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Name>,
+    #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
+    pub options: OptionPatch,
 }
 
 /// A range as it is shown.
@@ -43,6 +45,7 @@ pub struct RangeView {
 
 impl Noun for Range {
     const WORD: &'static str = "range";
+    type Key = Name;
     type Draft = RangeDraft;
     type Patch = RangePatch;
     type View = RangeView;
@@ -50,13 +53,14 @@ impl Noun for Range {
     fn draft(draft: RangeDraft, _: Time, world: &World) -> Result<Self, Problem> {
         let RangeDraft { name, network, span, profile, options } = draft;
         let network = network.map_or_else(|| network_of(span, world), Ok)?;
-        Ok(Range { name, network, span, profile, options })
+        Ok(Range { name, network, span, profile, options: options.into() })
     }
 
-    fn patch(&mut self, patch: RangePatch) {
+    fn patch(&mut self, patch: RangePatch, _: &World) {
         put(&mut self.network, patch.network);
         put(&mut self.span, patch.span);
         put(&mut self.profile, patch.profile);
+        self.options.patch(patch.options);
     }
 
     fn view(&self, _: &World) -> RangeView {
@@ -64,8 +68,8 @@ impl Noun for Range {
         RangeView { name, network, span, profile, options }
     }
 
-    fn name(&self) -> &Name {
-        &self.name
+    fn key(&self) -> Name {
+        self.name.clone()
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {
@@ -80,7 +84,7 @@ impl Noun for Range {
         Edit::AddRange(self)
     }
 
-    fn set(self) -> Edit {
+    fn set(self, _: Name) -> Edit {
         Edit::SetRange(self)
     }
 
