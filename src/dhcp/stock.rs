@@ -22,7 +22,8 @@ pub struct Proof {
 /// The probes of one wire: one at a time for each network.
 pub struct Stock {
     interfaces: Arc<[String]>,
-    probers: HashMap<Name, Arc<Prober>>,
+    /// By ARP on an interface, or by ping where none of ours is on the network.
+    probers: HashMap<Name, (Option<String>, Arc<Prober>)>,
     /// Where no probe is possible, said once.
     without: HashSet<Name>,
     under_way: usize,
@@ -75,17 +76,18 @@ impl Stock {
     }
 
     fn prober(&mut self, network: &Network) -> Option<Arc<Prober>> {
-        if let Some(prober) = self.probers.get(&network.name) {
-            return Some(prober.clone());
-        }
         let on_it = |card: &Card| card.addresses.iter().any(|ip| network.cidr.contains(*ip));
         let card = self.interfaces.iter().filter_map(|name| Card::find(name).ok()).find(on_it);
-        let opened = match card {
-            Some(card) => Prober::on_link(&card.name),
-            None => Prober::routed(),
-        };
-        match opened {
-            Ok(prober) => Some(self.probers.entry(network.name.clone()).or_insert(Arc::new(prober)).clone()),
+        let interface = card.map(|card| card.name);
+        if let Some((_, prober)) = self.probers.get(&network.name).filter(|(known, _)| *known == interface) {
+            return Some(prober.clone());
+        }
+        let opened = interface.as_deref().map_or_else(Prober::routed, Prober::on_link);
+        match opened.map(Arc::new) {
+            Ok(prober) => {
+                self.probers.insert(network.name.clone(), (interface, prober.clone()));
+                Some(prober)
+            }
             Err(error) => {
                 if self.without.insert(network.name.clone()) {
                     tracing::warn!(%error, network.name = %network.name, "addresses are given away without a probe");
