@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check metal live
+.PHONY: help demo test check metal bench live
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,6 +20,11 @@ metal: ## Real firmware in QEMU: install, reboot, replace, kill (root; about 20 
 	@lab/packages.sh
 	@lab/images.sh >/dev/null
 	cargo test --locked --test metal -- --ignored --nocapture --test-threads=1
+
+bench: ## Kea and us in one run: a table, and target/bench.json (root; about 15 minutes, QUICK=1 for 5)
+	@lab/packages.sh bench
+	@rm -f target/bench.json
+	cargo bench --locked --bench dhcp
 
 check: ## Formatting, lints, documentation, licences
 	@lab/packages.sh
