@@ -2,7 +2,11 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help demo test check wire metal live
+=======
+.PHONY: help demo test check metal bench live
+>>>>>>> bench
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,6 +29,11 @@ metal: ## Real firmware in QEMU: install, reboot, replace, kill (root; about 20 
 	@lab/packages.sh
 	@lab/images.sh >/dev/null
 	cargo test --locked --test metal -- --ignored --nocapture --test-threads=1
+
+bench: ## Kea and us in one run: a table, and target/bench.json (root; about 15 minutes, QUICK=1 for 5)
+	@lab/packages.sh bench
+	@rm -f target/bench.json
+	cargo bench --locked --bench dhcp
 
 check: ## Formatting, lints, documentation, licences
 	@lab/packages.sh

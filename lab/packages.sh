@@ -1,20 +1,32 @@
 #!/bin/bash
-# Installs what building, the demo and the tests need on a bare Debian 12 (as root, from this machine's own sources).
+# Installs what is needed on a bare Debian 12 (as root, from this machine's own sources):
+#   packages.sh          for building, the demo and the tests
+#   packages.sh bench    for building and the benchmarks, with the peers that they compare with
 # Without anything missing it asks nobody and takes no time. Rust itself comes from rustup, not from here.
 set -euo pipefail
 
-packages=(
-    # building: SQLite comes as C source
-    gcc libc6-dev make pkg-config git curl ca-certificates
-    # images
-    mmdebstrap squashfs-tools zstd xz-utils
-    # firmware, loaders and machines
-    qemu-system-x86 qemu-utils seabios ovmf ipxe ipxe-qemu
-    # networks
-    iproute2
-    # tests: the other database, clients to compare with
-    postgresql tftp-hpa busybox dnsmasq-base procps python3 shellcheck
-)
+# building: SQLite comes as C source
+packages=(gcc libc6-dev make pkg-config git curl ca-certificates)
+# networks
+packages+=(iproute2)
+
+case ${1:-} in
+'')
+    packages+=(
+        # images
+        mmdebstrap squashfs-tools zstd xz-utils
+        # firmware, loaders and machines
+        qemu-system-x86 qemu-utils seabios ovmf ipxe ipxe-qemu
+        # tests: the other database, clients to compare with
+        postgresql tftp-hpa busybox dnsmasq-base procps python3 shellcheck
+    )
+    ;;
+bench) packages+=(kea-dhcp4-server kea-admin) ;;
+*)
+    echo "packages: there is no group $1: give bench, or nothing" >&2
+    exit 2
+    ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
