@@ -109,7 +109,7 @@ fn add_leases(folder: &Path, stock: Stock) -> Result<()> {
         let now = Time::from(SystemTime::now());
         let numbers: Vec<u32> = (0..stock.leases).collect();
         for some in numbers.chunks(1000) {
-            let bind = |number: &u32| Effect::Bind(lease(*number, &network, now));
+            let bind = |number: &u32| Effect::Bind { lease: lease(*number, &network, now), was: None };
             store.record(some.iter().map(bind).collect()).await?;
         }
         store.close().await;
@@ -120,7 +120,7 @@ fn add_leases(folder: &Path, stock: Stock) -> Result<()> {
 fn lease(number: u32, network: &Name, now: Time) -> Lease {
     let (mac, ip) = stock::lease(number);
     let ends_at = now.plus_secs(LEASE_SECS);
-    Lease { network: network.clone(), mac, ip, starts_at: now, ends_at, hostname: None }
+    Lease { network: network.clone(), holder: mac.into(), ip, starts_at: now, ends_at, hostname: None }
 }
 
 /// What our server has counted since its start.
