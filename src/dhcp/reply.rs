@@ -190,8 +190,13 @@ fn leased(mut packet: Packet, grant: &Grant) -> Packet {
     let secs = grant.lease_secs;
     packet.yiaddr = grant.ip;
     packet.options.set(OptionCode::AddressLeaseTime, Value::U32(secs));
-    packet.options.set(OptionCode::Renewal, Value::U32(secs / 2));
-    packet.options.set(OptionCode::Rebinding, Value::U32(secs.saturating_sub(secs / 8)));
+    let times = [(OptionCode::Renewal, secs / 2), (OptionCode::Rebinding, secs.saturating_sub(secs / 8))];
+    for (code, secs) in times {
+        // An operator may have set their own.
+        if packet.options.get(code).is_none() {
+            packet.options.set(code, Value::U32(secs));
+        }
+    }
     packet
 }
 
