@@ -231,15 +231,25 @@ async fn log_events(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
 }
 
 fn log_event(engine: &Engine, event: &Event) {
-    let name = event.machine.and_then(|id| engine.store.world().machine(id).map(|m| m.name.to_string()));
-    let (name, mac) = (name.unwrap_or_default(), event.mac.map(|mac| mac.to_string()).unwrap_or_default());
+    use tracing::Level;
+    let level = match event.kind {
+        // Each packet of each client: the log would be nothing else.
+        Kind::Offer | Kind::Silence | Kind::Progress => Level::DEBUG,
+        Kind::Lease if event.machine.is_none() => Level::DEBUG,
+        Kind::Alarm => Level::WARN,
+        _ => Level::INFO,
+    };
+    if tracing::level_filters::LevelFilter::current() < level {
+        return;
+    }
+    let name = event.machine.and_then(|id| engine.store.world().machine(id).map(|m| m.name.clone()));
+    let name = name.as_ref().map(Name::as_str).unwrap_or_default();
+    let mac = event.mac.map(|mac| mac.to_string()).unwrap_or_default();
     // What a machine says of itself is text from outside: no line of it may look like a line of ours.
     let text: String = event.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match event.kind {
-        Kind::Offer | Kind::Silence | Kind::Progress => {
-            tracing::debug!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}");
-        }
-        Kind::Alarm => tracing::warn!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}"),
+    match level {
+        Level::DEBUG => tracing::debug!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}"),
+        Level::WARN => tracing::warn!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}"),
         _ => tracing::info!(kind = %event.kind, machine.name = name, machine.mac = mac, "{text}"),
     }
 }

@@ -50,11 +50,18 @@ fn network(called: &str, cidr: &str) -> Network {
         lease_secs: 3600,
         profile: None,
         unknown: Unknown::Ignore,
+        dhcp: Dhcp::default(),
     }
 }
 
 fn range(called: &str, on: &str, span: &str, profile: &str) -> Range {
-    Range { name: name(called), network: name(on), span: span.parse().unwrap(), profile: name(profile) }
+    Range {
+        name: name(called),
+        network: name(on),
+        span: span.parse().unwrap(),
+        profile: name(profile),
+        options: OptionSet::default(),
+    }
 }
 
 fn distro(called: &str) -> Distro {
@@ -71,6 +78,7 @@ fn profile(called: &str, parent: Option<&str>) -> Profile {
         arguments: String::new(),
         key: None,
         variables: Variables::new(),
+        options: OptionSet::default(),
     }
 }
 
@@ -95,6 +103,7 @@ fn machine(called: &str, card: u32, address: Option<&str>) -> Machine {
         key: None,
         arguments: String::new(),
         variables: Variables::new(),
+        options: OptionSet::default(),
         state: State::Ready,
         state_at: NOW,
         install: None,
@@ -108,12 +117,17 @@ fn machine(called: &str, card: u32, address: Option<&str>) -> Machine {
 fn lease(card: u32, address: &str, starts: u32, ends: u32) -> Lease {
     Lease {
         network: name("lan"),
-        mac: mac(card),
+        holder: mac(card).into(),
         ip: ip(address),
         starts_at: later(starts),
         ends_at: later(ends),
         hostname: None,
     }
+}
+
+/// As a node decides that knows of no earlier address.
+fn bound(lease: Lease) -> Effect {
+    Effect::Bind { lease, was: None }
 }
 
 fn install(token: &str) -> Install {
@@ -197,7 +211,7 @@ async fn the_story(url: &str) {
     history_is_one(&store).await;
 
     let (before, secret) = (everything(&store), store.server_secret().await.unwrap());
-    drop(store);
+    store.close().await;
     let store = Store::open(url).await.unwrap();
     let after = everything(&store);
     assert_eq!(before.difference(&after).collect::<Vec<_>>(), Vec::<&String>::new(), "lost");
@@ -207,7 +221,7 @@ async fn the_story(url: &str) {
     assert_ne!(secret, [0; 32]);
     let clone = store.clone();
     store.close().await;
-    assert!(matches!(clone.record(vec![Effect::Bind(lease(1, "10.0.0.50", 0, 10))]).await, Err(Error::Closed)));
+    assert!(matches!(clone.record(vec![bound(lease(1, "10.0.0.50", 0, 10))]).await, Err(Error::Closed)));
 }
 
 async fn nouns_are_kept_and_duplicates_are_named(store: &Store) {
@@ -318,12 +332,12 @@ async fn what_others_speak_of_stays(store: &Store) {
     let text = refusal(store, Edit::RemoveNetwork(name("spare"))).await;
     assert!(text.contains("by machine spare-1 (10.1.0.5)"), "{text}");
     let on_spare = Lease { network: name("spare"), ..lease(81, "10.1.0.9", 0, 60) };
-    store.record(vec![Effect::Bind(on_spare)]).await.unwrap();
+    store.record(vec![bound(on_spare)]).await.unwrap();
     edit(store, Edit::RemoveMachine(name("spare-1"))).await.unwrap();
     edit(store, Edit::RemoveNetwork(name("spare"))).await.unwrap();
     let world = store.world();
     assert!(world.machine_with_mac(mac(80)).is_none() && world.reserved(ip("10.1.0.5")).is_none());
-    assert!(world.network_of(ip("10.1.0.5")).is_none() && world.lease(&name("spare"), mac(81)).is_none());
+    assert!(world.network_of(ip("10.1.0.5")).is_none() && world.lease(&name("spare"), &mac(81).into()).is_none());
 }
 
 async fn a_list_of_machines_is_taken_whole_or_not_at_all(store: &Store) {
@@ -342,13 +356,13 @@ async fn of_two_steps_one_wins(store: &Store) {
     let mut changes = store.changes();
     let one = store.record(vec![Effect::Step(step(&web, State::Armed, Some(install("one"))))]);
     let two = store.record(vec![
-        Effect::Bind(lease(77, "10.0.0.177", 0, 10)),
+        bound(lease(77, "10.0.0.177", 0, 10)),
         Effect::Step(step(&web, State::Armed, Some(install("two")))),
     ]);
     one.await.unwrap();
     assert!(matches!(two.await, Err(Error::Conflict)));
     let world = store.world();
-    assert_eq!(world.lease(&name("lan"), mac(77)), None, "a refused job leaves nothing behind");
+    assert_eq!(world.lease(&name("lan"), &mac(77).into()), None, "a refused job leaves nothing behind");
     assert_eq!(world.machine_with_token(hash("one")).unwrap().revision, web.revision + 1);
     assert!(world.machine_with_report(hash("report of one")).is_some());
     assert!(world.machine_with_token(hash("two")).is_none());
@@ -370,18 +384,21 @@ async fn set_machine_keeps_its_life(store: &Store) {
 }
 
 async fn addresses_change_hands_only_when_they_are_free(store: &Store) {
-    let bind = |lease: Lease| store.record(vec![Effect::Bind(lease)]);
+    let bind = |lease: Lease| store.record(vec![bound(lease)]);
     bind(lease(100, "10.0.0.100", 0, 60)).await.unwrap();
     assert!(matches!(bind(lease(101, "10.0.0.100", 30, 90)).await, Err(Error::Conflict)), "it is still held");
-    bind(lease(100, "10.0.0.101", 30, 90)).await.unwrap();
+    let moved = |was| store.record(vec![Effect::Bind { lease: lease(100, "10.0.0.101", 30, 90), was }]);
+    assert!(matches!(moved(None).await, Err(Error::Conflict)), "another node gave it an address meanwhile");
+    assert!(matches!(moved(Some(ip("10.0.0.103"))).await, Err(Error::Conflict)), "and not the one that is known here");
+    moved(Some(ip("10.0.0.100"))).await.unwrap();
     assert_eq!(store.world().lease_at(&name("lan"), ip("10.0.0.100")), None, "a card has one lease on a network");
-    store.record(vec![Effect::Unbind { network: name("lan"), mac: mac(100), at: later(40) }]).await.unwrap();
-    assert_eq!(store.world().lease(&name("lan"), mac(100)).unwrap().ends_at, later(40));
+    store.record(vec![Effect::Unbind { network: name("lan"), holder: mac(100).into(), at: later(40) }]).await.unwrap();
+    assert_eq!(store.world().lease(&name("lan"), &mac(100).into()).unwrap().ends_at, later(40));
     bind(lease(102, "10.0.0.101", 41, 99)).await.unwrap();
     {
         let world = store.world();
-        assert_eq!(world.lease_at(&name("lan"), ip("10.0.0.101")).unwrap().mac, mac(102));
-        assert_eq!(world.lease(&name("lan"), mac(100)), None);
+        assert_eq!(world.lease_at(&name("lan"), ip("10.0.0.101")).unwrap().holder, mac(102).into());
+        assert_eq!(world.lease(&name("lan"), &mac(100).into()), None);
     }
     let gone = Lease { network: name("gone"), ..lease(103, "10.0.0.103", 0, 9) };
     assert!(matches!(bind(gone).await, Err(Error::Conflict)), "there is no such network");
@@ -442,8 +459,8 @@ async fn a_key_is_spent_once(store: &Store) {
 
 async fn new_metal_takes_the_old_one_s_place(store: &Store) {
     let old = find(store, "web-1");
-    store.record(vec![Effect::Bind(lease(1, "10.0.0.21", 0, 600))]).await.unwrap();
-    store.record(vec![Effect::Bind(lease(51, "10.0.0.151", 0, 600)), Effect::See(sighting(51, 0))]).await.unwrap();
+    store.record(vec![bound(lease(1, "10.0.0.21", 0, 600))]).await.unwrap();
+    store.record(vec![bound(lease(51, "10.0.0.151", 0, 600)), Effect::See(sighting(51, 0))]).await.unwrap();
     let text = refusal(store, replacement(&old, old.revision, 1, 11)).await;
     assert!(text.contains("MAC 52:54:00:00:00:0b is held by machine db-1"), "{text}");
     assert!(matches!(edit(store, replacement(&old, old.revision - 1, 1, 51)).await, Err(Error::Conflict)));
@@ -460,7 +477,10 @@ async fn new_metal_takes_the_old_one_s_place(store: &Store) {
         let world = store.world();
         assert!(matches!(world.standing(mac(1)), Standing::Retired(t) if t.replaced_by == mac(51)));
         assert!(world.machine_with_credential(old.credential.unwrap()).is_none());
-        assert_eq!((world.lease(&name("lan"), mac(1)), world.lease(&name("lan"), mac(51))), (None, None));
+        assert_eq!(
+            (world.lease(&name("lan"), &mac(1).into()), world.lease(&name("lan"), &mac(51).into())),
+            (None, None)
+        );
         assert_eq!(world.sighting(mac(51)), None);
         assert_eq!(world.reserved(ip("10.0.0.21")), Some(mac(51)));
     }
@@ -616,7 +636,7 @@ async fn child_writes_leases_until_it_is_killed() {
     let write = async |worker: u32| {
         for n in (worker..).step_by(4) {
             let lease = Lease { ip: Ipv4Addr::from(0x0a00_0100 + n), ..lease(n, "10.0.0.0", 0, 60) };
-            store.record(vec![Effect::Bind(lease)]).await.unwrap();
+            store.record(vec![bound(lease)]).await.unwrap();
             println!("promised {n}");
         }
     };
@@ -643,7 +663,8 @@ async fn every_lease_that_was_promised_survives_a_kill() {
         }
         child.wait().unwrap();
         let store = Store::open(&url).await.unwrap();
-        let lost: Vec<_> = promised.iter().filter(|n| store.world().lease(&name("lan"), mac(**n)).is_none()).collect();
+        let lost: Vec<_> =
+            promised.iter().filter(|n| store.world().lease(&name("lan"), &mac(**n).into()).is_none()).collect();
         assert!(promised.len() >= 200 && lost.is_empty(), "{} promised, lost {lost:?}", promised.len());
         store.close().await;
     }
@@ -733,15 +754,15 @@ async fn everything_else_arrives_too(a: &Store, b: &Store) {
     edit(a, Edit::AddProfile(profile("base", None))).await.unwrap();
     edit(b, Edit::AddRange(range("racks", "lan", "10.0.0.10-10.0.0.60", "base"))).await.unwrap();
     edit(a, Edit::AddToken { name: name("ci"), hash: hash("token"), at: NOW }).await.unwrap();
-    b.record(vec![Effect::Bind(lease(1, "10.0.1.1", 0, 600))]).await.unwrap();
-    until(soon, || a.world().lease(&name("lan"), mac(1)).is_some()).await;
+    b.record(vec![bound(lease(1, "10.0.1.1", 0, 600))]).await.unwrap();
+    until(soon, || a.world().lease(&name("lan"), &mac(1).into()).is_some()).await;
     let old = find(b, "m-1");
     edit(a, replacement(&old, old.revision, 1, 900)).await.unwrap();
     until(soon, || matches!(b.world().standing(mac(1)), Standing::Retired(_))).await;
     edit(b, Edit::RemoveMachine(name("m-2"))).await.unwrap();
     until(soon, || everything(a) == everything(b)).await;
     assert!(a.world().machine_named(&name("m-2")).is_none());
-    assert!(b.world().lease(&name("lan"), mac(1)).is_none());
+    assert!(b.world().lease(&name("lan"), &mac(1).into()).is_none());
     let told = b.events(&EventFilter { machine: Some(old.id), ..EventFilter::default() }).await.unwrap();
     assert!(told.iter().any(|event| event.text.contains("replaced card")), "{told:?}");
 }
@@ -755,7 +776,7 @@ async fn of_two_nodes_one_wins(a: &Store, b: &Store) {
         let (one, two) = tokio::join!(arm(a, &format!("a{n}")), arm(b, &format!("b{n}")));
         assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
         let address = format!("10.0.9.{n}");
-        let bind = |store: &Store, card| store.record(vec![Effect::Bind(lease(card, &address, 0, 600))]);
+        let bind = |store: &Store, card| store.record(vec![bound(lease(card, &address, 0, 600))]);
         let (one, two) = tokio::join!(bind(a, 1000 + n), bind(b, 2000 + n));
         assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
         let left = range(&format!("left-{n}"), "lan", &format!("10.9.{n}.1-10.9.{n}.50"), "base");
@@ -804,7 +825,7 @@ async fn a_lost_database_is_found_again() {
     line.cut.send(true).unwrap();
     let bind = |store: &Store, n: u32| {
         let address = Ipv4Addr::from(0x0a00_0100 + n);
-        store.record(vec![Effect::Bind(Lease { ip: address, ..lease(n, "10.0.0.9", 0, 60) })])
+        store.record(vec![bound(Lease { ip: address, ..lease(n, "10.0.0.9", 0, 60) })])
     };
     for n in 0..20 {
         let start = Instant::now();
@@ -817,7 +838,7 @@ async fn a_lost_database_is_found_again() {
     assert!(far.world().networks.contains_key(&name("lan")), "packets are answered from memory");
     bind(&near, 100).await.unwrap();
     line.cut.send(false).unwrap();
-    let found = until(Duration::from_secs(5), || far.world().lease(&name("lan"), mac(100)).is_some()).await;
+    let found = until(Duration::from_secs(5), || far.world().lease(&name("lan"), &mac(100).into()).is_some()).await;
     println!("up to date {found:?} after the line was mended");
     bind(&far, 101).await.unwrap();
     until(Duration::from_secs(2), || everything(&near) == everything(&far)).await;
@@ -836,7 +857,7 @@ async fn leases_per_second(store: &Store, waiting: u32) -> f64 {
         tokio::spawn(async move {
             for n in (worker..LEASES).step_by(waiting as usize) {
                 let lease = Lease { ip: Ipv4Addr::from(0x0a01_0000 + n), ..lease(n, "10.0.0.0", 0, 60) };
-                store.record(vec![Effect::Bind(lease)]).await.unwrap();
+                store.record(vec![bound(lease)]).await.unwrap();
             }
         })
     });

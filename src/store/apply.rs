@@ -8,10 +8,10 @@ use crate::model::*;
 impl World {
     pub(super) fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Bind { lease, .. } | Effect::Know(lease) => self.put_lease(lease),
+            Effect::Bind { lease, .. } => self.put_lease(lease),
+            Effect::Know(lease) => self.know_lease(lease),
             Effect::Unbind { network, holder, at } => self.end_lease(&network, &holder, at),
             Effect::Avoid(hold) => self.put_hold(hold),
-            Effect::See(sighting) => self.put_sighting(sighting),
             Effect::Enlist(machine) => self.put_machine(*machine),
             Effect::Step(step) => self.with_machine(step.machine, |machine| {
                 machine.state = step.state;
@@ -29,11 +29,11 @@ impl World {
                 }
             }
             Effect::Keep { .. } | Effect::LetGo { .. } => {}
-            Effect::Mint(_) | Effect::Tell(_) => {}
+            Effect::Mint(_) | Effect::See(_) | Effect::Tell(_) => {}
         }
     }
 
-    pub(super) fn apply_edit(&mut self, edit: Edit) {
+    pub(super) fn apply_edit(&mut self, edit: Edit, at: Time) {
         match edit {
             Edit::AddNetwork(network) | Edit::SetNetwork(network) => {
                 self.networks.insert(network.name.clone(), network);
@@ -74,6 +74,10 @@ impl World {
             Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
             Edit::RemoveToken(name) => self.tokens.retain(|_, (other, _)| *other != name),
             Edit::ForgetCard(mac) => self.lift_tombstone(mac),
+            Edit::ReleaseLease { network, ip } => {
+                self.release(&network, ip, at);
+                self.lift_hold(ip);
+            }
             edit => self.apply_machine_edit(edit),
         }
     }

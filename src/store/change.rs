@@ -87,15 +87,15 @@ impl FromStr for Change {
 /// PostgreSQL takes payloads of less than 8000 bytes.
 const PAYLOAD_BYTES: usize = 7900;
 /// Beyond so many, reading everything again is cheaper.
-const MANY: usize = 1000;
+const MANY: usize = 5000;
 
 /// One notification or more: who speaks, and what changed.
-pub fn payloads(node: &str, changes: &[Change]) -> Vec<String> {
+pub fn payloads(node: &str, changes: &[&Change]) -> Vec<String> {
     if changes.len() > MANY {
         return vec![format!("{node} {}", Change::Everything)];
     }
     let mut payloads: Vec<String> = Vec::new();
-    for word in changes.iter().map(Change::to_string) {
+    for word in changes.iter().map(|change| change.to_string()) {
         match payloads.last_mut().filter(|payload| payload.len() + 1 + word.len() < PAYLOAD_BYTES) {
             Some(payload) => {
                 payload.push(' ');
@@ -140,7 +140,7 @@ mod tests {
             Change::Everything,
         ];
         changes.extend((0..900).map(|_| Change::Lease { network: network.clone(), holder: mac.into() }));
-        let payloads = payloads("a", &changes);
+        let payloads = payloads("a", &changes.iter().collect::<Vec<_>>());
         assert!(payloads.iter().all(|p| p.len() < 8000) && payloads.len() > 1);
         assert_eq!(payloads.iter().flat_map(|p| heard("b", p)).collect::<Vec<_>>(), changes);
         assert_eq!(heard("a", &payloads[0]), vec![]);

@@ -2,9 +2,10 @@
 
 use super::sql::Conn;
 use super::writer::Outcome;
+use super::{Change, Error, Shared};
 use super::{
-    Change, Error, classes, distros, keys, leases, machines, networks, options, profiles, ranges, reservations,
-    sightings, tokens, tombstones,
+    classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, sightings,
+    tokens, tombstones,
 };
 use crate::boot::{Step, Tale};
 use crate::model::*;
@@ -67,10 +68,15 @@ pub enum Edit {
     RemoveToken(Name),
     /// A replaced card may have a role again.
     ForgetCard(Mac),
+    /// Ends the lease of an address before its time and lifts a hold on it: who it was must not use it any more.
+    ReleaseLease {
+        network: Name,
+        ip: Ipv4Addr,
+    },
 }
 
 /// Writes it, in a transaction that is open already.
-pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time) -> Result<Outcome, Error> {
+pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
     db.lock_edits().await?;
     let told = |what: String| Tale::new(at, Kind::Record, format!("{by} {what}"));
     match edit {
@@ -102,10 +108,18 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time) -> Result<Out
         Edit::AddToken { name, hash, at } => tokens::add(db, name, *hash, *at).await?,
         Edit::RemoveToken(name) => tokens::remove(db, name).await?,
         Edit::AddMachines(list) => return add_machines(db, list, told).await,
-        Edit::SetMachine(machine) => return set_machine(db, machine, told).await,
+        Edit::SetMachine(machine) => return set_machine(db, machine, at, told).await,
         Edit::RemoveMachine(name) => {
+            let interfaces = machines::interfaces_of(db, name).await?;
             let id = machines::remove(db, name).await?;
-            return Ok(Outcome::of(vec![Change::Machine(id)], vec![told(format!("removed machine {name}")).of(id)]));
+            let tale = told(format!("removed machine {name}")).of(id);
+            let outcome = Outcome::of(vec![Change::Machine(id)], vec![tale]);
+            return Ok(outcome.holding(give_up(db, interfaces.iter(), at).await?));
+        }
+        Edit::ReleaseLease { network, ip } => {
+            let runs =
+                { shared.world().lease_at(network, *ip).filter(|lease| lease.ends_at > at).map(|l| l.holder.clone()) };
+            return release(db, network, *ip, at, runs, told).await;
         }
         Edit::Replace { .. } => return replace(db, edit, told).await,
         Edit::ForgetCard(mac) => {
@@ -151,8 +165,9 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::SetMachine(_)
         | Edit::RemoveMachine(_)
         | Edit::Replace { .. }
-        | Edit::ForgetCard(_) => {
-            unreachable!("write tells of machines itself")
+        | Edit::ForgetCard(_)
+        | Edit::ReleaseLease { .. } => {
+            unreachable!("write tells of machines and leases itself")
         }
     };
     (change, format!("{verb} {noun} {name}"))
@@ -184,11 +199,59 @@ async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> 
     Ok(Outcome::of(changes.chain(lifted.into_iter().map(Change::Tombstone)).collect(), tales.collect()))
 }
 
-async fn set_machine(db: &mut Conn, machine: &Machine, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+async fn set_machine(
+    db: &mut Conn,
+    machine: &Machine,
+    at: Time,
+    told: impl Fn(String) -> Tale,
+) -> Result<Outcome, Error> {
+    let old = machines::one(db, machine.id).await?.map(|old| old.interfaces).unwrap_or_default();
     let lifted = machines::set(db, machine).await?;
     let changes = std::iter::once(Change::Machine(machine.id)).chain(lifted.into_iter().map(Change::Tombstone));
     let tale = about(machine, told(format!("changed machine {}", machine.name)));
-    Ok(Outcome::of(changes.collect(), vec![tale]))
+    let outcome = Outcome::of(changes.collect(), vec![tale]);
+    let gone = old.iter().filter(|old| !machine.interfaces.contains(old));
+    Ok(outcome.holding(give_up(db, gone, at).await?))
+}
+
+/// Addresses that these cards have no longer.
+async fn give_up(db: &mut Conn, of: impl Iterator<Item = &Interface>, at: Time) -> Result<Vec<Hold>, Error> {
+    let mut given_up = Vec::new();
+    for interface in of {
+        if let Some(ip) = interface.ip {
+            given_up.extend(holds::moved(db, ip, Some(&interface.mac.into()), at).await?);
+        }
+    }
+    Ok(given_up)
+}
+
+/// Memory may know of a lease that runs although its row is over: a reserved address is renewed without writes.
+async fn release(
+    db: &mut Conn,
+    network: &Name,
+    ip: Ipv4Addr,
+    at: Time,
+    runs: Option<Holder>,
+    told: impl Fn(String) -> Tale,
+) -> Result<Outcome, Error> {
+    let (lease, lifted) = (leases::release(db, network, ip, at).await?, holds::lift(db, network, ip).await?);
+    let ended = lease.filter(|(_, ran)| *ran).map(|(holder, _)| holder).or(runs);
+    if ended.is_none() && !lifted {
+        let text =
+            format!("{ip} on network {network} has neither a lease that runs nor a hold: see `kickstand lease list`");
+        return Err(Error::contradiction(text));
+    }
+    let what = match (&ended, lifted) {
+        (Some(holder), false) => format!("ended the lease of {holder} on {ip}"),
+        (Some(holder), true) => format!("ended the lease of {holder} on {ip}, and the hold on it"),
+        (None, _) => format!("lifted the hold on {ip}"),
+    };
+    let mut tale = told(what);
+    (tale.mac, tale.ip) = (ended.as_ref().and_then(Holder::mac), Some(ip));
+    let network = network.clone();
+    let mut changes = vec![Change::Hold { network: network.clone(), ip }];
+    changes.extend(ended.map(|holder| Change::Lease { network, holder }));
+    Ok(Outcome::of(changes, vec![tale]))
 }
 
 fn about(machine: &Machine, mut tale: Tale) -> Tale {

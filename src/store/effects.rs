@@ -1,29 +1,22 @@
 //! The effects of one decision: written all or none, in a transaction that is open already.
 
 use super::sql::Conn;
-use super::writer::Outcome;
-use super::{Change, Error, World, holds, keys, leases, machines, sightings};
+use super::{Change, Error, holds, keys, leases, machines};
 use crate::boot::Effect;
 
-/// Whether an effect must reach the database; the others are memory's alone.
-pub fn must_last(effect: &Effect, world: &World) -> bool {
-    match effect {
-        Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) => false,
-        Effect::Tell(tale) => tale.kind.is_durable(),
-        Effect::See(sighting) => world.is_news(sighting),
-        _ => true,
-    }
+/// Whether an effect must reach the database; the others are memory's alone. What is told of them is an event,
+/// and what is seen is written down by and by.
+pub fn must_last(effect: &Effect) -> bool {
+    use Effect::*;
+    !matches!(effect, Keep { .. } | LetGo { .. } | Know(_) | Tell(_) | See(_))
 }
 
-pub async fn write(db: &mut Conn, effects: &[Effect]) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
+pub async fn write(db: &mut Conn, effects: &[Effect]) -> Result<Vec<Change>, Error> {
+    let mut changes = Vec::new();
     for effect in effects {
-        match effect {
-            Effect::Tell(tale) => outcome.tales.push(tale.clone()),
-            effect => outcome.changes.extend(write_one(db, effect).await?),
-        }
+        changes.extend(write_one(db, effect).await?);
     }
-    Ok(outcome)
+    Ok(changes)
 }
 
 async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error> {
@@ -39,10 +32,6 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
         Effect::Avoid(hold) => {
             holds::put(db, hold).await?;
             vec![Change::Hold { network: hold.network.clone(), ip: hold.ip }]
-        }
-        Effect::See(sighting) => {
-            sightings::keep(db, sighting).await?;
-            Vec::new()
         }
         Effect::Enlist(machine) => {
             machines::enlist(db, machine).await?;
@@ -65,6 +54,6 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
             machines::set_credential(db, *machine, Some(*credential)).await?;
             vec![Change::Machine(*machine), Change::Keys]
         }
-        Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::Tell(_) => Vec::new(),
+        Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::See(_) | Effect::Tell(_) => Vec::new(),
     })
 }

@@ -1,13 +1,16 @@
 //! Events: the durable ones in a table, all of the last ones in a bounded ring, read as one history.
 
 use super::Error;
-use super::sql::{Conn, Row, sql};
+use super::sql::{Conn, Row, Rows, either, sql};
 use crate::model::*;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// How many events are kept in memory.
 pub const RING: usize = 10_000;
+/// And of those that no machine of ours has to do with.
+const STRANGERS: usize = 2_000;
 
 /// How many events the database keeps: some fifteen for each install.
 pub const KEPT: usize = 200_000;
@@ -48,38 +51,74 @@ impl EventFilter {
     }
 }
 
-/// The last events of this node, durable or not.
+/// The last events of this node, durable or not. What packets of strangers leave behind has a place of its
+/// own: however many knock, they do not push out what machines lived through.
 #[derive(Debug, Default)]
-pub struct Ring(VecDeque<Event>);
+pub struct Ring {
+    machines: VecDeque<Kept>,
+    strangers: VecDeque<Kept>,
+    /// How many were published.
+    count: u64,
+}
+
+/// An event, and the place in the order of publication.
+type Kept = (u64, Arc<Event>);
 
 impl Ring {
-    pub fn push(&mut self, event: Event) {
-        if self.0.len() == RING {
-            self.0.pop_front();
+    pub fn push(&mut self, event: Arc<Event>) {
+        let (ring, most) = if event.machine.is_none() && !event.kind.is_durable() {
+            (&mut self.strangers, STRANGERS)
+        } else {
+            (&mut self.machines, RING)
+        };
+        if ring.len() == most {
+            ring.pop_front();
         }
-        self.0.push_back(event);
+        self.count += 1;
+        ring.push_back((self.count, event));
     }
 
     /// What this node published after an event, in that order: an event's id is older than its
     /// publication, so that ids alone would pass over those that waited for a commit. None if the event
     /// is not remembered.
     pub fn since(&self, after: Uuid, filter: &EventFilter) -> Option<Vec<Event>> {
-        let place = self.0.iter().rposition(|event| event.id == after)?;
+        let place = |ring: &VecDeque<Kept>| ring.iter().rev().find(|(_, event)| event.id == after).map(|kept| kept.0);
+        let place = place(&self.machines).or_else(|| place(&self.strangers))?;
         let anywhere = EventFilter { after: None, ..filter.clone() };
-        Some(self.0.range(place + 1..).filter(|event| anywhere.takes(event)).take(filter.limit).cloned().collect())
+        let later = |ring: &VecDeque<Kept>| ring.partition_point(|kept| kept.0 <= place);
+        let (machines, strangers) = (later(&self.machines), later(&self.strangers));
+        let mut all: Vec<&Kept> = self.machines.range(machines..).chain(self.strangers.range(strangers..)).collect();
+        all.retain(|(_, event)| anywhere.takes(event));
+        all.sort_unstable_by_key(|kept| kept.0);
+        Some(all.into_iter().take(filter.limit).map(|(_, event)| Event::clone(event)).collect())
     }
 
+    /// The last that fit, in no order.
     pub fn newest(&self, filter: &EventFilter) -> Vec<Event> {
-        self.0.iter().rev().filter(|event| filter.takes(event)).take(filter.limit).cloned().collect()
+        let last = |ring: &'_ VecDeque<Kept>| {
+            let fit = ring.iter().rev().filter(|(_, event)| filter.takes(event)).take(filter.limit);
+            fit.map(|(_, event)| Event::clone(event)).collect::<Vec<_>>()
+        };
+        [last(&self.machines), last(&self.strangers)].concat()
     }
 }
 
-pub async fn add(db: &mut Conn, event: &Event) -> Result<(), Error> {
-    let insert = "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    let statement = sql(insert).text(event.id).int(event.at.0).text(event.kind).text_or_null(event.machine);
-    let statement = statement.text_or_null(event.mac).text_or_null(event.ip).text(&event.text);
-    statement.int_or_null(event.percent).run(db).await.map(drop)
+pub async fn add(db: &mut Conn, events: &[&Event]) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let insert = either(
+        "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent) SELECT value->>0, value->>1, value->>2,
+        value->>3, value->>4, value->>5, value->>6, value->>7 FROM json_each($1)",
+        "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent) SELECT * FROM unnest($1::text[],
+        $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])",
+    );
+    let all = || events.iter();
+    let rows = Rows::default().texts(all().map(|e| e.id)).ints(all().map(|e| e.at.0)).texts(all().map(|e| e.kind));
+    let rows = rows.texts_or_null(all().map(|e| e.machine)).texts_or_null(all().map(|e| e.mac));
+    let rows = rows.texts_or_null(all().map(|e| e.ip)).texts(all().map(|e| &e.text));
+    let rows = rows.ints_or_null(all().map(|e| e.percent.map(i64::from)));
+    insert.rows_of(rows).run(db).await.map(drop)
 }
 
 /// Forgets all but the newest.
@@ -140,9 +179,8 @@ mod tests {
         for i in 0..10u128 {
             let (kind, text) = (Kind::State, format!("event {i}"));
             let (at, id) = (Time::from_secs(1), Uuid::from_u128(i + 1));
-            add(&mut db, &Event { id, at, kind, machine: None, mac: None, ip: None, text, percent: None })
-                .await
-                .unwrap();
+            let event = Event { id, at, kind, machine: None, mac: None, ip: None, text, percent: None };
+            add(&mut db, &[&event]).await.unwrap();
         }
         prune(&mut db, 20).await.unwrap();
         assert_eq!(newest(&mut db, &EventFilter::default()).await.unwrap().len(), 10);

@@ -23,6 +23,7 @@ async fn listen(shared: &Shared, ear: &mut Option<super::sql::Ear>, to: &mpsc::S
         match shared.database.listen().await {
             Ok(again) => {
                 *ear = again;
+                shared.outage.listens();
                 let _ = to.send(vec![Change::Everything]).await;
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
@@ -37,6 +38,7 @@ async fn listen(shared: &Shared, ear: &mut Option<super::sql::Ear>, to: &mpsc::S
             }
         }
         None => {
+            shared.outage.deafen();
             tracing::warn!("the line to the other nodes was cut; listening again");
             *ear = None;
         }

@@ -30,13 +30,13 @@ pub async fn world(db: &mut Conn) -> Result<World, Error> {
     db.begin_snapshot().await?;
     let mut world = World::default();
     for change in LISTS {
-        read_again(db, change).await?(&mut world);
+        read_one(db, change).await?(&mut world);
     }
-    machines::all(db).await?.into_iter().for_each(|machine| world.put_machine(machine));
-    leases::all(db).await?.into_iter().for_each(|lease| world.put_lease(lease));
+    machines::each(db, |machine| world.put_machine(machine)).await?;
+    leases::each(db, |lease| world.put_lease(lease)).await?;
     holds::all(db).await?.into_iter().for_each(|hold| world.put_hold(hold));
     tombstones::all(db).await?.into_iter().for_each(|tombstone| world.put_tombstone(tombstone));
-    sightings::all(db).await?.into_iter().for_each(|sighting| world.put_sighting(sighting));
+    sightings::all(db).await?.into_iter().for_each(|seen| world.put_sighting(seen.clone(), Some(seen.last_at)));
     db.commit().await?;
     Ok(world)
 }
@@ -44,7 +44,27 @@ pub async fn world(db: &mut Conn) -> Result<World, Error> {
 /// What brings the World up to date with one change: read first, applied later, when the lock is held.
 pub type Update = Box<dyn FnOnce(&mut World) + Send>;
 
-pub async fn read_again(db: &mut Conn, change: &Change) -> Result<Update, Error> {
+/// What others changed; leases come in hundreds, and are read so.
+pub async fn read_again(db: &mut Conn, changes: &[Change]) -> Result<Vec<Update>, Error> {
+    let (mut updates, mut leases): (Vec<Update>, BTreeMap<&Name, Vec<Holder>>) = Default::default();
+    for change in changes {
+        match change {
+            Change::Lease { network, holder } => leases.entry(network).or_default().push(holder.clone()),
+            change => updates.push(read_one(db, change).await?),
+        }
+    }
+    for (network, holders) in leases {
+        let found = leases::some(db, network, &holders).await?;
+        let network = network.clone();
+        updates.push(Box::new(move |world| {
+            holders.iter().for_each(|holder| world.drop_lease(&network, holder));
+            found.into_iter().for_each(|lease| world.put_lease(lease));
+        }));
+    }
+    Ok(updates)
+}
+
+async fn read_one(db: &mut Conn, change: &Change) -> Result<Update, Error> {
     Ok(match change.clone() {
         Change::Networks => {
             let networks = networks::all(db).await?;
@@ -96,13 +116,6 @@ pub async fn read_again(db: &mut Conn, change: &Change) -> Result<Update, Error>
                 None => world.lift_tombstone(mac),
             })
         }
-        Change::Lease { network, holder } => {
-            let lease = leases::one(db, &network, &holder).await?;
-            Box::new(move |world| match lease {
-                Some(lease) => world.put_lease(lease),
-                None => world.drop_lease(&network, &holder),
-            })
-        }
         Change::Hold { network, ip } => {
             let hold = holds::one(db, &network, ip).await?;
             Box::new(move |world| match hold {
@@ -112,13 +125,23 @@ pub async fn read_again(db: &mut Conn, change: &Change) -> Result<Update, Error>
         }
         Change::Everything => {
             let all = Box::pin(world(db)).await?;
-            Box::new(move |world| *world = all)
+            Box::new(move |world| world.renew(all))
         }
+        Change::Lease { .. } => unreachable!("read_again reads leases together"),
     })
 }
 
 fn by_name<T>(all: Vec<T>, name: impl Fn(&T) -> &Name) -> BTreeMap<Name, T> {
     all.into_iter().map(|noun| (name(&noun).clone(), noun)).collect()
+}
+
+/// Whether it takes what is written, down to the disk.
+pub async fn probe(db: &mut Conn) -> Result<(), Error> {
+    let upsert = "INSERT INTO settings (name, value) VALUES ('probe', $1)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    db.begin().await?;
+    sql(upsert).text(uuid::Uuid::now_v7()).run(db).await?;
+    db.commit().await
 }
 
 /// The secret that every node of this database shares: whoever comes first makes it.

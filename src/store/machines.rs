@@ -7,14 +7,13 @@ use crate::boot::Step;
 use crate::model::*;
 use std::collections::HashMap;
 
-pub async fn all(db: &mut Conn) -> Result<Vec<Machine>, Error> {
+/// Each as it comes, so that no second list of them is in memory.
+pub async fn each(db: &mut Conn, mut take: impl FnMut(Machine)) -> Result<(), Error> {
     let mut interfaces: HashMap<MachineId, Vec<Interface>> = HashMap::new();
-    for row in sql("SELECT * FROM interfaces ORDER BY machine, place").rows(db).await? {
-        interfaces.entry(row.get("machine")?).or_default().push(interface(&row)?);
-    }
-    let rows = sql("SELECT * FROM machines").rows(db).await?;
-    let read = rows.iter().map(|row| machine(row, interfaces.remove(&row.get("id")?).unwrap_or_default()));
-    read.collect()
+    let select = sql("SELECT machine, mac, ip FROM interfaces ORDER BY machine, place");
+    select.each(db, |row| Ok(interfaces.entry(row.get("machine")?).or_default().push(interface(row)?))).await?;
+    let select = sql("SELECT * FROM machines");
+    select.each(db, |row| Ok(take(machine(row, interfaces.remove(&row.get("id")?).unwrap_or_default())?))).await
 }
 
 pub async fn one(db: &mut Conn, id: MachineId) -> Result<Option<Machine>, Error> {
@@ -22,6 +21,13 @@ pub async fn one(db: &mut Conn, id: MachineId) -> Result<Option<Machine>, Error>
     let rows = sql("SELECT * FROM interfaces WHERE machine = $1 ORDER BY place").text(id).rows(db).await?;
     let interfaces: Result<_, Error> = rows.iter().map(interface).collect();
     machine(&row, interfaces?).map(Some)
+}
+
+/// None where there is no such machine.
+pub async fn interfaces_of(db: &mut Conn, name: &Name) -> Result<Vec<Interface>, Error> {
+    let select = "SELECT interfaces.mac, interfaces.ip FROM interfaces
+        JOIN machines ON machines.id = interfaces.machine WHERE machines.name = $1";
+    sql(select).text(name).rows(db).await?.iter().map(interface).collect()
 }
 
 fn interface(row: &Row) -> Result<Interface, Error> {

@@ -5,7 +5,7 @@
 //! for the ticket → [`Store::changes`] and [`Store::feed`]. So whoever holds a completed ticket, or was told
 //! of a change, finds it in the World.
 //!
-//! `sql` is the only file that knows that there are two databases; each noun has a file of queries
+//! `sql` is the only folder that knows that there are two databases; each noun has a file of queries
 //! (`machines`, `leases`, …) beside `migrations/`; `check` compares records with each other inside the
 //! transaction; `apply` brings the World up to date; `load` and `hear` read what other nodes wrote.
 //!
@@ -16,6 +16,7 @@ mod change;
 mod check;
 mod check_dhcp;
 mod classes;
+mod deeds;
 mod distros;
 mod edit;
 mod effects;
@@ -31,11 +32,14 @@ mod machines;
 mod networks;
 mod options;
 mod profiles;
+mod prune;
 mod ranges;
 mod repeats;
 mod reservations;
+mod shared;
 mod sightings;
 mod sql;
+mod ticket;
 mod tokens;
 mod tombstones;
 mod world;
@@ -45,23 +49,23 @@ pub use change::Change;
 pub use edit::Edit;
 pub use error::Error;
 pub use events::EventFilter;
+pub use shared::Counters;
+pub use ticket::{Ticket, Tickets};
 pub use world::World;
 
-use crate::boot::{Effect, Tale};
+use crate::boot::Effect;
 use crate::model::*;
+use shared::{Shared, locked};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use std::collections::BTreeMap;
-use std::pin::Pin;
-use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
-use writer::{Job, Outcome, Work, Writer};
+use writer::{Job, Work, Writer};
 
-/// How many changes may wait for the database; beyond that they are refused at once.
+/// How many jobs may wait for the writer.
 const QUEUE: usize = 8192;
 /// How far a listener may fall behind before it is told that it missed something.
 const BEHIND: usize = 4096;
@@ -83,21 +87,6 @@ pub struct Store {
     jobs: mpsc::Sender<Job>,
     shared: Arc<Shared>,
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
-}
-
-/// What the store, its writer and its listener have in common.
-struct Shared {
-    database: sql::Database,
-    /// Tells this node's notifications from the others'.
-    node: String,
-    secret: [u8; 32],
-    world: RwLock<World>,
-    ring: Mutex<events::Ring>,
-    repeats: Mutex<repeats::Repeats>,
-    changes: broadcast::Sender<Change>,
-    feed: broadcast::Sender<Event>,
-    /// Microseconds since 1970; 0 while the database answers.
-    lost_since: AtomicI64,
 }
 
 impl Store {
@@ -122,7 +111,9 @@ impl Store {
             repeats,
             changes,
             feed,
-            lost_since: AtomicI64::new(0),
+            counters: Counters::default(),
+            outage: shared::Loss::default(),
+            waiting: Default::default(),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (to, heard) = mpsc::channel(QUEUE);
@@ -135,39 +126,58 @@ impl Store {
 
     /// What is known as of the last commit. Never hold it over an await: the writer waits for it.
     pub fn world(&self) -> RwLockReadGuard<'_, World> {
-        self.shared.world.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared.world()
     }
 
     /// Hands a decision's effects over and returns at once. All of them are applied or none; to drop the
     /// ticket does not cancel. What is memory's alone is done before this returns, whatever the database does.
     pub fn record(&self, effects: Vec<Effect>) -> Ticket {
-        let (done, ticket) = oneshot::channel();
-        let effects = self.shared.repeats.lock().unwrap_or_else(PoisonError::into_inner).sift(effects);
-        let lasts = { effects.iter().any(|effect| effects::must_last(effect, &self.world())) };
-        if lasts {
-            let refused = self.jobs.try_send(Job { work: Work::Effects(effects), done });
-            return Ticket(match refused {
-                Ok(()) => Promise::Waiting(ticket),
-                Err(mpsc::error::TrySendError::Full(_)) => Promise::Refused(Some(Error::Overloaded)),
-                Err(mpsc::error::TrySendError::Closed(_)) => Promise::Refused(Some(Error::Closed)),
-            });
-        }
-        self.shared.remember(effects);
-        let _ = done.send(Ok(()));
-        Ticket(Promise::Waiting(ticket))
+        Ticket(self.record_all(vec![effects]))
     }
 
-    /// Many decisions at once, each all or none by itself; the ticket tells how each ended.
+    /// Many decisions at once, each all or none by itself; the tickets tell how each ended. They are written
+    /// in their order, in one transaction, and with whatever else waits.
     pub fn record_all(&self, decisions: Vec<Vec<Effect>>) -> Tickets {
-        Tickets(decisions.into_iter().map(|effects| self.record(effects)).collect())
+        let (mut tickets, mut deeds) = (Tickets::default(), Vec::with_capacity(decisions.len()));
+        for (place, effects) in decisions.into_iter().enumerate() {
+            let deed = self.shared.deed(effects);
+            tickets.ended.push(Ok(()));
+            if deed.lasts() {
+                tickets.late.push(place);
+                deeds.push(deed);
+            } else {
+                self.shared.remember(deed);
+            }
+        }
+        if !deeds.is_empty() {
+            match self.send_deeds(deeds) {
+                Ok(answer) => tickets.answer = Some(answer),
+                Err(error) => tickets.refuse(&error),
+            }
+        }
+        tickets
+    }
+
+    fn send_deeds(&self, deeds: Vec<deeds::Deed>) -> Result<oneshot::Receiver<ticket::Ended>, Error> {
+        let (count, (done, answer)) = (deeds.len(), oneshot::channel());
+        self.shared.admit(count)?;
+        let sent = self.jobs.try_send(Job { work: Work::Deeds(deeds), done });
+        sent.map(|()| answer).map_err(|refused| {
+            self.shared.dismiss(count);
+            match refused {
+                mpsc::error::TrySendError::Full(_) => Error::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Error::Closed,
+            }
+        })
     }
 
     /// Since when the database does not answer; none while it does.
     pub fn lost_since(&self) -> Option<Time> {
-        match self.shared.lost_since.load(std::sync::atomic::Ordering::Relaxed) {
-            0 => None,
-            micros => Some(Time(micros)),
-        }
+        self.shared.outage.since()
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
     }
 
     /// Makes an operator's change, checked against all other records, and writes who made it.
@@ -178,7 +188,7 @@ impl Store {
     async fn send(&self, work: Work) -> Result<(), Error> {
         let (done, ticket) = oneshot::channel();
         self.jobs.send(Job { work, done }).await.map_err(|_| Error::Closed)?;
-        ticket.await.unwrap_or(Err(Error::Closed))
+        ticket.await.ok().and_then(|mut ended| ended.pop()).unwrap_or(Err(Error::Closed))
     }
 
     /// Returns when nothing can be written any more: after `close`, when the disk failed to sync, or when
@@ -187,13 +197,14 @@ impl Store {
         self.jobs.closed().await;
     }
 
-    /// What changed, here or on another node. Who falls behind gets `Lagged` and must read everything again.
+    /// What changed, here or on another node; leases that this node's own decisions wrote are not among it.
+    /// Who falls behind gets `Lagged` and must read everything again.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.shared.changes.subscribe()
     }
 
     /// Every event of this node as it is committed, durable or not.
-    pub fn feed(&self) -> broadcast::Receiver<Event> {
+    pub fn feed(&self) -> broadcast::Receiver<Arc<Event>> {
         self.shared.feed.subscribe()
     }
 
@@ -204,7 +215,7 @@ impl Store {
     /// Of those, one may come twice: its id tells.
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, Error> {
         let here = {
-            let ring = self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner);
+            let ring = locked(&self.shared.ring);
             filter.after.and_then(|after| ring.since(after, filter))
         };
         let Some(here) = here else { return self.all_events(filter).await };
@@ -223,7 +234,7 @@ impl Store {
             let mut db = self.shared.database.reader().await?;
             found.extend(events::newest(&mut db, filter).await?.into_iter().map(|event| (event.id, event)));
         }
-        let recent = self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner).newest(filter);
+        let recent = locked(&self.shared.ring).newest(filter);
         found.extend(recent.into_iter().map(|event| (event.id, event)));
         let beyond = found.len().saturating_sub(filter.limit);
         Ok(found.into_values().skip(beyond).collect())
@@ -243,90 +254,10 @@ impl Store {
     /// Writes what is queued and ends the writer. Other clones find the store closed.
     pub async fn close(self) {
         let _ = self.send(Work::Close).await;
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *locked(&self.tasks));
         for task in tasks {
             let _ = task.await;
         }
         self.shared.database.close().await;
-    }
-}
-
-impl Shared {
-    /// After a commit: memory first, then those who listen, then those who wait for their tickets.
-    fn committed(&self, jobs: Vec<Job>, results: Vec<Result<Outcome, Error>>) {
-        let (mut answers, mut outcomes) = (Vec::new(), Vec::new());
-        {
-            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
-            for (job, result) in jobs.into_iter().zip(results) {
-                answers.push((job.done, result.as_ref().map(drop).map_err(Clone::clone)));
-                let Ok(outcome) = result else { continue };
-                outcomes.push(outcome);
-                match job.work {
-                    Work::Effects(effects) => effects.into_iter().for_each(|effect| world.apply(effect)),
-                    Work::Edit { edit, .. } => world.apply_edit(*edit),
-                    Work::Close => {}
-                }
-            }
-        }
-        for outcome in outcomes {
-            outcome.changes.into_iter().for_each(|change| drop(self.changes.send(change)));
-            outcome.events.into_iter().for_each(|event| self.tell(event));
-        }
-        answers.into_iter().for_each(|(done, answer)| drop(done.send(answer)));
-    }
-
-    /// Effects that are memory's alone.
-    fn remember(&self, effects: Vec<Effect>) {
-        let (tales, others): (Vec<_>, Vec<_>) = effects.into_iter().partition(|e| matches!(e, Effect::Tell(_)));
-        if others.iter().any(|effect| matches!(effect, Effect::See(_))) {
-            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
-            others.into_iter().for_each(|effect| world.apply(effect));
-        }
-        let tales =
-            tales.into_iter().filter_map(|effect| if let Effect::Tell(tale) = effect { Some(tale) } else { None });
-        tales.for_each(|tale: Tale| self.tell(tale.named(Uuid::now_v7())));
-    }
-
-    fn tell(&self, event: Event) {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
-        let _ = self.feed.send(event);
-    }
-
-    /// What other nodes changed.
-    fn refreshed(&self, updates: Vec<load::Update>, changes: Vec<Change>) {
-        {
-            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
-            updates.into_iter().for_each(|update| update(&mut world));
-        }
-        changes.into_iter().for_each(|change| drop(self.changes.send(change)));
-    }
-}
-
-/// The promises of several decisions.
-pub struct Tickets(Vec<Ticket>);
-
-impl Tickets {
-    /// How each of them ended, in their order.
-    pub async fn settled(self) -> Vec<Result<(), Error>> {
-        futures_util::future::join_all(self.0).await
-    }
-}
-
-/// A promise that effects are committed: the reply waits for it, the loop does not.
-pub struct Ticket(Promise);
-
-enum Promise {
-    Waiting(oneshot::Receiver<Result<(), Error>>),
-    Refused(Option<Error>),
-}
-
-impl Future for Ticket {
-    type Output = Result<(), Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Promise::Waiting(ticket) => Pin::new(ticket).poll(cx).map(|done| done.unwrap_or(Err(Error::Closed))),
-            Promise::Refused(error) => Poll::Ready(Err(error.take().unwrap_or(Error::Closed))),
-        }
     }
 }

@@ -49,6 +49,7 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Holder;
 
     fn knock(at: i64, kind: Kind, text: &str) -> Vec<Effect> {
         vec![Effect::Tell(Tale::new(Time::from_secs(at), kind, text))]
@@ -65,9 +66,9 @@ mod tests {
     #[test]
     fn what_comes_with_a_change_is_never_taken_out_and_a_clock_set_back_silences_nothing() {
         let mut repeats = Repeats::default();
-        let mac: crate::model::Mac = "52:54:00:00:00:01".parse().unwrap();
+        let holder: Holder = "52:54:00:00:00:01".parse().unwrap();
         for _ in 0..2 {
-            let job = [knock(5, Kind::Alarm, "a"), vec![Effect::LetGo { holder: mac.into() }]].concat();
+            let job = [knock(5, Kind::Alarm, "a"), vec![Effect::LetGo { holder: holder.clone() }]].concat();
             assert_eq!(repeats.sift(job).len(), 2);
         }
         assert_eq!(repeats.sift(knock(9, Kind::Alarm, "b")).len(), 1);

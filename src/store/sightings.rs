@@ -1,7 +1,7 @@
 //! Sightings: MACs without a record, in a table that is as bounded as the memory.
 
 use super::Error;
-use super::sql::{Conn, sql};
+use super::sql::{Conn, Rows, either, sql};
 use crate::model::*;
 
 /// How many are kept; the one that was silent longest goes first.
@@ -23,20 +23,27 @@ pub async fn all(db: &mut Conn) -> Result<Vec<Sighting>, Error> {
     read.collect()
 }
 
-pub async fn keep(db: &mut Conn, seen: &Sighting) -> Result<(), Error> {
-    let upsert = "INSERT INTO sightings (mac, network, arch, vendor, uuid, first_at, last_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (mac) DO UPDATE SET network = excluded.network,
-        arch = excluded.arch, vendor = excluded.vendor, uuid = excluded.uuid, last_at = excluded.last_at";
-    let statement = sql(upsert).text(seen.mac).text(&seen.network).int_or_null(seen.arch.map(|a| a.0));
-    let statement = statement.text(&seen.vendor).text_or_null(seen.uuid.as_ref());
-    statement.int(seen.first_at.0).int(seen.last_at.0).run(db).await.map(drop)
-}
-
-/// Drops what is beyond the limit: once for each batch that brought a new one.
-pub async fn trim(db: &mut Conn) -> Result<(), Error> {
-    let delete = "DELETE FROM sightings WHERE mac IN
+/// Writes them, and drops what is beyond the limit.
+pub async fn keep(db: &mut Conn, seen: &[Sighting]) -> Result<(), Error> {
+    let upsert = either(
+        "INSERT INTO sightings (mac, network, arch, vendor, uuid, first_at, last_at) SELECT value->>0, value->>1,
+        value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each($1) WHERE true
+        ON CONFLICT (mac) DO UPDATE SET network = excluded.network,
+        arch = excluded.arch, vendor = excluded.vendor, uuid = excluded.uuid, last_at = excluded.last_at",
+        "INSERT INTO sightings (mac, network, arch, vendor, uuid, first_at, last_at) SELECT * FROM unnest($1::text[],
+        $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+        ON CONFLICT (mac) DO UPDATE SET network = excluded.network,
+        arch = excluded.arch, vendor = excluded.vendor, uuid = excluded.uuid, last_at = excluded.last_at",
+    );
+    let all = || seen.iter();
+    let rows = Rows::default().texts(all().map(|s| s.mac)).texts(all().map(|s| &s.network));
+    let rows = rows.ints_or_null(all().map(|s| s.arch.map(|arch| i64::from(arch.0)))).texts(all().map(|s| &s.vendor));
+    let rows = rows.texts_or_null(all().map(|s| s.uuid.as_ref()));
+    let rows = rows.ints(all().map(|s| s.first_at.0)).ints(all().map(|s| s.last_at.0));
+    upsert.rows_of(rows).run(db).await?;
+    let trim = "DELETE FROM sightings WHERE mac IN
         (SELECT mac FROM sightings ORDER BY last_at DESC, mac LIMIT 1000000 OFFSET $1)";
-    sql(delete).int(LIMIT as i64).run(db).await.map(drop)
+    sql(trim).int(LIMIT as i64).run(db).await.map(drop)
 }
 
 pub async fn forget(db: &mut Conn, mac: Mac) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use super::sightings;
 use crate::boot::{Records, Standing};
 use crate::model::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 #[derive(Debug, Default)]
@@ -19,7 +19,8 @@ pub struct World {
     pub options: OptionSet,
     reservations: BTreeMap<Ipv4Addr, Reservation>,
     marks: HashMap<Mark, Vec<Ipv4Addr>>,
-    machines: HashMap<MachineId, Machine>,
+    /// Each in a place of its own: the map grows by moving what is in it.
+    machines: HashMap<MachineId, Box<Machine>>,
     names: BTreeMap<Name, MachineId>,
     macs: HashMap<Mac, MachineId>,
     ips: HashMap<Ipv4Addr, Mac>,
@@ -30,6 +31,8 @@ pub struct World {
     holds: HashMap<Ipv4Addr, Hold>,
     tombstones: HashMap<Mac, Tombstone>,
     sightings: HashMap<Mac, Seen>,
+    /// By when they were last heard.
+    silent_for: BTreeSet<(Time, Mac)>,
     /// How many machines are as a packet has made them.
     newcomers: u64,
 }
@@ -38,13 +41,15 @@ pub struct World {
 struct Leases {
     by_holder: HashMap<Holder, Lease>,
     by_ip: HashMap<Ipv4Addr, Holder>,
+    /// Those that no row says, or not all of.
+    known: HashSet<Holder>,
 }
 
 #[derive(Debug)]
 struct Seen {
     sighting: Sighting,
     /// When its row was last written, which is more seldom than it is heard.
-    kept_at: Time,
+    kept_at: Option<Time>,
 }
 
 /// How old a sighting's row may be.
@@ -94,7 +99,7 @@ impl Records for World {
 
 impl World {
     pub fn machine(&self, id: MachineId) -> Option<&Machine> {
-        self.machines.get(&id)
+        self.machines.get(&id).map(Box::as_ref)
     }
 
     pub fn machine_named(&self, name: &Name) -> Option<&Machine> {
@@ -231,7 +236,7 @@ impl World {
         for interface in &machine.interfaces {
             self.macs.insert(interface.mac, id);
             self.ips.extend(interface.ip.map(|ip| (ip, interface.mac)));
-            self.sightings.remove(&interface.mac);
+            self.drop_sighting(interface.mac);
         }
         if let Some(boot) = machine.install.as_ref().and_then(|install| install.boot.as_ref()) {
             self.boots.insert(boot.token, id);
@@ -239,7 +244,7 @@ impl World {
         }
         self.credentials.extend(machine.credential.map(|hash| (hash, id)));
         self.newcomers += u64::from(machine.is_newcomer());
-        self.machines.insert(id, machine);
+        self.machines.insert(id, Box::new(machine));
     }
 
     pub(super) fn drop_machine(&mut self, id: MachineId) -> Option<Machine> {
@@ -259,7 +264,7 @@ impl World {
         if let Some(hash) = machine.credential {
             self.credentials.unlink(&hash, &id);
         }
-        Some(machine)
+        Some(*machine)
     }
 
     /// Changes a machine that is known, and its indexes with it.
@@ -271,19 +276,49 @@ impl World {
     }
 
     pub(super) fn put_lease(&mut self, lease: Lease) {
-        self.drop_lease(&lease.network, &lease.holder);
-        let leases = self.leases.entry(lease.network.clone()).or_default();
-        if let Some(previous) = leases.by_ip.insert(lease.ip, lease.holder.clone()) {
-            leases.by_holder.remove(&previous);
+        if let Some(leases) = self.leases.get_mut(&lease.network) {
+            leases.put(lease);
+        } else {
+            self.leases.entry(lease.network.clone()).or_default().put(lease);
         }
-        leases.by_holder.insert(lease.holder.clone(), lease);
+    }
+
+    /// A lease that is not written.
+    pub(super) fn know_lease(&mut self, lease: Lease) {
+        let (network, holder) = (lease.network.clone(), lease.holder.clone());
+        self.put_lease(lease);
+        self.leases.entry(network).or_default().known.insert(holder);
     }
 
     pub(super) fn drop_lease(&mut self, network: &Name, holder: &Holder) {
-        let Some(leases) = self.leases.get_mut(network) else { return };
-        if let Some(old) = leases.by_holder.remove(holder) {
-            leases.by_ip.unlink(&old.ip, holder);
+        if let Some(leases) = self.leases.get_mut(network) {
+            leases.remove(holder);
         }
+    }
+
+    /// Ends the lease on an address.
+    pub(super) fn release(&mut self, network: &Name, ip: Ipv4Addr, at: Time) {
+        let holder = self.leases.get(network).and_then(|leases| leases.by_ip.get(&ip)).cloned();
+        if let Some(holder) = holder {
+            self.end_lease(network, &holder, at);
+        }
+    }
+
+    /// Becomes what was read anew. What is only in memory stays, where nothing that is written speaks against it.
+    pub(super) fn renew(&mut self, mut all: World) {
+        for (network, leases) in std::mem::take(&mut self.leases) {
+            for lease in leases.known.iter().filter_map(|holder| leases.by_holder.get(holder)) {
+                let same = all.lease(&network, &lease.holder).is_none_or(|row| row.ip == lease.ip);
+                let free = all.lease_at(&network, lease.ip).is_none_or(|row| row.holder == lease.holder);
+                if same && free && all.networks.contains_key(&network) {
+                    all.know_lease(lease.clone());
+                }
+            }
+        }
+        for seen in std::mem::take(&mut self.sightings).into_values() {
+            all.put_sighting(seen.sighting, seen.kept_at);
+        }
+        *self = all;
     }
 
     pub(super) fn end_lease(&mut self, network: &Name, holder: &Holder, at: Time) {
@@ -296,7 +331,7 @@ impl World {
     pub(super) fn forget_card(&mut self, mac: Mac) {
         let networks: Vec<Name> = self.leases.keys().cloned().collect();
         networks.iter().for_each(|network| self.drop_lease(network, &mac.into()));
-        self.sightings.remove(&mac);
+        self.drop_sighting(mac);
     }
 
     pub(super) fn put_reservations(&mut self, reservations: impl IntoIterator<Item = Reservation>) {
@@ -325,6 +360,10 @@ impl World {
         self.holds.insert(hold.ip, hold);
     }
 
+    pub(super) fn retain_holds(&mut self, keep: impl Fn(&Hold) -> bool) {
+        self.holds.retain(|_, hold| keep(hold));
+    }
+
     pub(super) fn lift_hold(&mut self, ip: Ipv4Addr) {
         self.holds.remove(&ip);
     }
@@ -343,35 +382,68 @@ impl World {
         self.tombstones.remove(&mac);
     }
 
-    /// Whether this sighting is news enough to be written down.
-    pub(super) fn is_news(&self, sighting: &Sighting) -> bool {
-        let seen = self.sightings.get(&sighting.mac);
-        !self.macs.contains_key(&sighting.mac)
-            && seen.is_none_or(|seen| sighting.last_at.secs_since(seen.kept_at) >= SIGHTING_SECS)
+    /// Who was heard and is not written down, or was long ago: who was heard more than once comes first.
+    pub(super) fn unkept_sightings(&self, limit: usize) -> Vec<Sighting> {
+        let old = |seen: &&Seen| seen.kept_at.is_none_or(|at| seen.sighting.last_at.secs_since(at) >= SIGHTING_SECS);
+        let mut news: Vec<_> = self.sightings.values().filter(old).map(|seen| &seen.sighting).collect();
+        news.sort_by_key(|seen| (seen.first_at == seen.last_at, std::cmp::Reverse(seen.last_at), seen.mac));
+        let mut news: Vec<_> = news.into_iter().take(limit).cloned().collect();
+        // Two nodes write in the same order, and never wait for each other crosswise.
+        news.sort_by_key(|seen| seen.mac);
+        news
     }
 
-    pub(super) fn put_sighting(&mut self, mut sighting: Sighting) {
+    pub(super) fn kept(&mut self, written: &[Sighting]) {
+        for sighting in written {
+            if let Some(seen) = self.sightings.get_mut(&sighting.mac) {
+                seen.kept_at = Some(sighting.last_at);
+            }
+        }
+    }
+
+    /// `kept_at` is when its row was written, where it was.
+    pub(super) fn put_sighting(&mut self, mut sighting: Sighting, mut kept_at: Option<Time>) {
         if self.macs.contains_key(&sighting.mac) {
             return;
         }
-        let mut kept_at = sighting.last_at;
-        match self.sightings.get(&sighting.mac) {
-            Some(seen) => {
-                sighting.first_at = sighting.first_at.min(seen.sighting.first_at);
-                if !self.is_news(&sighting) {
-                    kept_at = seen.kept_at;
-                }
-            }
-            None if self.sightings.len() >= sightings::LIMIT => self.drop_oldest_sighting(),
-            None => {}
+        if let Some(seen) = self.drop_sighting(sighting.mac) {
+            sighting.first_at = sighting.first_at.min(seen.sighting.first_at);
+            kept_at = kept_at.max(seen.kept_at);
+        } else if self.sightings.len() >= sightings::LIMIT {
+            self.silent_for.pop_first().map(|(_, mac)| self.sightings.remove(&mac));
         }
+        self.silent_for.insert((sighting.last_at, sighting.mac));
         self.sightings.insert(sighting.mac, Seen { sighting, kept_at });
     }
 
-    fn drop_oldest_sighting(&mut self) {
-        let oldest = self.sightings.values().min_by_key(|seen| (seen.sighting.last_at, seen.sighting.mac));
-        if let Some(mac) = oldest.map(|seen| seen.sighting.mac) {
-            self.sightings.remove(&mac);
+    fn drop_sighting(&mut self, mac: Mac) -> Option<Seen> {
+        let seen = self.sightings.remove(&mac)?;
+        self.silent_for.remove(&(seen.sighting.last_at, mac));
+        Some(seen)
+    }
+}
+
+impl Leases {
+    fn put(&mut self, lease: Lease) {
+        self.known.remove(&lease.holder);
+        if let Some(known) = self.by_holder.get_mut(&lease.holder) {
+            if known.ip == lease.ip {
+                *known = lease;
+                return;
+            }
+            self.by_ip.unlink(&known.ip, &lease.holder);
+        }
+        if let Some(previous) = self.by_ip.insert(lease.ip, lease.holder.clone()) {
+            self.by_holder.remove(&previous);
+            self.known.remove(&previous);
+        }
+        self.by_holder.insert(lease.holder.clone(), lease);
+    }
+
+    fn remove(&mut self, holder: &Holder) {
+        self.known.remove(holder);
+        if let Some(old) = self.by_holder.remove(holder) {
+            self.by_ip.unlink(&old.ip, holder);
         }
     }
 }

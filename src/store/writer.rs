@@ -1,21 +1,29 @@
 //! The one task that writes: it takes what is waiting, commits it together, and only then lets memory know.
 
+use super::deeds::{self, Deed};
 use super::load::{self, Update};
-use super::sql::Conn;
-use super::{Change, Edit, Error, Shared, change, edit, effects, events, file, sightings};
-use crate::boot::{Effect, Tale};
+use super::sql::{CONNECT_LIMIT, Conn};
+use super::ticket::Ended;
+use super::{Change, Edit, Error, Shared, change, edit, events, file, prune, sightings};
+use crate::boot::Tale;
 use crate::model::*;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until, timeout};
 use uuid::Uuid;
 
 /// How often the oldest history is forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
-/// How many jobs share a commit at most.
+/// How often it is written down who was seen.
+const SIGHTINGS_EVERY: Duration = Duration::from_secs(3);
+/// How many sightings are written at a time, whatever knocks.
+const SIGHTINGS: usize = 256;
+/// How many jobs are taken at a time.
 const BATCH: usize = 256;
+/// From so many decisions on, a transaction takes no further job: a few milliseconds' worth.
+const DEEDS: usize = 1024;
 /// How long a batch may take; after that the database counts as unreachable.
 const BATCH_LIMIT: Duration = Duration::from_secs(10);
 /// SQLite waits for a backup to end by itself, see its busy timeout.
@@ -25,31 +33,48 @@ const RETRY_LAST: Duration = Duration::from_secs(2);
 
 pub struct Job {
     pub work: Work,
-    pub done: oneshot::Sender<Result<(), Error>>,
+    pub done: oneshot::Sender<Ended>,
 }
 
 pub enum Work {
-    Effects(Vec<Effect>),
+    Deeds(Vec<Deed>),
     Edit {
         edit: Box<Edit>,
         by: String,
         at: Time,
     },
+    /// Who was seen of late.
+    Sightings(Vec<Sighting>),
     /// Finish what is queued, then end.
     Close,
 }
 
-/// What a job did to the database, for those who are told after the commit.
+impl Work {
+    fn deeds(&self) -> &[Deed] {
+        if let Work::Deeds(deeds) = self { deeds } else { &[] }
+    }
+}
+
+/// What a decision or an edit did to the database, for those who are told after the commit.
 #[derive(Default)]
 pub struct Outcome {
     pub changes: Vec<Change>,
     pub tales: Vec<Tale>,
     pub events: Vec<Event>,
+    /// What an edit's own data does not say.
+    pub holds: Vec<Hold>,
 }
 
 impl Outcome {
     pub fn of(changes: Vec<Change>, tales: Vec<Tale>) -> Self {
-        Outcome { changes, tales, events: Vec::new() }
+        Outcome { changes, tales, ..Outcome::default() }
+    }
+
+    /// Addresses that are given to nobody else for a while, since this took them away.
+    pub fn holding(mut self, holds: Vec<Hold>) -> Self {
+        self.changes.extend(holds.iter().map(|hold| Change::Hold { network: hold.network.clone(), ip: hold.ip }));
+        self.holds = holds;
+        self
     }
 }
 
@@ -84,12 +109,15 @@ impl Writer {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut prune = tokio::time::interval(PRUNE_EVERY);
+        let mut look = tokio::time::interval(SIGHTINGS_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let down = self.db.is_none();
             tokio::select! {
                 biased;
                 Some(changes) = self.heard.recv() => self.read_again(changes).await,
                 _ = prune.tick(), if !down => self.prune().await,
+                _ = look.tick(), if !down => self.write_sightings(SIGHTINGS).await,
                 () = sleep_until(self.outage.retry_at), if down => drop(self.connect().await),
                 count = self.jobs.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
@@ -99,23 +127,35 @@ impl Writer {
                 }
             }
         }
+        if self.db.is_some() {
+            self.write_sightings(sightings::LIMIT).await;
+        }
         drop(self.lock);
     }
 
     /// Splits a batch at the edits: each takes its lock first in a transaction of its own, so that two
     /// nodes can not wait for each other's rows and lock crosswise.
     async fn serve(&mut self, batch: impl Iterator<Item = Job>) {
-        let mut together = Vec::new();
+        let (mut together, mut count) = (Vec::new(), 0);
         for job in batch {
-            match job.work {
-                Work::Effects(_) => together.push(job),
-                Work::Edit { .. } => {
+            match &job.work {
+                Work::Deeds(deeds) => {
+                    count += deeds.len();
+                    self.shared.dismiss(deeds.len());
+                    together.push(job);
+                    if count >= DEEDS {
+                        count = 0;
+                        self.commit(std::mem::take(&mut together)).await;
+                    }
+                }
+                Work::Edit { .. } | Work::Sightings(_) => {
+                    count = 0;
                     self.commit(std::mem::take(&mut together)).await;
                     self.commit(vec![job]).await;
                 }
                 Work::Close => {
                     self.jobs.close();
-                    let _ = job.done.send(Ok(()));
+                    let _ = job.done.send(vec![Ok(())]);
                 }
             }
         }
@@ -123,25 +163,41 @@ impl Writer {
     }
 
     async fn prune(&mut self) {
+        let (limit, now) = (self.limit(), Time::from(SystemTime::now()));
         let Some(db) = &mut self.db else { return };
-        if let Err(error) = events::prune(db, events::KEPT).await {
-            tracing::warn!(%error, "the oldest events could not be forgotten");
+        match timeout(limit, prune::all(db, now)).await.unwrap_or_else(|_| Err(self.too_slow())) {
+            Ok(()) => self.shared.prune(now),
+            Err(error) => {
+                tracing::warn!(%error, "what is over could not be forgotten");
+                self.db = None;
+            }
         }
     }
 
-    async fn commit(&mut self, jobs: Vec<Job>) {
+    /// A flood of strangers costs a few rows in a few seconds.
+    async fn write_sightings(&mut self, limit: usize) {
+        let news = self.shared.world().unkept_sightings(limit);
+        if !news.is_empty() {
+            self.commit(vec![Job { work: Work::Sightings(news), done: oneshot::channel().0 }]).await;
+        }
+    }
+
+    async fn commit(&mut self, mut jobs: Vec<Job>) {
         if jobs.is_empty() {
             return;
         }
+        name_events(&mut jobs);
         match self.transact(&jobs).await {
             Ok(results) => self.shared.committed(jobs, results),
             Err(error) => {
-                tracing::error!(%error, changes = jobs.len(), "nothing of these changes was written");
+                self.shared.lost(&jobs, &error);
                 if matches!(error, Error::SyncFailed { .. }) {
                     // The disk may have lost what it said it holds: end, and start from what is there.
                     self.jobs.close();
                 }
-                jobs.into_iter().for_each(|job| drop(job.done.send(Err(error.clone()))));
+                for Job { work, done } in jobs {
+                    let _ = done.send(vec![Err(error.clone()); work.deeds().len().max(1)]);
+                }
             }
         }
     }
@@ -156,7 +212,8 @@ impl Writer {
         if let Err(error) = &done {
             // Whatever state the connection is in, dropping it rolls back.
             self.db = None;
-            self.outage.stale |= committing;
+            // What other nodes wrote while the connection was gone may not have been heard.
+            self.outage.stale |= committing || self.shared.database.is_shared();
             self.outage.cause = matches!(error, Error::SyncFailed { .. }).then(|| error.clone());
         }
         done
@@ -176,11 +233,13 @@ impl Writer {
     }
 
     async fn try_begin(&mut self) -> Result<(), Error> {
-        let limit = self.limit();
+        // To begin is no work for a server of its own; a file may be held by a backup.
+        let limit = if self.shared.database.is_shared() { CONNECT_LIMIT } else { BATCH_LIMIT_LOCAL };
         let Some(db) = &mut self.db else { return Err(Error::Closed) };
         let begun = timeout(limit, db.begin()).await.unwrap_or_else(|_| Err(self.too_slow()));
         if begun.is_err() {
             self.db = None;
+            self.outage.stale |= self.shared.database.is_shared();
         }
         begun
     }
@@ -210,9 +269,11 @@ impl Writer {
                     tracing::info!("the database answers again");
                 }
                 self.outage = Outage::default();
+                self.shared.outage.find();
                 Ok(())
             }
             Err(error) => {
+                self.shared.outage.lose();
                 if self.outage.cause.is_none() {
                     tracing::error!(%error, "the database is lost; trying again until it answers");
                 }
@@ -226,9 +287,14 @@ impl Writer {
 
     async fn try_connect(&mut self) -> Result<(), Error> {
         let mut db = self.shared.database.connect().await?;
+        if self.shared.outage.since().is_some() {
+            // That it can be opened says nothing of a full disk, or of a server that only reads.
+            timeout(CONNECT_LIMIT, load::probe(&mut db)).await.unwrap_or_else(|_| Err(self.too_slow()))?;
+        }
         if self.outage.stale {
-            let update = load::read_again(&mut db, &Change::Everything).await?;
-            self.shared.refreshed(vec![update], vec![Change::Everything]);
+            let all = timeout(self.limit(), load::read_again(&mut db, &[Change::Everything]));
+            let update = all.await.unwrap_or_else(|_| Err(self.too_slow()))?;
+            self.shared.refreshed(update, vec![Change::Everything]);
         }
         self.db = Some(db);
         Ok(())
@@ -246,11 +312,18 @@ impl Writer {
         let mut known = HashSet::new();
         changes.retain(|change| known.insert(change.clone()));
         match self.updates(&changes).await {
-            Ok(updates) => self.shared.refreshed(updates, changes),
+            Ok(updates) => {
+                let all = changes == [Change::Everything];
+                self.shared.refreshed(updates, changes);
+                if all {
+                    self.shared.outage.find();
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "what another node changed can not be read now; all is read again later");
                 self.db = None;
                 self.outage.stale = true;
+                self.shared.outage.lose();
             }
         }
     }
@@ -258,15 +331,15 @@ impl Writer {
     async fn updates(&mut self, changes: &[Change]) -> Result<Vec<Update>, Error> {
         self.connect().await?;
         let Some(db) = &mut self.db else { return Err(Error::Closed) };
-        let read = async {
-            let mut updates = Vec::new();
-            for change in changes {
-                updates.push(load::read_again(db, change).await?);
-            }
-            Ok(updates)
-        };
-        timeout(BATCH_LIMIT, read).await.unwrap_or_else(|_| Err(self.too_slow()))
+        timeout(BATCH_LIMIT, load::read_again(db, changes)).await.unwrap_or_else(|_| Err(self.too_slow()))
     }
+}
+
+/// Every event has its id before it is written, and ids sort as the transactions came.
+fn name_events(jobs: &mut [Job]) {
+    let deeds =
+        jobs.iter_mut().flat_map(|job| if let Work::Deeds(deeds) = &mut job.work { deeds } else { &mut [][..] });
+    deeds.flat_map(|deed| &mut deed.events).for_each(|event| event.id = Uuid::now_v7());
 }
 
 /// All jobs in the transaction that has begun. The outer error means that nothing was written.
@@ -276,15 +349,20 @@ async fn transaction(
     shared: &Shared,
     committing: &mut bool,
 ) -> Result<Vec<Result<Outcome, Error>>, Error> {
-    let mut results = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        results.push(attempt(db, job).await?);
-    }
-    if jobs.iter().any(|job| job.work.sees()) {
-        sightings::trim(db).await?;
-    }
+    let results = match jobs {
+        [Job { work: Work::Edit { edit, by, at }, .. }] => vec![attempt(db, edit, by, *at, shared).await?],
+        [Job { work: Work::Sightings(news), .. }] => {
+            sightings::keep(db, news).await?;
+            vec![Ok(Outcome::default())]
+        }
+        jobs => {
+            let deeds: Vec<&Deed> = jobs.iter().flat_map(|job| job.work.deeds()).collect();
+            let ended = deeds::write(db, &deeds, shared.database.is_shared()).await?;
+            ended.into_iter().map(|ended| ended.map(|changes| Outcome::of(changes, Vec::new()))).collect()
+        }
+    };
     if shared.database.is_shared() {
-        let changes: Vec<Change> = results.iter().flatten().flat_map(|outcome| outcome.changes.clone()).collect();
+        let changes: Vec<&Change> = results.iter().flatten().flat_map(|outcome| &outcome.changes).collect();
         for payload in change::payloads(&shared.node, &changes) {
             db.notify(&payload).await?;
         }
@@ -294,31 +372,24 @@ async fn transaction(
     Ok(results)
 }
 
-/// One job behind a savepoint: refused, it leaves nothing behind and does not spoil the others.
-async fn attempt(db: &mut Conn, job: &Job) -> Result<Result<Outcome, Error>, Error> {
+/// An edit behind a savepoint: refused, it leaves nothing behind.
+async fn attempt(
+    db: &mut Conn,
+    edit: &Edit,
+    by: &str,
+    at: Time,
+    shared: &Shared,
+) -> Result<Result<Outcome, Error>, Error> {
     db.set_savepoint().await?;
-    match perform(db, &job.work).await {
-        Ok(outcome) => db.release_savepoint().await.map(|()| Ok(outcome)),
-        Err(refusal) if refusal.is_a_refusal() => db.undo_to_savepoint().await.map(|()| Err(refusal)),
-        Err(error) => Err(error),
-    }
-}
-
-async fn perform(db: &mut Conn, work: &Work) -> Result<Outcome, Error> {
-    let mut outcome = match work {
-        Work::Effects(effects) => effects::write(db, effects).await?,
-        Work::Edit { edit, by, at } => edit::write(db, edit, by, *at).await?,
-        Work::Close => Outcome::default(),
+    let written = async {
+        let mut outcome = edit::write(db, edit, by, at, shared).await?;
+        outcome.events = outcome.tales.drain(..).map(|tale| tale.named(Uuid::now_v7())).collect();
+        events::add(db, &outcome.events.iter().collect::<Vec<_>>()).await?;
+        Ok(outcome)
     };
-    outcome.events = outcome.tales.drain(..).map(|tale| tale.named(Uuid::now_v7())).collect();
-    for event in outcome.events.iter().filter(|event| event.kind.is_durable()) {
-        events::add(db, event).await?;
-    }
-    Ok(outcome)
-}
-
-impl Work {
-    fn sees(&self) -> bool {
-        matches!(self, Work::Effects(effects) if effects.iter().any(|effect| matches!(effect, Effect::See(_))))
+    match written.await {
+        Ok(outcome) => db.release_savepoint().await.map(|()| Ok(outcome)),
+        Err::<_, Error>(refusal) if refusal.is_a_refusal() => db.undo_to_savepoint().await.map(|()| Err(refusal)),
+        Err(error) => Err(error),
     }
 }

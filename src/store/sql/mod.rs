@@ -1,14 +1,22 @@
-//! Statements and rows, and the only file that knows that there are two databases.
+//! Statements and rows, and the only folder that knows that there are two databases.
 //!
 //! Both understand `$1`, TEXT and BIGINT, and `ON CONFLICT`; what else they share is in the texts of the
-//! other files. Here lies what differs: connecting, beginning, locking, notifying, and what errors mean.
+//! files outside. Here lies what differs: connecting, beginning, locking, notifying (this file), how many rows
+//! reach one statement (`statement`), and what errors mean (`meaning`).
+
+mod meaning;
+mod row;
+mod statement;
+
+pub use row::Row;
+pub use statement::{Rows, Statement, either, sql};
 
 use super::{Error, file};
-use serde::{Serialize, de::DeserializeOwned};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions, PgRow};
+use meaning::{meaning, unreachable};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{Connection, Postgres, Row as _, Sqlite};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use std::ops::DerefMut;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,7 +25,7 @@ use std::time::Duration;
 const READERS: u32 = 4;
 /// How long a backup or a shell may hold the file before changes are refused.
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 const CHANNEL: &str = "kickstand_change";
 /// The advisory lock that an operator's edit holds until its commit: "kickedit" in ASCII.
 const EDIT_LOCK: i64 = 0x6b69_636b_6564_6974;
@@ -59,6 +67,8 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_LIMIT)
+            // Many commits write the same pages: each is brought home once in 32 MiB, not once in 4.
+            .pragma("wal_autocheckpoint", "8192")
             .pragma("journal_size_limit", "67108864");
         let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT_LIMIT);
         let readers = pool.connect_lazy_with(options.clone().pragma("query_only", "1"));
@@ -128,7 +138,10 @@ impl Database {
             listener.listen(CHANNEL).await?;
             Ok::<_, sqlx::Error>(listener)
         };
-        ear.await.map(|listener| Some(Ear { listener })).map_err(|e| meaning(&self.place, e))
+        match tokio::time::timeout(CONNECT_LIMIT, ear).await {
+            Ok(ear) => ear.map(|listener| Some(Ear { listener })).map_err(|e| meaning(&self.place, e)),
+            Err(_) => Err(unreachable(&self.place, "no answer in 3 seconds")),
+        }
     }
 
     pub async fn close(&self) {
@@ -143,18 +156,15 @@ impl Database {
     }
 }
 
-fn unreachable(place: &str, text: &str) -> Error {
-    Error::Unreachable { place: place.into(), text: text.into() }
-}
-
 /// A subscription to the other nodes' commits.
 pub struct Ear {
     listener: PgListener,
 }
 
 impl Ear {
-    /// How long silence is believed before the connection is tried.
-    const SILENCE: Duration = Duration::from_secs(15);
+    /// How long silence is believed before the connection is tried: with the limit of an answer, so soon is
+    /// a loss noticed while nothing is written.
+    const SILENCE: Duration = Duration::from_secs(1);
 
     /// The next payload; none when the connection is lost, and with it perhaps some payloads.
     pub async fn hear(&mut self) -> Option<String> {
@@ -246,215 +256,4 @@ impl Conn {
     fn spoiled(&self, text: String) -> Error {
         Error::Spoiled { place: self.place.to_string(), text }
     }
-}
-
-/// A statement with its values. The text is part of the program: nothing from outside can become SQL.
-pub struct Statement {
-    text: &'static str,
-    args: Vec<Arg>,
-}
-
-enum Arg {
-    Text(Option<String>),
-    Int(Option<i64>),
-}
-
-pub fn sql(text: &'static str) -> Statement {
-    Statement { text, args: Vec::new() }
-}
-
-macro_rules! bound {
-    ($database:ty, $statement:expr) => {{
-        let Statement { text, args } = $statement;
-        args.into_iter().fold(sqlx::query::<$database>(text), |query, arg| match arg {
-            Arg::Text(text) => query.bind(text),
-            Arg::Int(int) => query.bind(int),
-        })
-    }};
-}
-
-impl Statement {
-    pub fn text(self, value: impl ToString) -> Self {
-        self.text_or_null(Some(value))
-    }
-
-    pub fn text_or_null(mut self, value: Option<impl ToString>) -> Self {
-        // PostgreSQL's TEXT holds no NUL, and clients may send one.
-        let text = value.map(|v| v.to_string()).map(|t| if t.contains('\0') { t.replace('\0', "\u{fffd}") } else { t });
-        self.args.push(Arg::Text(text));
-        self
-    }
-
-    pub fn int(self, value: impl Into<i64>) -> Self {
-        self.int_or_null(Some(value))
-    }
-
-    pub fn int_or_null(mut self, value: Option<impl Into<i64>>) -> Self {
-        self.args.push(Arg::Int(value.map(Into::into)));
-        self
-    }
-
-    pub fn json(self, value: &impl Serialize) -> Self {
-        self.text(serde_json::to_string(value).expect("our nouns have text for keys"))
-    }
-
-    pub fn json_or_null(self, value: Option<&impl Serialize>) -> Self {
-        self.text_or_null(value.map(|v| serde_json::to_string(v).expect("our nouns have text for keys")))
-    }
-
-    /// Runs it and tells how many rows it touched.
-    pub async fn run(self, db: &mut Conn) -> Result<u64, Error> {
-        let done = match &mut db.link {
-            Link::Sqlite(c) => bound!(Sqlite, self).execute(&mut ***c).await.map(|done| done.rows_affected()),
-            Link::Postgres(c) => bound!(Postgres, self).execute(&mut ***c).await.map(|done| done.rows_affected()),
-        };
-        done.map_err(|error| meaning(&db.place, error))
-    }
-
-    pub async fn rows(self, db: &mut Conn) -> Result<Vec<Row>, Error> {
-        let cells: Result<Vec<Cells>, _> = match &mut db.link {
-            Link::Sqlite(c) => {
-                bound!(Sqlite, self).fetch_all(&mut ***c).await.map(|r| r.into_iter().map(Cells::Sqlite).collect())
-            }
-            Link::Postgres(c) => {
-                bound!(Postgres, self).fetch_all(&mut ***c).await.map(|r| r.into_iter().map(Cells::Postgres).collect())
-            }
-        };
-        let cells = cells.map_err(|error| meaning(&db.place, error))?;
-        Ok(cells.into_iter().map(|cells| Row { place: db.place.clone(), cells }).collect())
-    }
-
-    pub async fn row(self, db: &mut Conn) -> Result<Option<Row>, Error> {
-        Ok(self.rows(db).await?.into_iter().next())
-    }
-}
-
-/// A row that was read, and the readings of its columns.
-pub struct Row {
-    place: Arc<str>,
-    cells: Cells,
-}
-
-enum Cells {
-    Sqlite(SqliteRow),
-    Postgres(PgRow),
-}
-
-impl Row {
-    pub fn text_or_null(&self, column: &str) -> Result<Option<String>, Error> {
-        let cell = match &self.cells {
-            Cells::Sqlite(row) => row.try_get(column),
-            Cells::Postgres(row) => row.try_get(column),
-        };
-        cell.map_err(|error| meaning(&self.place, error))
-    }
-
-    pub fn int_or_null(&self, column: &str) -> Result<Option<i64>, Error> {
-        let cell = match &self.cells {
-            Cells::Sqlite(row) => row.try_get(column),
-            Cells::Postgres(row) => row.try_get(column),
-        };
-        cell.map_err(|error| meaning(&self.place, error))
-    }
-
-    pub fn text(&self, column: &str) -> Result<String, Error> {
-        self.text_or_null(column)?.ok_or_else(|| self.spoiled(column, "NULL"))
-    }
-
-    pub fn int(&self, column: &str) -> Result<i64, Error> {
-        self.int_or_null(column)?.ok_or_else(|| self.spoiled(column, "NULL"))
-    }
-
-    /// A number that fits the noun's own type.
-    pub fn number<T: TryFrom<i64>>(&self, column: &str) -> Result<T, Error> {
-        let int = self.int(column)?;
-        T::try_from(int).map_err(|_| self.spoiled(column, &int.to_string()))
-    }
-
-    pub fn number_or_null<T: TryFrom<i64>>(&self, column: &str) -> Result<Option<T>, Error> {
-        self.int_or_null(column)?.map(|_| self.number(column)).transpose()
-    }
-
-    /// A text that one of our types reads.
-    pub fn get<T: FromStr>(&self, column: &str) -> Result<T, Error> {
-        let text = self.text(column)?;
-        text.parse().map_err(|_| self.spoiled(column, &text))
-    }
-
-    pub fn get_or_null<T: FromStr>(&self, column: &str) -> Result<Option<T>, Error> {
-        self.text_or_null(column)?.map(|_| self.get(column)).transpose()
-    }
-
-    pub fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, Error> {
-        let text = self.text(column)?;
-        serde_json::from_str(&text).map_err(|_| self.spoiled(column, &text))
-    }
-
-    pub fn json_or_null<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, Error> {
-        self.text_or_null(column)?.map(|_| self.json(column)).transpose()
-    }
-
-    fn spoiled(&self, column: &str, value: &str) -> Error {
-        Error::Spoiled { place: self.place.to_string(), text: format!("{value:?} in a column {column}") }
-    }
-}
-
-/// What an error of either database means to us.
-fn meaning(place: &str, error: sqlx::Error) -> Error {
-    let text = match &error {
-        sqlx::Error::Database(cause) => cause.message().to_owned(),
-        sqlx::Error::Io(cause) => cause.to_string(),
-        other => other.to_string(),
-    };
-    match &error {
-        sqlx::Error::Database(cause) => match cause.kind() {
-            sqlx::error::ErrorKind::UniqueViolation | sqlx::error::ErrorKind::ForeignKeyViolation => Error::Conflict,
-            _ => {
-                let code = cause.code().unwrap_or_default();
-                let known = if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-                    sqlite_meaning(place, code.parse().unwrap_or_default(), text)
-                } else {
-                    postgres_meaning(place, &code, text)
-                };
-                known.unwrap_or_else(|| Error::Database(Arc::new(error)))
-            }
-        },
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => unreachable(place, &text),
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => unreachable(place, &text),
-        sqlx::Error::Configuration(_) => Error::CannotOpen { place: place.into(), text },
-        _ => Error::Database(Arc::new(error)),
-    }
-}
-
-/// By SQLite's extended result code: <https://www.sqlite.org/rescode.html>.
-fn sqlite_meaning(place: &str, code: u32, text: String) -> Option<Error> {
-    let place = place.to_owned();
-    Some(match (code, code & 0xff) {
-        // IOERR_FSYNC and IOERR_DIR_FSYNC. A second fsync would lie: https://lwn.net/Articles/752063/.
-        (1034 | 1290, _) => Error::SyncFailed { place },
-        // IOERR_SHMSIZE: there is no room for the index of the write-ahead log.
-        (4874, _) => Error::Full { place },
-        (_, 5 | 6) => Error::Busy { place },
-        (_, 8) => Error::ReadOnly { place },
-        (_, 10) => Error::Unreachable { place, text },
-        (_, 13) => Error::Full { place },
-        (_, 14) => Error::CannotOpen { place, text },
-        (_, 26) => Error::NotADatabase { place },
-        _ => return None,
-    })
-}
-
-/// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn postgres_meaning(place: &str, code: &str, text: String) -> Option<Error> {
-    let place = place.to_owned();
-    Some(match code {
-        "40001" | "40P01" => Error::Conflict,
-        "25006" => Error::ReadOnly { place },
-        "53100" => Error::Full { place },
-        "53300" | "57P01" | "57P02" | "57P03" => Error::Unreachable { place, text },
-        "3D000" | "42501" => Error::CannotOpen { place, text },
-        code if code.starts_with("28") => Error::CannotOpen { place, text },
-        code if code.starts_with("08") => Error::Unreachable { place, text },
-        _ => return None,
-    })
 }

@@ -1,0 +1,99 @@
+//! Decisions on their way to the database: those that only write leases share their statements.
+
+use super::sql::Conn;
+use super::{Change, Error, effects, events, leases};
+use crate::boot::Effect;
+use crate::model::*;
+use std::collections::HashSet;
+
+/// One decision: written all or none.
+pub struct Deed {
+    pub effects: Vec<Effect>,
+    /// What it tells, durable or not. The writer gives them their ids.
+    pub events: Vec<Event>,
+}
+
+impl Deed {
+    /// Whether it must reach the database; another one is memory's alone.
+    pub fn lasts(&self) -> bool {
+        self.effects.iter().any(effects::must_last) || self.events.iter().any(|event| event.kind.is_durable())
+    }
+
+    /// Its lease, where it writes that and no other row, and whether it is the renewal of one. A holder that
+    /// is known to have another address needs its own comparison.
+    fn lease(&self) -> Option<(&Lease, bool)> {
+        match self.effects.as_slice() {
+            [Effect::Bind { lease, was }] if was.is_none_or(|was| was == lease.ip) => Some((lease, was.is_some())),
+            _ => None,
+        }
+    }
+}
+
+/// Writes them in their order, behind savepoints: what is refused leaves nothing behind and does not spoil
+/// the others. The outer error means that the transaction is lost.
+pub async fn write(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<Result<Vec<Change>, Error>>, Error> {
+    let mut ended = Vec::with_capacity(deeds.len());
+    let mut rest = deeds;
+    while !rest.is_empty() {
+        let (run, later) = rest.split_at(alike(rest));
+        write_run(db, run, shared, &mut ended).await?;
+        rest = later;
+    }
+    Ok(ended)
+}
+
+/// How many at the head can share statements: no holder and no address comes twice.
+fn alike(deeds: &[&Deed]) -> usize {
+    let (mut holders, mut ips) = (HashSet::new(), HashSet::new());
+    let mut fresh =
+        |lease: &'_ Lease| holders.insert((lease.network.clone(), lease.holder.clone())) & ips.insert(lease.ip);
+    let run = deeds.iter().take_while(|deed| deed.lease().is_some_and(|(lease, _)| fresh(lease)));
+    run.count().max(1)
+}
+
+/// A run that is refused is written again in halves: one that can not be costs the others little.
+async fn write_run(
+    db: &mut Conn,
+    run: &[&Deed],
+    shared: bool,
+    ended: &mut Vec<Result<Vec<Change>, Error>>,
+) -> Result<(), Error> {
+    let mut parts = vec![run];
+    while let Some(part) = parts.pop() {
+        db.set_savepoint().await?;
+        match together(db, part, shared).await {
+            Ok(changes) => {
+                db.release_savepoint().await?;
+                ended.extend(changes.into_iter().map(Ok));
+            }
+            Err(refusal) if refusal.is_a_refusal() => {
+                db.undo_to_savepoint().await?;
+                match part {
+                    [_] => ended.push(Err(refusal)),
+                    _ => {
+                        let (first, second) = part.split_at(part.len() / 2);
+                        parts.extend([second, first]);
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What each of them changed. Only other nodes need to be told of leases: who made one here knows it.
+async fn together(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<Vec<Change>>, Error> {
+    let leases: Vec<(&Lease, bool)> = deeds.iter().filter_map(|deed| deed.lease()).collect();
+    let changes = match deeds {
+        [deed] => vec![effects::write(db, &deed.effects).await?],
+        _ => {
+            leases::bind_all(db, &leases).await?;
+            let change = |lease: &Lease| Change::Lease { network: lease.network.clone(), holder: lease.holder.clone() };
+            leases.iter().map(|(lease, _)| shared.then(|| change(lease)).into_iter().collect()).collect()
+        }
+    };
+    let told: Vec<&Event> = deeds.iter().flat_map(|d| &d.events).filter(|event| event.kind.is_durable()).collect();
+    events::add(db, &told).await?;
+    Ok(changes)
+}
