@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 
 /// How long it is believed that nobody uses an address that answered no probe.
 const PROVEN_SECS: u32 = 600;
+/// How long an address that is to be held is not given away before its hold is written.
+const HELD_SECS: u32 = 30;
 /// How many addresses of each pool are kept that a probe found free.
 const STOCK: usize = 64;
 
@@ -116,7 +118,7 @@ impl Pool {
     }
 
     /// Applies what is memory's; everything else is the store's.
-    pub fn apply(&mut self, effect: &Effect) {
+    pub fn apply(&mut self, effect: &Effect, now: Time) {
         match effect {
             Effect::Keep { holder, ip, until } => {
                 self.bind(holder.clone(), Binding { ip: *ip, until: *until, leased: false });
@@ -128,6 +130,8 @@ impl Pool {
                     self.bind(holder.clone(), Binding { until: *at, ..binding });
                 }
             }
+            // The records hold it once it is written; nobody may be faster.
+            Effect::Avoid(hold) => self.refuse(hold.ip, now.plus_secs(HELD_SECS).min(hold.until)),
             _ => {}
         }
     }
@@ -303,7 +307,7 @@ mod tests {
     }
 
     fn keep(pool: &mut Pool, n: u8, last: u8, secs: u32) {
-        pool.apply(&Effect::Keep { holder: client(n), ip: ip(last), until: NOW.plus_secs(secs) });
+        pool.apply(&Effect::Keep { holder: client(n), ip: ip(last), until: NOW.plus_secs(secs) }, NOW);
     }
 
     fn ended(n: u8, last: u8, ago: i64) -> Lease {
@@ -323,7 +327,7 @@ mod tests {
         keep(&mut pool, 4, 4, 60);
         pool.move_on(&|_, _| true);
         assert_eq!(free(&pool, true), Some(ip(2)), "of the ended ones the oldest");
-        pool.apply(&Effect::LetGo { holder: client(3) });
+        pool.apply(&Effect::LetGo { holder: client(3) }, NOW);
         assert_eq!(free(&pool, true), Some(ip(3)), "an offer that was not taken is as good as new");
         keep(&mut pool, 5, 3, 60);
         pool.take(&ended(6, 2, -60));
@@ -376,13 +380,24 @@ mod tests {
     }
 
     #[test]
+    fn a_declined_address_is_nobody_s_before_that_is_written() {
+        let mut pool = laid_out(&["10.0.0.1-10.0.0.1"]);
+        keep(&mut pool, 1, 1, 60);
+        let (network, until) = ("lab".parse().unwrap(), NOW.plus_secs(600));
+        let hold = Hold { network, ip: ip(1), until, why: HoldWhy::Declined, holder: None, times: 1 };
+        let unbind = Effect::Unbind { network: "lab".parse().unwrap(), holder: client(1), at: NOW };
+        [unbind, Effect::Avoid(hold)].iter().for_each(|effect| pool.apply(effect, NOW));
+        assert_eq!((free(&pool, true), pool.is_refused(ip(1), NOW)), (None, true));
+    }
+
+    #[test]
     fn a_search_does_not_begin_at_the_first_address_again() {
         let mut pool = laid_out(&["10.0.0.0-10.0.255.255"]);
         for n in 0..50_000u32 {
             let [.., a, b, c] = n.to_be_bytes();
             let holder = Holder::Card(Mac([0x52, 0x54, 0, a, b, c]));
             let ip = Ipv4Addr::from(0x0a00_0000 + n);
-            pool.apply(&Effect::Keep { holder, ip, until: NOW.plus_secs(60) });
+            pool.apply(&Effect::Keep { holder, ip, until: NOW.plus_secs(60) }, NOW);
         }
         pool.move_on(&|_, _| true);
         let looked = std::cell::Cell::new(0);

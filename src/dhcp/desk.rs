@@ -103,7 +103,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
     let decision = ask.decide(facts, now);
     log(&ask, &decision);
     let outgoing = reply(packet, &decision.reply, &networks, here);
-    decision.effects.iter().for_each(|effect| pool.apply(effect));
+    decision.effects.iter().for_each(|effect| pool.apply(effect, now));
     Some(Answer { reply: decision.reply, outgoing, effects: decision.effects, holder: ask.holder })
 }
 
