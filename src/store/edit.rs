@@ -90,7 +90,7 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
         Edit::SetClass(class) => classes::set(db, class).await?,
         Edit::RemoveClass(name) => classes::remove(db, name).await?,
         Edit::AddReservation(_) | Edit::SetReservation { .. } | Edit::RemoveReservation(_) => {
-            return reserve(db, edit, told).await;
+            return reserve(db, edit, at, told).await;
         }
         Edit::SetOptions(patch) => {
             options::change(db, patch).await?;
@@ -173,7 +173,9 @@ fn title(edit: &Edit) -> (Change, String) {
     (change, format!("{verb} {noun} {name}"))
 }
 
-async fn reserve(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+/// Whoever was told an address that is no longer reserved for it may use it until its last lease ends.
+async fn reserve(db: &mut Conn, edit: &Edit, at: Time, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+    let mut given_up = None;
     let text = match edit {
         Edit::AddReservation(kept) => {
             reservations::add(db, kept).await?;
@@ -181,15 +183,20 @@ async fn reserve(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> R
         }
         Edit::SetReservation { was, reservation: kept } => {
             let old = reservations::set(db, *was, kept).await?;
+            if (old.ip, &old.by) != (kept.ip, &kept.by) {
+                given_up = holds::moved(db, old.ip, None, at).await?;
+            }
             format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by)
         }
         Edit::RemoveReservation(ip) => {
             let old = reservations::remove(db, *ip).await?;
+            given_up = holds::moved(db, *ip, None, at).await?;
             format!("removed the reservation of {ip} for {}", old.by)
         }
         _ => unreachable!("only write calls this, with a reservation"),
     };
-    Ok(Outcome::of(vec![Change::Reservations], vec![told(text)]))
+    let outcome = Outcome::of(vec![Change::Reservations], vec![told(text)]);
+    Ok(outcome.holding(given_up.into_iter().collect()))
 }
 
 async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
