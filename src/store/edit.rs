@@ -181,7 +181,10 @@ async fn reserve(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> R
         }
         Edit::SetReservation { was, reservation: kept } => {
             let old = reservations::set(db, *was, kept).await?;
-            format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by)
+            match old.ip == kept.ip && old.by == kept.by {
+                true => format!("changed the reservation of {} for {}", kept.ip, kept.by),
+                false => format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by),
+            }
         }
         Edit::RemoveReservation(ip) => {
             let old = reservations::remove(db, *ip).await?;
