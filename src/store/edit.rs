@@ -90,7 +90,7 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
         Edit::SetClass(class) => classes::set(db, class).await?,
         Edit::RemoveClass(name) => classes::remove(db, name).await?,
         Edit::AddReservation(_) | Edit::SetReservation { .. } | Edit::RemoveReservation(_) => {
-            return reserve(db, edit, told).await;
+            return reserve(db, edit, at, told).await;
         }
         Edit::SetOptions(patch) => {
             options::change(db, patch).await?;
@@ -173,26 +173,33 @@ fn title(edit: &Edit) -> (Change, String) {
     (change, format!("{verb} {noun} {name}"))
 }
 
-async fn reserve(db: &mut Conn, edit: &Edit, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
-    let text = match edit {
+async fn reserve(db: &mut Conn, edit: &Edit, at: Time, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
+    let (text, given_up) = match edit {
         Edit::AddReservation(kept) => {
             reservations::add(db, kept).await?;
-            format!("reserved {} for {} on network {}", kept.ip, kept.by, kept.network)
+            (format!("reserved {} for {} on network {}", kept.ip, kept.by, kept.network), None)
         }
         Edit::SetReservation { was, reservation: kept } => {
             let old = reservations::set(db, *was, kept).await?;
             match old.ip == kept.ip && old.by == kept.by {
-                true => format!("changed the reservation of {} for {}", kept.ip, kept.by),
-                false => format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by),
+                true => (format!("changed the reservation of {} for {}", kept.ip, kept.by), None),
+                false => {
+                    let text = format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by);
+                    (text, Some(old))
+                }
             }
         }
         Edit::RemoveReservation(ip) => {
             let old = reservations::remove(db, *ip).await?;
-            format!("removed the reservation of {ip} for {}", old.by)
+            (format!("removed the reservation of {ip} for {}", old.by), Some(old))
         }
         _ => unreachable!("only write calls this, with a reservation"),
     };
-    Ok(Outcome::of(vec![Change::Reservations], vec![told(text)]))
+    let outcome = Outcome::of(vec![Change::Reservations], vec![told(text)]);
+    let Some(Reservation { ip, by, .. }) = given_up else { return Ok(outcome) };
+    // Whoever showed that identifier or sat at that port: the lease says who.
+    let holder = if let Mark::Mac(mac) = by { Some(mac.into()) } else { None };
+    Ok(outcome.holding(holds::moved(db, ip, holder.as_ref(), at).await?.into_iter().collect()))
 }
 
 async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
