@@ -83,13 +83,17 @@ async fn the_story(url: &str) {
         let all = json!({"ntp-servers": "10.0.0.1", "log-servers": "10.0.0.2"});
         assert_eq!(serde_json::to_value(&world.options).unwrap(), all);
     }
+    edit(&store, Edit::AddReservation(kept("10.0.0.60", "id:02"))).await.unwrap();
+    let found = store.world().reservation(&name("lan"), &"id:01".parse().unwrap()).map(|kept| kept.ip);
+    assert_eq!(found, Some(ip("10.0.0.70")), "not the one that has its old address now");
     let before = told(&store);
     store.close().await;
     let store = Store::open(url).await.unwrap();
     assert_eq!(told(&store), before, "memory and database say the same");
     edit(&store, Edit::RemoveClass(name("phones"))).await.unwrap();
-    edit(&store, Edit::RemoveReservation(ip("10.0.0.61"))).await.unwrap();
-    edit(&store, Edit::RemoveReservation(ip("10.0.0.70"))).await.unwrap();
+    for address in ["10.0.0.60", "10.0.0.61", "10.0.0.70"] {
+        edit(&store, Edit::RemoveReservation(ip(address))).await.unwrap();
+    }
     edit(&store, Edit::RemoveNetwork(name("lan"))).await.unwrap();
     {
         let world = store.world();

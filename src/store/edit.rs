@@ -198,7 +198,7 @@ async fn reserve(db: &mut Conn, edit: &Edit, at: Time, told: impl Fn(String) -> 
     let outcome = Outcome::of(vec![Change::Reservations], vec![told(text)]);
     let Some(Reservation { ip, by, .. }) = given_up else { return Ok(outcome) };
     // Whoever showed that identifier or sat at that port: the lease says who.
-    let holder = if let Mark::Mac(mac) = by { Some(mac.into()) } else { None };
+    let holder: Option<Holder> = if let Mark::Mac(mac) = by { Some(mac.into()) } else { None };
     Ok(outcome.holding(holds::moved(db, ip, holder.as_ref(), at).await?.into_iter().collect()))
 }
 
