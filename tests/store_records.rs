@@ -4,6 +4,7 @@
 #[path = "postgres/mod.rs"]
 mod postgres;
 
+use kickstand::boot::Effect;
 use kickstand::model::*;
 use kickstand::store::{Change, Edit, Error, Store};
 use serde_json::json;
@@ -82,13 +83,17 @@ async fn the_story(url: &str) {
         let all = json!({"ntp-servers": "10.0.0.1", "log-servers": "10.0.0.2"});
         assert_eq!(serde_json::to_value(&world.options).unwrap(), all);
     }
+    edit(&store, Edit::AddReservation(kept("10.0.0.60", "id:02"))).await.unwrap();
+    let found = store.world().reservation(&name("lan"), &"id:01".parse().unwrap()).map(|kept| kept.ip);
+    assert_eq!(found, Some(ip("10.0.0.70")), "not the one that has its old address now");
     let before = told(&store);
     store.close().await;
     let store = Store::open(url).await.unwrap();
     assert_eq!(told(&store), before, "memory and database say the same");
     edit(&store, Edit::RemoveClass(name("phones"))).await.unwrap();
-    edit(&store, Edit::RemoveReservation(ip("10.0.0.61"))).await.unwrap();
-    edit(&store, Edit::RemoveReservation(ip("10.0.0.70"))).await.unwrap();
+    for address in ["10.0.0.60", "10.0.0.61", "10.0.0.70"] {
+        edit(&store, Edit::RemoveReservation(ip(address))).await.unwrap();
+    }
     edit(&store, Edit::RemoveNetwork(name("lan"))).await.unwrap();
     {
         let world = store.world();
@@ -99,16 +104,49 @@ async fn the_story(url: &str) {
     store.close().await;
 }
 
+/// What a client was told runs on after its reservation is gone, though no row says so: nobody else gets the address.
+async fn given_up_addresses_rest(url: &str) {
+    let store = Store::open(url).await.unwrap();
+    edit(&store, Edit::AddNetwork(network())).await.unwrap();
+    let mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
+    let told = async |address: &str| {
+        let ends_at = NOW.plus_secs(1);
+        let ip = ip(address);
+        let lease = Lease { network: name("lan"), holder: mac.into(), ip, starts_at: NOW, ends_at, hostname: None };
+        store.record(vec![Effect::Bind { lease, was: None }]).await.unwrap();
+    };
+    let rests =
+        |address: &str| store.world().hold(ip(address)).map(|hold| (hold.why, hold.until > NOW.plus_secs(3600)));
+    edit(&store, Edit::AddReservation(kept("10.0.0.60", &format!("mac:{mac}")))).await.unwrap();
+    told("10.0.0.60").await;
+    let described = Reservation { description: "scanner".into(), ..kept("10.0.0.60", &format!("mac:{mac}")) };
+    edit(&store, Edit::SetReservation { was: ip("10.0.0.60"), reservation: described }).await.unwrap();
+    assert_eq!(rests("10.0.0.60"), None, "it has changed nothing for anybody");
+    let moved = Edit::SetReservation { was: ip("10.0.0.60"), reservation: kept("10.0.0.61", "circuit:01") };
+    edit(&store, moved).await.unwrap();
+    assert_eq!(rests("10.0.0.60"), Some((HoldWhy::Moved, true)));
+    edit(&store, Edit::RemoveReservation(ip("10.0.0.61"))).await.unwrap();
+    assert_eq!(rests("10.0.0.61"), None, "nobody was ever told that he has it");
+    edit(&store, Edit::AddReservation(kept("10.0.0.62", "circuit:01"))).await.unwrap();
+    store.record(vec![Effect::Unbind { network: name("lan"), holder: mac.into(), at: NOW }]).await.unwrap();
+    told("10.0.0.62").await;
+    edit(&store, Edit::RemoveReservation(ip("10.0.0.62"))).await.unwrap();
+    assert_eq!(rests("10.0.0.62"), Some((HoldWhy::Moved, true)), "whoever sat at that port");
+    store.close().await;
+}
+
 #[tokio::test]
 async fn the_story_holds_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     the_story(&format!("sqlite://{}/kickstand.db", folder.path().display())).await;
+    given_up_addresses_rest(&format!("sqlite://{}/other.db", folder.path().display())).await;
 }
 
 #[tokio::test]
 async fn the_story_holds_on_postgres() {
     let fresh = postgres::Fresh::make().await;
     the_story(&fresh.url()).await;
+    given_up_addresses_rest(&fresh.url()).await;
     fresh.drop().await;
 }
 

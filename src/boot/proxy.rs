@@ -21,7 +21,8 @@ impl Case<'_> {
     /// `asked` is the client's address where it came to the boot server's own port.
     fn proxy(&self, asked: Option<Option<Ipv4Addr>>, why: Reason) -> Decision<OfferReply> {
         let ip = asked.flatten();
-        let (grant, first) = match self.grant(0, ip.unwrap_or(Ipv4Addr::UNSPECIFIED)) {
+        let likely = ip.or_else(|| self.likely()).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let (grant, first) = match self.grant(0, likely) {
             Ok(grant) => grant,
             Err(text) => return self.refused(text),
         };
@@ -38,6 +39,12 @@ impl Case<'_> {
         decision.effects.extend(self.seen());
         decision.effects.extend(ip.into_iter().flat_map(|ip| self.know(ip)));
         decision
+    }
+
+    /// The address that it will have: its record's, or what the other server gave it before. It names a profile.
+    fn likely(&self) -> Option<Ipv4Addr> {
+        let written = self.reservation().map(|(ip, _)| ip);
+        written.or_else(|| self.facts.pool.of(&self.ask.holder).map(|binding| binding.ip))
     }
 
     /// The other server's clients tell everybody which address they take: machines fetch their files from it.

@@ -41,9 +41,15 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
     let rom = discover(mac, Client { program: Program::Rom, arch: Some(arch) });
     let offer = rom.decide(offer_facts(facts), now);
     let first = Scene { question: "address and first program", answer: say_offer(&offer.reply), why: offer.why };
-    let OfferReply::Offer(Grant { ip, place, .. }) = offer.reply else { return (vec![first], None) };
     let mut scenes = vec![first];
-    scenes.extend(options(&rom, facts, (place, ip), now));
+    let ip = match offer.reply {
+        OfferReply::Offer(Grant { ip, place, .. }) => {
+            scenes.extend(options(&rom, facts, (place, ip), now));
+            ip
+        }
+        OfferReply::Proxy(Grant { ip, .. }) => ip,
+        _ => return (scenes, None),
+    };
     let lease = Lease {
         network: facts.network.name.clone(),
         holder: mac.into(),
@@ -121,6 +127,9 @@ fn say_offer(reply: &OfferReply) -> String {
     match reply {
         OfferReply::Offer(grant) => {
             format!("{} for {} s, then {}", grant.ip, grant.lease_secs, say_first(&grant.first))
+        }
+        OfferReply::Proxy(grant) => {
+            format!("an address from the other DHCP server, then {}", say_first(&grant.first))
         }
         OfferReply::Nak(text) => format!("refused: {text}"),
         _ => "silence".into(),

@@ -115,7 +115,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Show { name } => session.show(&format!("classes/{name}"), card).await,
         Command::List => {
             let row = |c: &ClassView| {
-                vec![c.name.to_string(), maybe(&c.network), criteria(c), shown(&c.options).replace('\n', ", ")]
+                vec![c.name.to_string(), maybe(&c.network), criteria(c), shown(&c.options).replace('\n', "; ")]
             };
             let empty = "No class yet: `kickstand class add NAME --vendor PREFIX --option NAME=VALUE`";
             session.list("classes", &["name", "network", "clients", "options"], row, empty).await

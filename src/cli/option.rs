@@ -50,7 +50,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 async fn change(options: Vec<Setting>, session: &Session) -> Result<()> {
     let said = |set: &OptionSet| match set.is_empty() {
         true => "nothing is set for everybody".to_owned(),
-        false => format!("everybody gets {}", table::options(set).replace('\n', ", ")),
+        false => format!("everybody gets {}", table::options(set).replace('\n', "; ")),
     };
     session.send(Method::PATCH, "options", &settings(options)?, said).await
 }

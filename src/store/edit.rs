@@ -173,30 +173,33 @@ fn title(edit: &Edit) -> (Change, String) {
     (change, format!("{verb} {noun} {name}"))
 }
 
-/// Whoever was told an address that is no longer reserved for it may use it until its last lease ends.
 async fn reserve(db: &mut Conn, edit: &Edit, at: Time, told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
-    let mut given_up = None;
-    let text = match edit {
+    let (text, given_up) = match edit {
         Edit::AddReservation(kept) => {
             reservations::add(db, kept).await?;
-            format!("reserved {} for {} on network {}", kept.ip, kept.by, kept.network)
+            (format!("reserved {} for {} on network {}", kept.ip, kept.by, kept.network), None)
         }
         Edit::SetReservation { was, reservation: kept } => {
             let old = reservations::set(db, *was, kept).await?;
-            if (old.ip, &old.by) != (kept.ip, &kept.by) {
-                given_up = holds::moved(db, old.ip, None, at).await?;
+            match old.ip == kept.ip && old.by == kept.by {
+                true => (format!("changed the reservation of {} for {}", kept.ip, kept.by), None),
+                false => {
+                    let text = format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by);
+                    (text, Some(old))
+                }
             }
-            format!("reserved {} for {} instead of {} for {}", kept.ip, kept.by, old.ip, old.by)
         }
         Edit::RemoveReservation(ip) => {
             let old = reservations::remove(db, *ip).await?;
-            given_up = holds::moved(db, *ip, None, at).await?;
-            format!("removed the reservation of {ip} for {}", old.by)
+            (format!("removed the reservation of {ip} for {}", old.by), Some(old))
         }
         _ => unreachable!("only write calls this, with a reservation"),
     };
     let outcome = Outcome::of(vec![Change::Reservations], vec![told(text)]);
-    Ok(outcome.holding(given_up.into_iter().collect()))
+    let Some(Reservation { ip, by, .. }) = given_up else { return Ok(outcome) };
+    // Whoever showed that identifier or sat at that port: the lease says who.
+    let holder: Option<Holder> = if let Mark::Mac(mac) = by { Some(mac.into()) } else { None };
+    Ok(outcome.holding(holds::moved(db, ip, holder.as_ref(), at).await?.into_iter().collect()))
 }
 
 async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {

@@ -156,3 +156,15 @@ async fn why_tells_each_option_with_its_level() {
     ];
     assert_eq!(told, expected);
 }
+
+#[tokio::test]
+async fn beside_another_dhcp_server_a_machine_is_armed_by_the_profile_of_its_address() {
+    let api = Api::furnished().await;
+    api.ask("PATCH", "networks/lab", dhcp(json!({"placement": "proxy"}))).await;
+    let (status, armed) = api.ask("POST", "machines/web1/arm", Value::Null).await;
+    assert_eq!((status, &armed["state"]), (StatusCode::OK, &json!("armed")), "{armed}");
+    let scenes = api.get(&format!("why/{}?arch=uefi", crate::rig::mac(1))).await;
+    let answer = "an address from the other DHCP server, then snponly.efi by TFTP";
+    assert_eq!(scenes[0]["answer"], answer, "{scenes}");
+    assert_eq!(scenes[1]["answer"], "the installer of profile web", "{scenes}");
+}
