@@ -114,8 +114,9 @@ impl Case<'_> {
 
     fn free(&self) -> Option<Ipv4Addr> {
         let (pool, machine) = (self.facts.pool, self.is_machine());
+        let given = |network: &&&Network| !matches!(network.dhcp.placement, Placement::Off | Placement::Proxy);
         let free = |network: &Network| pool.free(&network.name, machine, &|ip| self.is_usable(network, ip), self.now);
-        self.facts.networks.iter().find_map(|network| free(network))
+        self.facts.networks.iter().filter(given).find_map(|network| free(network))
     }
 
     fn none_is_free(&self) -> String {

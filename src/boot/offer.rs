@@ -80,6 +80,13 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// A client behind a relay says it to its server without the relay (RFC 2131 §4.3.2, §4.4.4).
+    fn comes_alone(self) -> bool {
+        matches!(self, Message::Renew { .. } | Message::Release { .. } | Message::Inform { .. })
+    }
+}
+
 /// What must be known to answer a DHCP packet.
 pub struct OfferFacts<'a> {
     /// The networks on the client's wire; the first is the one that its packet belongs to.
@@ -139,7 +146,9 @@ impl Ask for OfferAsk {
         let case = Case { ask: self, facts, network, now, role };
         match (role, network.dhcp.placement) {
             (_, Placement::Off) => case.absent("this server is off there"),
-            (_, Placement::Relayed) if !self.relayed => case.absent("only what relays forward is answered there"),
+            (_, Placement::Relayed) if !self.relayed && !self.message.comes_alone() => {
+                case.absent("only what relays forward is answered there")
+            }
             (Role::Nothing, _) => case.silence_of_a_stranger(why),
             (_, Placement::Proxy) => case.beside_another(why),
             (_, Placement::Full | Placement::Relayed) => case.answer(why),
