@@ -39,7 +39,7 @@ pub struct OfferAsk {
     pub client_id: Option<Box<[u8]>>,
     /// The circuit-id of option 82, from a relay or switch that is believed.
     pub circuit: Option<Box<[u8]>>,
-    /// A relay forwarded it.
+    /// A relay forwarded it, or its sender has an address and wrote to us alone: so do clients behind relays.
     pub relayed: bool,
 }
 
@@ -86,6 +86,8 @@ pub struct OfferFacts<'a> {
     pub networks: &'a [&'a Network],
     /// Our address for that client: the server identifier and the start of every URL.
     pub here: Here,
+    /// Our other addresses there: nobody gets one of them.
+    pub ours: &'a [Ipv4Addr],
     pub standing: Standing<'a>,
     pub records: &'a dyn Records,
     pub pool: &'a Pool,

@@ -152,12 +152,16 @@ fn answer(request: &Packet, kind: MessageType, grant: &Grant, network: &Network,
     // RFC 3011 §2: who selected a subnet throws away an answer that does not say so.
     echo(request, OptionCode::SubnetSelection, &mut packet.options);
     grant.options.iter().for_each(|(code, value)| packet.options.set(code, value));
-    let wanted = request.options.get(OptionCode::ParameterRequestList).filter(|list| !list.is_empty());
-    if let Some(wanted) = wanted {
+    if let Some(wanted) = wanted(request) {
         packet.options.keep(|code| wanted.contains(&code) || MUST.contains(&code));
     }
     ROUTES.iter().for_each(|code| lead_out(*code, &mut packet.options));
     packet
+}
+
+/// The codes that a client asks for; none where it asks for nothing.
+fn wanted(request: &Packet) -> Option<&[u8]> {
+    request.options.get(OptionCode::ParameterRequestList).filter(|list| !list.is_empty())
 }
 
 /// Classless routes, and what Microsoft's clients take for them.
@@ -196,7 +200,13 @@ fn set_boot(packet: &mut Packet, request: &Packet, grant: &Grant, here: Here) {
         First::Nothing => {}
         First::Tftp(name) | First::Url(name) => name_program(packet, program, name, here),
     }
+    // Cisco's way to say where TFTP is: to who asks for it.
+    if matches!(grant.first, First::Tftp(_)) && wanted(request).is_some_and(|list| list.contains(&TFTP_SERVERS)) {
+        packet.options.set(TFTP_SERVERS, Value::Ip(here.ip));
+    }
 }
+
+const TFTP_SERVERS: u8 = 150;
 
 /// In option 175: iPXE is not to wait two seconds for a proxyDHCP server (its `dhcp.h`).
 const NO_PXEDHCP: [u8; 3] = [0xb0, 1, 1];

@@ -65,4 +65,5 @@ macro_rules! chapters {
 
 chapters!(
     discover, select, reboot, renew, decline, release, inform, refusal, header, reading, options, size, echoes,
+    relay, selection, wire, placement, proxy, identity, pools, reservations, levels, classes, holds, boot, firmware,
 );

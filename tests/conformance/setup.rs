@@ -2,6 +2,7 @@
 
 use super::rig::Server;
 use super::words;
+use kickstand::boot::Effect;
 use kickstand::boot::lifecycle::newcomer;
 use kickstand::model::*;
 use kickstand::store::Edit;
@@ -30,11 +31,15 @@ fn unquoted(text: &str) -> &str {
 fn option(set: &mut OptionSet, key: &str, text: &str) -> Result<bool, String> {
     let Some(name) = key.strip_prefix("option.") else { return Ok(false) };
     let text = if text.contains('*') { format!("0x{}", hex::encode(words::value(224, text)?)) } else { text.to_owned() };
-    set.put(name, unquoted(&text)).map_err(|error| error.to_string())?;
+    let text = if name.starts_with(char::is_numeric) { &text } else { unquoted(&text) };
+    set.put(name, text).map_err(|error| error.to_string())?;
     Ok(true)
 }
 
 pub async fn edit(server: &mut Server, words: &[String]) -> Result<(), String> {
+    if words[0] == "hold" {
+        return hold(server, words).await;
+    }
     let edit = match words[0].as_str() {
         "network" => network(server, words)?,
         "machine" => machine(server, words)?,
@@ -173,7 +178,8 @@ fn class(words: &[String]) -> Result<Edit, String> {
     let (mut options, mut matches, mut network) = (OptionSet::default(), Match::default(), None);
     for word in &words[2..] {
         let (key, value) = words::pair(word);
-        let text = unquoted(value.unwrap_or_default());
+        let quoted = value.unwrap_or_default();
+        let text = unquoted(quoted);
         match key {
             "on" => network = Some(read(text)?),
             "program" => matches.program = Some(read(text)?),
@@ -182,7 +188,7 @@ fn class(words: &[String]) -> Result<Edit, String> {
             "user_class" => matches.user_class = Some(text.into()),
             "mac" => matches.mac = Some(read(text)?),
             "circuit" => matches.circuit = Some(text.into()),
-            key if option(&mut options, key, text)? => {}
+            key if option(&mut options, key, quoted)? => {}
             _ => return Err(format!("{word}: no such setting")),
         }
     }
@@ -204,6 +210,16 @@ fn everybody(words: &[String]) -> Result<Edit, String> {
         patch.put(name, value.map(unquoted)).map_err(|error| error.to_string())?;
     }
     Ok(Edit::SetOptions(patch))
+}
+
+/// `hold 10.9.0.15 in-use 300 of=01`: as a probe or a record that changed would write it.
+async fn hold(server: &Server, words: &[String]) -> Result<(), String> {
+    let ip = words::ip(&words[1])?;
+    let network = server.engine.store.world().network_of(ip).ok_or("on no network")?.name.clone();
+    let holder = words.get(4).and_then(|word| word.strip_prefix("of=")).map(words::mac).transpose()?.map(Holder::Card);
+    let until = server.now.plus_secs(words::number(&words[3])?);
+    let hold = Hold { network, ip, until, why: read(&words[2])?, holder, times: 1 };
+    server.engine.store.record(vec![Effect::Avoid(hold)]).await.map_err(|error| error.to_string())
 }
 
 /// `replace web 01 09`: new metal.

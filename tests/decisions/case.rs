@@ -289,6 +289,7 @@ impl Case {
         let facts = OfferFacts {
             networks: &networks,
             here: here(),
+            ours: &[],
             standing,
             records: &books,
             pool: &pool,
