@@ -1,6 +1,7 @@
 //! What a DHCPv4 server owes its clients, message by message: scripts in `*.toml`, one file for each chapter.
 
 mod packet;
+mod quirks;
 mod rig;
 mod script;
 mod setup;
@@ -64,6 +65,30 @@ macro_rules! chapters {
 }
 
 chapters!(
-    discover, select, reboot, renew, decline, release, inform, refusal, header, reading, options, size, echoes,
-    relay, selection, wire, placement, proxy, identity, pools, reservations, levels, classes, holds, boot, firmware,
+    discover,
+    select,
+    reboot,
+    renew,
+    decline,
+    release,
+    inform,
+    refusal,
+    header,
+    reading,
+    options,
+    size,
+    echoes,
+    relay,
+    selection,
+    wire,
+    placement,
+    proxy,
+    identity,
+    pools,
+    reservations,
+    levels,
+    classes,
+    holds,
+    boot,
+    firmware,
 );

@@ -219,12 +219,21 @@ pub fn keeps_its_promises(question: &[u8], answer: &Answer) -> Result<(), String
         ("each option stands in one place", once.len() == order.len()),
         ("sname and file carry no options", place(52).is_none()),
         ("300 bytes or more", bytes.len() >= 300),
-        ("no more than the client and a frame take", bytes.len() <= 1472.min(usize::from(most.max(576)) - 28 + relay_bytes)),
+        (
+            "no more than the client and a frame take",
+            bytes.len() <= 1472.min(usize::from(most.max(576)) - 28 + relay_bytes),
+        ),
         ("option 82 comes back as it was", answer.option(82) == asked(question, 82)),
         ("option 82 is last", place(82).is_none_or(|at| at + 1 == order.len())),
-        ("option 61 comes back as it was", answer.option(61) == asked(question, 61) || (place(61).is_none() && bytes.len() > 400)),
+        (
+            "option 61 comes back as it was",
+            answer.option(61) == asked(question, 61) || (place(61).is_none() && bytes.len() > 400),
+        ),
         ("the mask comes before the routers", place(3).is_none_or(|at| place(1).is_some_and(|mask| mask < at))),
-        ("a lease has both its timers", place(51).is_some() == place(58).is_some() && place(58).is_some() == place(59).is_some()),
+        (
+            "a lease has both its timers",
+            place(51).is_some() == place(58).is_some() && place(58).is_some() == place(59).is_some(),
+        ),
         ("a NAK gives nothing", !nak || order.iter().all(|code| matches!(code, 53 | 54 | 56 | 61 | 82))),
         ("a NAK names no address", !nak || (bytes[12..24] == [0; 12] && bytes[44..236].iter().all(|b| *b == 0))),
     ];

@@ -39,7 +39,12 @@ pub enum Outcome {
     /// It was read, and was no question to us.
     Ignored,
     /// Decided; `sent` is none for silence, and where the store refused what was to be promised.
-    Decided { reply: OfferReply, sent: Option<Outgoing>, effects: Vec<Effect>, refused: Option<Error> },
+    Decided {
+        reply: OfferReply,
+        sent: Option<Outgoing>,
+        effects: Vec<Effect>,
+        refused: Option<Error>,
+    },
 }
 
 impl Outcome {

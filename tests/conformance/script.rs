@@ -167,7 +167,11 @@ impl Script {
         words[2..].iter().try_for_each(|word| {
             let (key, value) = words::pair(word);
             let got = facts.iter().find(|(name, _)| *name == key).map(|(_, got)| got.as_str());
-            if got.is_some() && got == value.map(|text| text.trim_matches('"')) { Ok(()) } else { Err(format!("{word}: {facts:?}")) }
+            if got.is_some() && got == value.map(|text| text.trim_matches('"')) {
+                Ok(())
+            } else {
+                Err(format!("{word}: {facts:?}"))
+            }
         })
     }
 
@@ -253,7 +257,9 @@ pub fn question(words: &[String]) -> Result<(Vec<u8>, From), String> {
         let text = value.unwrap_or_default();
         match key {
             "from" => sender = Some(words::ip(text)?),
-            "door" => from.ours = text.split(',').filter(|ip| !ip.is_empty()).map(words::ip).collect::<Result<_, _>>()?,
+            "door" => {
+                from.ours = text.split(',').filter(|ip| !ip.is_empty()).map(words::ip).collect::<Result<_, _>>()?
+            }
             "relays-only" => from.relays_only = true,
             "port" => from.boot_port = text == "4011",
             key if key.starts_with("82.") => {
@@ -301,8 +307,12 @@ fn field(packet: &mut Question, key: &str, text: &str) -> Result<(), String> {
         "raw" => packet.raw.extend(words::value(82, text)?),
         "no-end" => packet.end = false,
         "length" => packet.length = number()? as usize,
-        code if code.starts_with("file.") => packet.file.extend(tlv(code[5..].parse().map_err(|_| "no code")?, &bytes(&code[5..])?)),
-        code if code.starts_with("sname.") => packet.sname.extend(tlv(code[6..].parse().map_err(|_| "no code")?, &bytes(&code[6..])?)),
+        code if code.starts_with("file.") => {
+            packet.file.extend(tlv(code[5..].parse().map_err(|_| "no code")?, &bytes(&code[5..])?))
+        }
+        code if code.starts_with("sname.") => {
+            packet.sname.extend(tlv(code[6..].parse().map_err(|_| "no code")?, &bytes(&code[6..])?))
+        }
         "without" => packet.options.retain(|(code, _)| !text.split(',').any(|word| word == code.to_string())),
         code => packet.options.push((code.parse().map_err(|_| "no such field")?, bytes(code)?)),
     }

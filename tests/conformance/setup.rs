@@ -30,7 +30,8 @@ fn unquoted(text: &str) -> &str {
 /// `option.ntp-servers=10.9.0.5`, `option.224=0x01`.
 fn option(set: &mut OptionSet, key: &str, text: &str) -> Result<bool, String> {
     let Some(name) = key.strip_prefix("option.") else { return Ok(false) };
-    let text = if text.contains('*') { format!("0x{}", hex::encode(words::value(224, text)?)) } else { text.to_owned() };
+    let text =
+        if text.contains('*') { format!("0x{}", hex::encode(words::value(224, text)?)) } else { text.to_owned() };
     let text = if name.starts_with(char::is_numeric) { &text } else { unquoted(&text) };
     set.put(name, text).map_err(|error| error.to_string())?;
     Ok(true)
