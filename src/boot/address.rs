@@ -44,7 +44,7 @@ impl Case<'_> {
     }
 
     fn reserved(&self, ip: Ipv4Addr, by: &str) -> Result<Found, String> {
-        if ip == self.facts.here.ip {
+        if self.is_ours(ip) {
             return Err(format!("{ip} is reserved for {by}, but it is this server's own: give it another"));
         }
         if let Some((other, binding)) = self.facts.pool.holder(ip, self.now)
@@ -100,10 +100,14 @@ impl Case<'_> {
 
     fn is_anothers(&self, network: &Network, ip: Ipv4Addr) -> bool {
         let records = self.facts.records;
-        ip == self.facts.here.ip
+        self.is_ours(ip)
             || Some(ip) == network.gateway
             || records.reserved(ip).is_some_and(|owner| Some(owner) != self.ask.holder.mac())
             || records.reservation_at(ip).is_some()
+    }
+
+    fn is_ours(&self, ip: Ipv4Addr) -> bool {
+        ip == self.facts.here.ip || self.facts.ours.contains(&ip)
     }
 
     /// Why nobody (else) may be given this address now.

@@ -39,7 +39,7 @@ pub struct OfferAsk {
     pub client_id: Option<Box<[u8]>>,
     /// The circuit-id of option 82, from a relay or switch that is believed.
     pub circuit: Option<Box<[u8]>>,
-    /// A relay forwarded it.
+    /// A relay forwarded it, or its sender has an address and wrote to us alone: so do clients behind relays.
     pub relayed: bool,
 }
 
@@ -93,6 +93,8 @@ pub struct OfferFacts<'a> {
     pub networks: &'a [&'a Network],
     /// Our address for that client: the server identifier and the start of every URL.
     pub here: Here,
+    /// Our other addresses there: nobody gets one of them.
+    pub ours: &'a [Ipv4Addr],
     pub standing: Standing<'a>,
     pub records: &'a dyn Records,
     pub pool: &'a Pool,
@@ -212,8 +214,7 @@ impl Case<'_> {
             Err(text) => return self.refused(text),
         };
         let ip = found.ip;
-        let secs = if self.is_machine() { KEEP_SECS } else { KEEP_UNKNOWN_SECS };
-        let until = self.now.plus_secs(secs);
+        let until = self.now.plus_secs(self.keep_secs(grant.lease_secs));
         let tale = self.tale(Kind::Offer, format!("{ip} offered to {}", self.ask.client)).from(ip);
         let mut decision = Decision::new(OfferReply::Offer(grant), vec![why, found.why, first]);
         // A lease that still runs says more than an offer.
@@ -222,6 +223,15 @@ impl Case<'_> {
         }
         decision.effects.extend(self.seen());
         decision.with(Effect::Tell(tale))
+    }
+
+    /// A Raspberry Pi takes an offer without a word and boots with it (raspberrypi/firmware#1699, #1303).
+    fn keep_secs(&self, lease_secs: u32) -> u32 {
+        match self.is_machine() {
+            true if self.ask.holder.mac().is_some_and(Mac::is_raspberry_pi) => lease_secs,
+            true => KEEP_SECS,
+            false => KEEP_UNKNOWN_SECS,
+        }
     }
 
     /// Without a database only a reserved address can be offered: nobody else was promised it.

@@ -73,7 +73,7 @@ pub fn ask(packet: &Packet, received: &Received) -> Result<OfferAsk, Ignored> {
         hostname: text(&packet.options, OptionCode::Hostname, HOSTNAME_CHARS),
         client_id: id.map(Into::into),
         circuit: received.believed.then(|| relay::circuit(&packet.options)).flatten().map(Into::into),
-        relayed: !packet.giaddr.is_unspecified(),
+        relayed: !packet.giaddr.is_unspecified() || (received.unicast && !packet.ciaddr.is_unspecified()),
     })
 }
 

@@ -94,6 +94,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
     let facts = OfferFacts {
         networks: &networks,
         here,
+        ours: &heard.also,
         standing: world.standing_of(&networks, &ask.holder, ask.client_id.as_deref(), ask.circuit.as_deref()),
         records: &*world,
         pool,

@@ -21,6 +21,9 @@ pub const REPLY: u8 = 2;
 pub const BROADCAST: u16 = 0x8000;
 
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
+/// The one kind of hardware whose address does not fit: some of its clients say 20 instead of 0 (RFC 4390 §2.1,
+/// xcat#7418). They are told apart by option 61.
+const INFINIBAND: u8 = 32;
 /// What is shorter is dropped by some relays and clients (RFC 1542 §2.1, opnsense#7744, Technitium#1025).
 const PADDED_BYTES: usize = 300;
 /// An Ethernet frame without the headers of IP and UDP.
@@ -78,7 +81,7 @@ impl Packet {
 
     fn parse_any(bytes: &[u8]) -> Result<Packet, Malformed> {
         match Packet::read(bytes).ok_or(Malformed::Short(bytes.len()))?? {
-            Packet { hlen, .. } if hlen > 16 => Err(Malformed::HardwareLength(hlen)),
+            Packet { hlen, htype, .. } if hlen > 16 && htype != INFINIBAND => Err(Malformed::HardwareLength(hlen)),
             packet => Ok(packet),
         }
     }

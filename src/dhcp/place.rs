@@ -51,6 +51,8 @@ pub enum Nowhere {
     StrangeRelay { relay: Ipv4Addr, network: KnownName },
     #[error("no relay forwarded it, and only relays are answered at this address")]
     NotRelayed,
+    #[error("the client selects {0}, which is no network of this wire")]
+    NotOnThisWire(Ipv4Addr),
     #[error("it was forwarded by more than 16 relays: they go round in a ring")]
     Ring,
 }
@@ -126,6 +128,7 @@ fn direct<'a>(packet: &Packet, arrival: Arrival<'_>, world: &'a World) -> Result
         return Err(Nowhere::NotRelayed);
     }
     let own = arrival.ours.iter().find_map(|ip| world.network_of(*ip)).ok_or(Nowhere::NoNetwork)?;
-    let chosen = packet.options.ip(OptionCode::SubnetSelection).and_then(|subnet| world.network_of(subnet));
-    Ok(chosen.filter(|network| network.link() == own.link()).unwrap_or(own))
+    let Some(subnet) = packet.options.ip(OptionCode::SubnetSelection) else { return Ok(own) };
+    let chosen = world.network_of(subnet).filter(|network| network.link() == own.link());
+    chosen.ok_or(Nowhere::NotOnThisWire(subnet))
 }

@@ -12,7 +12,7 @@
 )]
 
 use super::ask::{self, IPXE};
-use super::option::{Value, printable};
+use super::option::{Kind, Value, printable};
 use super::packet::{BROADCAST, Packet, REPLY};
 use super::relay;
 use super::tlv::Options;
@@ -149,17 +149,37 @@ fn answer(request: &Packet, kind: MessageType, grant: &Grant, network: &Network,
         packet.options.set(OptionCode::Hostname, name.as_str());
     }
     set_boot(&mut packet, request, grant, here);
+    // RFC 3011 §2: who selected a subnet throws away an answer that does not say so.
+    echo(request, OptionCode::SubnetSelection, &mut packet.options);
     grant.options.iter().for_each(|(code, value)| packet.options.set(code, value));
-    let wanted = request.options.get(OptionCode::ParameterRequestList).filter(|list| !list.is_empty());
-    if let Some(wanted) = wanted {
+    if let Some(wanted) = wanted(request) {
         packet.options.keep(|code| wanted.contains(&code) || MUST.contains(&code));
     }
+    ROUTES.iter().for_each(|code| lead_out(*code, &mut packet.options));
     packet
+}
+
+/// The codes that a client asks for; none where it asks for nothing.
+fn wanted(request: &Packet) -> Option<&[u8]> {
+    request.options.get(OptionCode::ParameterRequestList).filter(|list| !list.is_empty())
+}
+
+/// Classless routes, and what Microsoft's clients take for them.
+const ROUTES: &[u8] = &[121, 249];
+
+/// Who takes routes ignores option 3 (RFC 3442), so the way out is one of them unless an operator wrote another.
+fn lead_out(code: u8, options: &mut Options) {
+    let (Some(bytes), Some(gateway)) = (options.get(code), options.ip(OptionCode::Router)) else { return };
+    let Some(Value::Routes(routes)) = Kind::Routes.read(bytes) else { return };
+    if routes.iter().all(|(to, _)| to.prefix() > 0) {
+        let with_default = [bytes, &[0], &gateway.octets()].concat();
+        options.set(code, with_default);
+    }
 }
 
 /// What a client gets without asking: the dialogue, the lease, its network, its boot program (many that
 /// need 66 and 67 do not ask for them, see dnsmasq's rfc2131.c), and the echoes.
-const MUST: &[u8] = &[1, 3, 28, 43, 51, 53, 54, 58, 59, 60, 61, 66, 67, 82, 97, 150, IPXE];
+const MUST: &[u8] = &[1, 3, 28, 43, 51, 53, 54, 58, 59, 60, 61, 66, 67, 82, 97, 118, 150, IPXE];
 
 /// Beside another server: no address and nothing of the network.
 fn boot_only(request: &Packet, kind: MessageType, grant: &Grant, here: Here) -> Packet {
@@ -180,7 +200,13 @@ fn set_boot(packet: &mut Packet, request: &Packet, grant: &Grant, here: Here) {
         First::Nothing => {}
         First::Tftp(name) | First::Url(name) => name_program(packet, program, name, here),
     }
+    // Cisco's way to say where TFTP is: to who asks for it.
+    if matches!(grant.first, First::Tftp(_)) && wanted(request).is_some_and(|list| list.contains(&TFTP_SERVERS)) {
+        packet.options.set(TFTP_SERVERS, Value::Ip(here.ip));
+    }
 }
+
+const TFTP_SERVERS: u8 = 150;
 
 /// In option 175: iPXE is not to wait two seconds for a proxyDHCP server (its `dhcp.h`).
 const NO_PXEDHCP: [u8; 3] = [0xb0, 1, 1];

@@ -24,7 +24,7 @@ const FIRST: &[u8] = &[53, 54, 51, 58, 59, 1, 3, 6, 12, 15, 26, 28, 42, 119, 121
 const LAST: &[u8] = &[61, 97, RELAY];
 
 /// What must stay in an answer that is too long, the most needed first. All others go before these.
-const NEEDED: &[u8] = &[53, 54, RELAY, 51, 1, 60, 67, 43, 3, 175, 97, 61, 6, 58, 59, 56, 66, 12, 15, 28];
+const NEEDED: &[u8] = &[53, 54, RELAY, 51, 1, 60, 67, 43, 3, 175, 97, 61, 118, 6, 58, 59, 56, 66, 12, 15, 28];
 /// That many of [`NEEDED`] never go: no client takes an answer without them.
 const INDISPENSABLE: usize = 5;
 

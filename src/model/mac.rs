@@ -6,10 +6,25 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mac(pub [u8; 6]);
 
+const RASPBERRY_PI: &[[u8; 3]] = &[
+    [0xb8, 0x27, 0xeb],
+    [0xdc, 0xa6, 0x32],
+    [0xe4, 0x5f, 0x01],
+    [0xd8, 0x3a, 0xdd],
+    [0x28, 0xcd, 0xc1],
+    [0x2c, 0xcf, 0x67],
+    [0x88, 0xa2, 0x9e],
+];
+
 impl Mac {
     /// Neither zero, broadcast nor multicast: an address that one card can have.
     pub fn is_usable(self) -> bool {
         self.0 != [0; 6] && self.0[0] & 1 == 0
+    }
+
+    /// A Raspberry Pi, by its makers' prefixes.
+    pub fn is_raspberry_pi(self) -> bool {
+        self.0.first_chunk().is_some_and(|prefix| RASPBERRY_PI.contains(prefix))
     }
 
     /// `52-54-00-12-34-56`: the spelling for URLs and file names.

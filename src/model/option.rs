@@ -392,7 +392,7 @@ pub fn option_text(code: u8, bytes: &[u8]) -> String {
     value.unwrap_or_else(|| Value::Bytes(bytes.to_vec())).to_string()
 }
 
-/// What this server says by itself, and never an operator: padding, the lease and the dialogue.
+/// What this server says by itself, and never an operator: padding, the lease with its timers, and the dialogue.
 const OURS: &[u8] = &[0, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 61, 77, 80, 81, 82, 90, 91, 93, 94, 97, 118, 255];
 
 fn code(option: &str) -> Result<u8, Malformed> {

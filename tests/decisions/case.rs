@@ -73,8 +73,8 @@ pub struct Case {
     vendor: String,
     /// A reservation for such clients.
     kept: Option<(Mark, Ipv4Addr)>,
-    /// An address that is held, why, for how many seconds more, how often in a row, and for whom.
-    held: Option<(Ipv4Addr, HoldWhy, i64, u32, Option<Holder>)>,
+    /// An address that is held.
+    held: Option<Held>,
     /// Seconds since the database was lost.
     lost: Option<i64>,
     #[serde(default)]
@@ -101,6 +101,18 @@ struct Row {
     reported: bool,
     #[serde(default)]
     repeats: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Held {
+    ip: Ipv4Addr,
+    why: HoldWhy,
+    /// How much longer.
+    secs: i64,
+    /// How often in a row.
+    times: u32,
+    of: Option<Holder>,
 }
 
 fn long_ago() -> i64 {
@@ -289,6 +301,7 @@ impl Case {
         let facts = OfferFacts {
             networks: &networks,
             here: here(),
+            ours: &[],
             standing,
             records: &books,
             pool: &pool,
@@ -385,13 +398,13 @@ impl Books {
     fn of(case: &Case, leases: Vec<Lease>) -> Books {
         let kept =
             case.kept.clone().map(|(by, ip)| Reservation { ip, network: name("lab"), by, description: "".into() });
-        let hold = case.held.clone().map(|(ip, why, secs, times, holder)| Hold {
+        let hold = case.held.as_ref().map(|held| Hold {
             network: name("lab"),
-            ip,
-            until: Time(NOW.0 + secs * 1_000_000),
-            why,
-            holder,
-            times,
+            ip: held.ip,
+            until: Time(NOW.0 + held.secs * 1_000_000),
+            why: held.why,
+            holder: held.of.clone(),
+            times: held.times,
         });
         let class =
             case.class.clone().map(|(matches, options)| Class { name: name("such"), network: None, matches, options });
