@@ -139,6 +139,7 @@ fn by_name<T>(all: Vec<T>, name: impl Fn(&T) -> &Name) -> BTreeMap<Name, T> {
 pub async fn probe(db: &mut Conn) -> Result<(), Error> {
     let upsert = "INSERT INTO settings (name, value) VALUES ('probe', $1)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    db.make_room().await?;
     db.begin().await?;
     sql(upsert).text(uuid::Uuid::now_v7()).run(db).await?;
     db.commit().await

@@ -257,11 +257,15 @@ impl Writer {
         if self.db.is_some() {
             return Ok(());
         }
-        if let Some(cause) = &self.outage.cause
-            && (matches!(cause, Error::SyncFailed { .. }) || Instant::now() < self.outage.retry_at)
-        {
-            self.outage.retry_at = self.outage.retry_at.max(Instant::now() + RETRY_FIRST);
-            return Err(cause.clone());
+        if let Some(cause) = &self.outage.cause {
+            if matches!(cause, Error::SyncFailed { .. }) {
+                // Nobody connects again: what is left only waits for the end.
+                self.outage.retry_at = Instant::now() + RETRY_LAST;
+                return Err(cause.clone());
+            }
+            if Instant::now() < self.outage.retry_at {
+                return Err(cause.clone());
+            }
         }
         match self.try_connect().await {
             Ok(()) => {

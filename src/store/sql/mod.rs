@@ -213,6 +213,12 @@ impl Conn {
         sql(text).run(self).await.map(drop)
     }
 
+    /// Brings home what lies in SQLite's log, which is then written from its beginning: on a full disk that may
+    /// be the room that is missing.
+    pub async fn make_room(&mut self) -> Result<(), Error> {
+        if self.is_sqlite() { sql("PRAGMA wal_checkpoint").run(self).await.map(drop) } else { Ok(()) }
+    }
+
     /// Begins to read several tables as of one moment.
     pub async fn begin_snapshot(&mut self) -> Result<(), Error> {
         let text = if self.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };

@@ -1,18 +1,24 @@
 //! One story of the store, told to SQLite and to PostgreSQL; then what only one of them can go through.
 
-#[path = "postgres/mod.rs"]
+#[path = "../postgres/mod.rs"]
 mod postgres;
+
+mod faults;
+mod group;
+mod holds;
+mod lost;
+mod own_file;
+mod speed;
+mod strangers;
+mod two_nodes;
 
 use kickstand::boot::{Effect, Standing, Step, Tale};
 use kickstand::model::*;
 use kickstand::store::{Change, Edit, Error, EventFilter, Store};
 use sqlx::Connection;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -130,6 +136,16 @@ fn bound(lease: Lease) -> Effect {
     Effect::Bind { lease, was: None }
 }
 
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((self.0 >> 33) % u64::from(limit)) as u32
+    }
+}
+
 fn install(token: &str) -> Install {
     let boot = Boot {
         token: hash(token),
@@ -191,6 +207,7 @@ fn everything(store: &Store) -> BTreeSet<String> {
     all.extend(world.machines().map(|x| format!("{x:?}")));
     all.extend(world.machines().map(|x| format!("{:?} {:?}", x.name, x.credential.map(|c| c.to_string()))));
     all.extend(world.leases().map(|x| format!("{x:?}")));
+    all.extend(world.holds().map(|x| format!("{x:?}")));
     all.extend((0..200).filter_map(|n| world.tombstone(mac(n))).map(|x| format!("{x:?}")));
     all
 }
@@ -205,6 +222,8 @@ async fn the_story(url: &str) {
     of_two_steps_one_wins(&store).await;
     set_machine_keeps_its_life(&store).await;
     addresses_change_hands_only_when_they_are_free(&store).await;
+    holds::a_moved_address_waits_for_its_last_lease(&store).await;
+    holds::an_operator_ends_a_lease(&store).await;
     a_key_is_spent_once(&store).await;
     new_metal_takes_the_old_one_s_place(&store).await;
     sightings_become_machines(&store).await;
@@ -554,8 +573,6 @@ async fn history_is_one(store: &Store) {
     assert!(!records.iter().any(|event| event.text.contains("db-3")), "what was refused is no history");
 }
 
-// ---- SQLite ----
-
 fn sqlite_url(path: &Path) -> String {
     format!("sqlite://{}", path.display())
 }
@@ -564,141 +581,6 @@ async fn with_lan(url: &str) -> Store {
     let store = Store::open(url).await.unwrap();
     edit(&store, Edit::AddNetwork(network("lan", "10.0.0.0/8"))).await.unwrap();
     store
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_story_holds_on_sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    the_story(&sqlite_url(&folder.path().join("deep/er/kickstand.db"))).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_reads_the_files() {
-    let folder = tempfile::tempdir().unwrap();
-    let inner = folder.path().join("state");
-    let store = with_lan(&sqlite_url(&inner.join("kickstand.db"))).await;
-    let files = inner.read_dir().unwrap().map(|entry| entry.unwrap());
-    let mode = |entry: std::fs::DirEntry| {
-        (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().permissions().mode() & 0o777)
-    };
-    let modes: BTreeMap<String, u32> = files.map(mode).collect();
-    let expected = ["kickstand.db", "kickstand.db-shm", "kickstand.db-wal", "kickstand.db.lock"];
-    assert_eq!(modes, expected.map(|file| (file.to_owned(), 0o600)).into());
-    assert_eq!(inner.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-    store.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_can_not_be_opened_says_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |file: &str| folder.path().join(file);
-    let refused = async |url: String| Store::open(&url).await.err().unwrap();
-
-    std::fs::write(path("garbage"), [7; 8192]).unwrap();
-    let error = refused(sqlite_url(&path("garbage"))).await;
-    assert!(matches!(error, Error::NotADatabase { .. }) && error.to_string().contains("garbage"), "{error:?}");
-
-    let error = refused(sqlite_url(&path("garbage/kickstand.db"))).await;
-    assert!(matches!(error, Error::CannotOpen { .. }) && error.to_string().contains("garbage"), "{error:?}");
-
-    std::fs::create_dir(path("folder")).unwrap();
-    let error = refused(sqlite_url(&path("folder"))).await;
-    assert!(matches!(error, Error::CannotOpen { .. }), "{error:?}");
-
-    let url = sqlite_url(&path("kickstand.db"));
-    let store = with_lan(&url).await;
-    let error = refused(url.clone()).await;
-    assert!(matches!(error, Error::Busy { .. }) && error.to_string().contains("kickstand.db"), "{error:?}");
-    store.close().await;
-
-    let error = refused(format!("{url}?mode=ro")).await;
-    assert!(matches!(error, Error::ReadOnly { .. }) && error.to_string().contains("kickstand.db"), "{error:?}");
-
-    let mut db = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    let insert = "INSERT INTO _sqlx_migrations VALUES (999, 'x', '', true, x'00', 0)";
-    sqlx::query(insert).execute(&mut db).await.unwrap();
-    db.close().await.unwrap();
-    let error = refused(url).await;
-    assert!(matches!(error, Error::TooNew { version: 999, .. }), "{error:?}");
-
-    let error = refused("mysql://nowhere".into()).await;
-    assert!(error.to_string().contains("neither sqlite:///path/file.db nor postgres://"), "{error}");
-}
-
-const CHILD: &str = "KICKSTAND_TEST_CHILD";
-
-/// Not a test of its own: what `every_lease_that_was_promised_survives_a_kill` starts and kills.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "the child of another test"]
-async fn child_writes_leases_until_it_is_killed() {
-    let Ok(url) = std::env::var(CHILD) else { return };
-    let store = with_lan(&url).await;
-    let write = async |worker: u32| {
-        for n in (worker..).step_by(4) {
-            let lease = Lease { ip: Ipv4Addr::from(0x0a00_0100 + n), ..lease(n, "10.0.0.0", 0, 60) };
-            store.record(vec![bound(lease)]).await.unwrap();
-            println!("promised {n}");
-        }
-    };
-    tokio::join!(write(0), write(1), write(2), write(3));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_lease_that_was_promised_survives_a_kill() {
-    let folder = tempfile::tempdir().unwrap();
-    for round in 0..3 {
-        let url = sqlite_url(&folder.path().join(format!("{round}.db")));
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_writes_leases_until_it_is_killed", "--ignored", "--nocapture"])
-            .env(CHILD, &url)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut promised = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
-            promised.extend(line.split_once("promised ").and_then(|(_, n)| n.parse::<u32>().ok()));
-            if promised.len() == 200 + 57 * round {
-                child.kill().unwrap();
-            }
-        }
-        child.wait().unwrap();
-        let store = Store::open(&url).await.unwrap();
-        let lost: Vec<_> =
-            promised.iter().filter(|n| store.world().lease(&name("lan"), &mac(**n).into()).is_none()).collect();
-        assert!(promised.len() >= 200 && lost.is_empty(), "{} promised, lost {lost:?}", promised.len());
-        store.close().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn strangers_fill_neither_memory_nor_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = sqlite_url(&folder.path().join("kickstand.db"));
-    let store = with_lan(&url).await;
-    let tickets: Vec<_> = (0..5000).map(|n| store.record(vec![Effect::See(sighting(n, n))])).collect();
-    for ticket in tickets {
-        ticket.await.unwrap();
-    }
-    let bounded = |store: &Store| {
-        let world = store.world();
-        (world.sightings().count(), world.sighting(mac(0)).is_some(), world.sighting(mac(4999)).is_some())
-    };
-    assert_eq!(bounded(&store), (4096, false, true));
-    store.close().await;
-    let mut db = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM sightings").fetch_one(&mut db).await.unwrap();
-    assert_eq!(rows, 4096);
-    db.close().await.unwrap();
-    assert_eq!(bounded(&Store::open(&url).await.unwrap()), (4096, false, true));
-}
-
-// ---- PostgreSQL ----
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_story_holds_on_postgres() {
-    let fresh = postgres::Fresh::make().await;
-    the_story(&fresh.url()).await;
-    fresh.drop().await;
 }
 
 async fn until(limit: Duration, mut holds: impl FnMut() -> bool) -> Duration {
@@ -710,177 +592,15 @@ async fn until(limit: Duration, mut holds: impl FnMut() -> bool) -> Duration {
     start.elapsed()
 }
 
-fn centile(took: &[Duration], share: usize) -> Duration {
-    let mut sorted = took.to_vec();
-    sorted.sort();
-    sorted[(sorted.len() - 1) * share / 100]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_holds_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    the_story(&sqlite_url(&folder.path().join("deep/er/kickstand.db"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_know_the_same() {
+async fn the_story_holds_on_postgres() {
     let fresh = postgres::Fresh::make().await;
-    let (a, b) = (with_lan(&fresh.url()).await, Store::open(&fresh.url()).await.unwrap());
-    assert_eq!(a.server_secret().await.unwrap(), b.server_secret().await.unwrap());
-    let mut heard = b.changes();
-    let (mut after_commit, mut after_start) = (Vec::new(), Vec::new());
-    for n in 0..200_u32 {
-        let address = Ipv4Addr::from(0x0a00_0100 + n).to_string();
-        let new = machine(&format!("m-{n}"), n, Some(&address));
-        let start = Instant::now();
-        edit(&a, Edit::AddMachines(vec![new.clone()])).await.unwrap();
-        let committed = Instant::now();
-        let change = tokio::time::timeout(Duration::from_secs(2), heard.recv()).await.unwrap().unwrap();
-        after_commit.push(committed.elapsed());
-        after_start.push(start.elapsed());
-        assert_eq!(change, Change::Machine(new.id));
-        assert_eq!(b.world().machine(new.id), Some(&new));
-    }
-    let both = |took: &[Duration]| format!("p50 {:?}, p99 {:?}", centile(took, 50), centile(took, 99));
-    println!("the other node knew: {} after the commit", both(&after_commit));
-    println!("the other node knew: {} after the change began", both(&after_start));
-
-    everything_else_arrives_too(&a, &b).await;
-    of_two_nodes_one_wins(&a, &b).await;
-    until(Duration::from_secs(2), || everything(&a) == everything(&b)).await;
-    a.close().await;
-    b.close().await;
-    fresh.drop().await;
-}
-
-async fn everything_else_arrives_too(a: &Store, b: &Store) {
-    let soon = Duration::from_secs(2);
-    edit(b, Edit::AddKey(key("web", None))).await.unwrap();
-    edit(a, Edit::AddDistro(distro("debian"))).await.unwrap();
-    edit(a, Edit::AddProfile(profile("base", None))).await.unwrap();
-    edit(b, Edit::AddRange(range("racks", "lan", "10.0.0.10-10.0.0.60", "base"))).await.unwrap();
-    edit(a, Edit::AddToken { name: name("ci"), hash: hash("token"), at: NOW }).await.unwrap();
-    b.record(vec![bound(lease(1, "10.0.1.1", 0, 600))]).await.unwrap();
-    until(soon, || a.world().lease(&name("lan"), &mac(1).into()).is_some()).await;
-    let old = find(b, "m-1");
-    edit(a, replacement(&old, old.revision, 1, 900)).await.unwrap();
-    until(soon, || matches!(b.world().standing(mac(1)), Standing::Retired(_))).await;
-    edit(b, Edit::RemoveMachine(name("m-2"))).await.unwrap();
-    until(soon, || everything(a) == everything(b)).await;
-    assert!(a.world().machine_named(&name("m-2")).is_none());
-    assert!(b.world().lease(&name("lan"), &mac(1).into()).is_none());
-    let told = b.events(&EventFilter { machine: Some(old.id), ..EventFilter::default() }).await.unwrap();
-    assert!(told.iter().any(|event| event.text.contains("replaced card")), "{told:?}");
-}
-
-async fn of_two_nodes_one_wins(a: &Store, b: &Store) {
-    for n in 10..40_u32 {
-        let old = find(a, &format!("m-{n}"));
-        let arm = |store: &Store, token: &str| {
-            store.record(vec![Effect::Step(step(&old, State::Armed, Some(install(token))))])
-        };
-        let (one, two) = tokio::join!(arm(a, &format!("a{n}")), arm(b, &format!("b{n}")));
-        assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
-        let address = format!("10.0.9.{n}");
-        let bind = |store: &Store, card| store.record(vec![bound(lease(card, &address, 0, 600))]);
-        let (one, two) = tokio::join!(bind(a, 1000 + n), bind(b, 2000 + n));
-        assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
-        let left = range(&format!("left-{n}"), "lan", &format!("10.9.{n}.1-10.9.{n}.50"), "base");
-        let right = range(&format!("right-{n}"), "lan", &format!("10.9.{n}.5-10.9.{n}.99"), "base");
-        let (one, two) = tokio::join!(edit(a, Edit::AddRange(left)), edit(b, Edit::AddRange(right)));
-        assert!(one.is_ok() != two.is_ok(), "overlapping ranges: {one:?} {two:?}");
-    }
-}
-
-/// A line to PostgreSQL that can be cut.
-struct Line {
-    port: u16,
-    cut: tokio::sync::watch::Sender<bool>,
-}
-
-impl Line {
-    async fn lay(server: &str) -> Line {
-        let socket = server.split_once("host=").map(|(_, folder)| format!("{folder}/.s.PGSQL.5432"));
-        let socket = socket.expect("lab/postgres.sh gives a URL with host=FOLDER");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (cut, watch) = tokio::sync::watch::channel(false);
-        tokio::spawn(async move {
-            loop {
-                let (mut near, _) = listener.accept().await.unwrap();
-                let (mut watch, socket) = (watch.clone(), socket.clone());
-                tokio::spawn(async move {
-                    let mut far = tokio::net::UnixStream::connect(socket).await.unwrap();
-                    tokio::select! {
-                        _ = watch.wait_for(|cut| *cut) => {}
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                    }
-                });
-            }
-        });
-        Line { port, cut }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_database_is_found_again() {
-    let fresh = postgres::Fresh::make().await;
-    let line = Line::lay(&fresh.server).await;
-    let url = format!("postgres://kickstand@127.0.0.1:{}/{}", line.port, fresh.called);
-    let (near, far) = (with_lan(&fresh.url()).await, Store::open(&url).await.unwrap());
-    line.cut.send(true).unwrap();
-    let bind = |store: &Store, n: u32| {
-        let address = Ipv4Addr::from(0x0a00_0100 + n);
-        store.record(vec![bound(Lease { ip: address, ..lease(n, "10.0.0.9", 0, 60) })])
-    };
-    for n in 0..20 {
-        let start = Instant::now();
-        let error = bind(&far, n).await.unwrap_err();
-        assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    }
-    let told = Effect::Tell(Tale::new(NOW, Kind::Offer, "memory needs no database"));
-    far.record(vec![told]).await.unwrap();
-    assert!(far.world().networks.contains_key(&name("lan")), "packets are answered from memory");
-    bind(&near, 100).await.unwrap();
-    line.cut.send(false).unwrap();
-    let found = until(Duration::from_secs(5), || far.world().lease(&name("lan"), &mac(100).into()).is_some()).await;
-    println!("up to date {found:?} after the line was mended");
-    bind(&far, 101).await.unwrap();
-    until(Duration::from_secs(2), || everything(&near) == everything(&far)).await;
-    near.close().await;
-    far.close().await;
-    fresh.drop().await;
-}
-
-// ---- How fast ----
-
-async fn leases_per_second(store: &Store, waiting: u32) -> f64 {
-    const LEASES: u32 = 20_000;
-    let start = Instant::now();
-    let workers = (0..waiting).map(|worker| {
-        let store = store.clone();
-        tokio::spawn(async move {
-            for n in (worker..LEASES).step_by(waiting as usize) {
-                let lease = Lease { ip: Ipv4Addr::from(0x0a01_0000 + n), ..lease(n, "10.0.0.0", 0, 60) };
-                store.record(vec![bound(lease)]).await.unwrap();
-            }
-        })
-    });
-    for worker in workers.collect::<Vec<_>>() {
-        worker.await.unwrap();
-    }
-    f64::from(LEASES) / start.elapsed().as_secs_f64()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: cargo test --release --test store -- --ignored --exact --nocapture leases_a_second"]
-async fn leases_a_second() {
-    let folder = tempfile::tempdir_in(".").unwrap();
-    let fresh = postgres::Fresh::make().await;
-    for waiting in [1, 16, 128, 1024] {
-        let sqlite = with_lan(&sqlite_url(&folder.path().join(format!("{waiting}.db")))).await;
-        println!("SQLite, {waiting} waiting: {:.0} leases/s", leases_per_second(&sqlite, waiting).await);
-        sqlite.close().await;
-    }
-    let postgres = with_lan(&fresh.url()).await;
-    for waiting in [16, 128, 1024] {
-        println!("PostgreSQL, {waiting} waiting: {:.0} leases/s", leases_per_second(&postgres, waiting).await);
-    }
-    postgres.close().await;
+    the_story(&fresh.url()).await;
     fresh.drop().await;
 }

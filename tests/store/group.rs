@@ -1,0 +1,105 @@
+//! Decisions that are written together end as if each were written alone.
+
+use super::*;
+use kickstand::store::Counters;
+
+/// Decisions share statements where they can. Nobody may notice, whatever they say of each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_ends_as_if_each_were_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = postgres::Fresh::make().await;
+    let file = |called: &str| sqlite_url(&folder.path().join(called));
+    let (alone, group, shared) =
+        (with_lan(&file("alone.db")).await, with_lan(&file("group.db")).await, with_lan(&fresh.url()).await);
+    let (mut dice, mut refused) = (Dice(7), 0);
+    for round in 0..40 {
+        let decisions: Vec<Vec<Effect>> = (0..40).map(|_| random_decision(&mut dice, &alone, round * 5)).collect();
+        let mut each = Vec::new();
+        for decision in decisions.clone() {
+            each.push(alone.record(decision).await.map_err(|error| error.to_string()));
+        }
+        for (database, store) in [("SQLite", &group), ("PostgreSQL", &shared)] {
+            let together = store.record_all(decisions.clone()).settled().await;
+            for ((one, other), decision) in together.into_iter().zip(&each).zip(&decisions) {
+                assert_eq!(one.map_err(|error| error.to_string()), *other, "{database}, round {round}: {decision:?}");
+            }
+            assert_eq!(everything(store), everything(&alone), "{database}, round {round}");
+        }
+        refused += each.iter().filter(|ended| ended.is_err()).count();
+    }
+    assert!((160..1200).contains(&refused), "{refused} of 1600 were refused");
+    let known = everything(&alone);
+    for (store, url) in [(alone, file("alone.db")), (group, file("group.db")), (shared, fresh.url())] {
+        let told = history(&store).await;
+        store.close().await;
+        let store = Store::open(&url).await.unwrap();
+        assert_eq!(everything(&store), known, "memory is what is written: {url}");
+        assert!(!told.is_empty() && told.ends_with(&history(&store).await), "{url}");
+        store.close().await;
+    }
+    fresh.drop().await;
+}
+
+async fn history(store: &Store) -> Vec<String> {
+    let filter = EventFilter { kinds: vec![Kind::Local], limit: 10_000, ..EventFilter::default() };
+    store.events(&filter).await.unwrap().into_iter().map(|event| event.text).collect()
+}
+
+/// One refusal among many costs the others nothing, and what is memory's alone waits for nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn tickets_tell_of_each_decision_and_counters_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = with_lan(&sqlite_url(&folder.path().join("k.db"))).await;
+    store.record(vec![bound(lease(1, "10.0.0.1", 0, 600))]).await.unwrap();
+    let count = |store: &Store| {
+        let Counters { commits, jobs, leases, refused } = store.counters();
+        [commits, jobs, leases, refused].map(|counter| counter.load(std::sync::atomic::Ordering::Relaxed))
+    };
+    let before = count(&store);
+    let mut decisions: Vec<Vec<Effect>> =
+        (2..200).map(|n| vec![bound(lease(n, &format!("10.0.0.{n}"), 0, 600))]).collect();
+    decisions[77] = vec![bound(lease(500, "10.0.0.1", 5, 600))];
+    decisions[100] = vec![Effect::Tell(Tale::new(NOW, Kind::Offer, "memory's alone"))];
+    let ended = store.record_all(decisions).settled().await;
+    let refused: Vec<usize> = ended.iter().enumerate().filter(|(_, e)| e.is_err()).map(|(n, _)| n).collect();
+    assert_eq!((ended.len(), refused), (198, vec![77]));
+    let after = count(&store);
+    assert_eq!([0, 1, 2, 3].map(|n| after[n] - before[n]), [1, 197, 196, 1], "commits, jobs, leases, refused");
+    store.close().await;
+}
+
+/// Own leases are no news to who made them; an operator's word is.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_others_leases_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = with_lan(&sqlite_url(&folder.path().join("k.db"))).await;
+    let mut changes = store.changes();
+    store.record(vec![bound(lease(1, "10.0.0.1", 0, 600))]).await.unwrap();
+    store.edit(Edit::ReleaseLease { network: name("lan"), ip: ip("10.0.0.1") }, "root", later(5)).await.unwrap();
+    assert_eq!(changes.try_recv(), Ok(Change::Hold { network: name("lan"), ip: ip("10.0.0.1") }));
+    assert_eq!(changes.try_recv(), Ok(Change::Lease { network: name("lan"), holder: mac(1).into() }));
+    assert!(changes.try_recv().is_err());
+    store.close().await;
+}
+
+/// Of few holders and addresses, so that they meet; mostly of what is known, as decisions are.
+fn random_decision(dice: &mut Dice, store: &Store, now: u32) -> Vec<Effect> {
+    let (card, now) = (200 + dice.below(60), now + dice.below(4));
+    let known = store.world().lease(&name("lan"), &mac(card).into()).map(|lease| lease.ip);
+    let any = |dice: &mut Dice| Ipv4Addr::from(0x0a00_0700 + dice.below(90));
+    let address = match known {
+        Some(known) if dice.below(4) > 0 => known,
+        _ => any(dice),
+    };
+    let was = if dice.below(10) > 0 { known } else { Some(any(dice)) };
+    let lease = Lease { ip: address, ..lease(card, "10.0.7.0", now, now + dice.below(40)) };
+    let mut effects = vec![Effect::Bind { lease, was }];
+    match dice.below(12) {
+        0 => effects.insert(0, Effect::Unbind { network: name("lan"), holder: mac(card).into(), at: later(now) }),
+        1 => effects.push(Effect::Bind { lease: self::lease(card + 100, "10.0.7.200", now, now + 3), was: None }),
+        2 => effects.push(Effect::Tell(Tale::new(later(now), Kind::Local, format!("of {card}")))),
+        3 => effects.push(Effect::Tell(Tale::new(later(now), Kind::Lease, format!("of {card}")))),
+        _ => {}
+    }
+    effects
+}
