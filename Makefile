@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 <<<<<<< HEAD
-.PHONY: help demo test check wire metal live
+.PHONY: help demo test check wire torture metal live
 =======
 .PHONY: help demo test check metal bench live
 >>>>>>> bench
@@ -19,11 +19,17 @@ test: ## All tests: on loopback, on both databases, and on virtual metal
 	cargo test --locked --workspace --no-run
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --workspace
 	@$(MAKE) --no-print-directory wire
+	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --test torture -- --ignored --nocapture --test-threads=1
 	@$(MAKE) --no-print-directory metal
 
-wire: ## DHCP below UDP, between network namespaces with real peers (root; half a minute)
+wire: ## DHCP below UDP, between network namespaces with real peers (root; two minutes)
 	@lab/packages.sh
 	cargo test --locked --test wire -- --ignored --test-threads=1
+
+torture: ## The server as it is shipped, killed, cut off and flooded for long (KILLS=10000; root; hours)
+	@lab/packages.sh
+	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" KILLS=$${KILLS:-10000} TORTURE=long \
+		cargo test --locked --release --test torture -- --ignored --nocapture --test-threads=1 $(ONLY)
 
 metal: ## Real firmware in QEMU: install, reboot, replace, kill (root; about 20 minutes)
 	@lab/packages.sh

@@ -17,8 +17,10 @@ case ${1:-} in
         mmdebstrap squashfs-tools zstd xz-utils
         # firmware, loaders and machines
         qemu-system-x86 qemu-utils seabios ovmf ipxe ipxe-qemu
-        # tests: the other database, clients to compare with, a disk that fails
-        postgresql tftp-hpa busybox dnsmasq-base procps python3 shellcheck strace
+        # tests: the other database, clients to compare with
+        postgresql tftp-hpa busybox dnsmasq-base procps python3 shellcheck
+        # clients and relays that are not ours, and what makes system calls fail
+        isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace
     )
     ;;
 bench) packages+=(kea-dhcp4-server kea-admin) ;;

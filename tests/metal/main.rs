@@ -31,6 +31,14 @@ const INSTALL: &[(&str, &str)] = &[
     ("registered", "now spent"),
 ];
 
+/// ROM, iPXE, installer and installed system say different things of themselves, and are one card.
+fn assert_one_address(lab: &Lab, mac: &str, stages: usize) {
+    let (all, count) = lab.addresses(mac);
+    assert_eq!(all.len(), 1, "{mac} had {all:?}");
+    assert!(count >= stages, "{mac} was given {all:?} {count} times only");
+    lab.say(&format!("{mac} was given {} {count} times, and no other address", all[0]));
+}
+
 fn assert_registered(lab: &Lab, name: &str, mac: &str, ip: &str) -> Value {
     let machine = lab.machine(name);
     assert_eq!(machine["state"], "registered");
@@ -52,6 +60,7 @@ fn bios_from_an_empty_disk_to_a_second_life_on_new_metal() {
     lab.until_state("web-1", "registered", INSTALL_SECS);
     lab.assert_order(INSTALL);
     let first = assert_registered(&lab, "web-1", ONE, "10.77.0.10");
+    assert_one_address(&lab, ONE, 3);
 
     boots_its_disk_from_the_network(&mut lab);
     rearmed_and_killed_in_the_middle_it_installs_once(&mut lab);
@@ -130,6 +139,7 @@ fn uefi_takes_its_loader_by_tftp_installs_and_goes_to_its_disk() {
     lab.assert_order(&steps);
     let machine = assert_registered(&lab, "web-1", ONE, "10.77.0.10");
     assert_eq!(machine["inventory"]["firmware"], "uefi");
+    assert_one_address(&lab, ONE, 4);
 
     let sent = capture::tftp_file(&capture);
     let loader = std::fs::read("/usr/lib/ipxe/snponly.efi").unwrap();
@@ -171,8 +181,33 @@ fn a_stranger_gets_nothing_then_a_record_then_one_install() {
     lab.power_on("stranger", STRANGER, Firmware::Bios, Order::DiskFirst);
     lab.until("it is taken in", BOOT_SECS, |lab| lab.json(&["machine", "list"]).to_string().contains(&name));
     lab.until_state(&name, "registered", INSTALL_SECS);
+    assert_one_address(&lab, STRANGER, 3);
     lab.power_off("stranger");
     lab.power_on("stranger", STRANGER, Firmware::Bios, Order::NetworkFirst);
     lab.until("it is sent to its own disk", BOOT_SECS, |lab| lab.count("local", "sent to its own disk") > 0);
     assert_eq!(lab.count("script", "installer of profile"), 1, "exactly once");
+}
+
+/// The network has its DHCP server already: both firmwares take their address there and their program here.
+#[test]
+#[ignore = "virtual metal: make metal"]
+fn beside_another_dhcp_server_both_firmwares_boot_what_is_named_here() {
+    let mut lab = Lab::new("proxy");
+    lab.cli(&["network", "set", "lab", "--dhcp", "proxy"]);
+    lab.cli(&["machine", "add", "web-1", "--mac", ONE]);
+    lab.other_dhcp_server(ONE, "10.77.0.33");
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        lab.cli(&["machine", "arm", "web-1"]);
+        let before = lab.count("kernel", "debian-12/vmlinuz by HTTP");
+        lab.power_on("one", ONE, firmware, Order::NetworkFirst);
+        lab.until("the installer's kernel went out", BOOT_SECS, |lab| {
+            lab.count("kernel", "debian-12/vmlinuz by HTTP") > before
+        });
+        let (all, _) = lab.addresses(ONE);
+        assert_eq!(all, ["10.77.0.33"], "the address is the other server's");
+        lab.until_state("web-1", "installing", BOOT_SECS);
+        lab.power_off("one");
+        lab.cli(&["machine", "disarm", "web-1"]);
+    }
+    assert!(lab.count("loader", "snponly.efi by TFTP") > 0, "UEFI took its loader here");
 }

@@ -11,6 +11,8 @@ pub struct Lab {
     pub folder: PathBuf,
     server: Option<Child>,
     machines: Vec<String>,
+    /// Other hosts on the network, each a namespace.
+    hosts: Vec<String>,
     since: Instant,
 }
 
@@ -42,7 +44,14 @@ impl Lab {
     /// A network, a server on it, and what installing takes: profile `web` for the addresses .10 to .50.
     pub fn new(name: &str) -> Lab {
         let folder = root().join(".demo/metal").join(name);
-        let lab = Lab { name: format!("metal-{name}"), folder, server: None, machines: vec![], since: Instant::now() };
+        let lab = Lab {
+            name: format!("metal-{name}"),
+            folder,
+            server: None,
+            machines: vec![],
+            hosts: vec![],
+            since: Instant::now(),
+        };
         lab.clean();
         let _ = std::fs::remove_dir_all(&lab.folder);
         std::fs::create_dir_all(lab.folder.join("files/agent")).unwrap();
@@ -100,6 +109,30 @@ impl Lab {
         self.until("the server answers", 20, |lab| lab.try_cli(&["machine", "list"]).status.success());
     }
 
+    /// dnsmasq as the DHCP server of the network, on a host of its own: this card gets this address.
+    pub fn other_dhcp_server(&mut self, mac: &str, ip: &str) {
+        let (switch, host) = (self.name.clone(), format!("{}-dhcp", self.name));
+        lab("net.sh", &["down", &host], &[]);
+        let run = |words: &str| {
+            let status = Command::new("ip").args(words.split(' ')).status().unwrap();
+            assert!(status.success(), "ip {words}");
+        };
+        run(&format!("netns add {host}"));
+        self.hosts.push(host.clone());
+        run(&format!("-n {switch} link add other type veth peer name eth0 netns {host}"));
+        run(&format!("-n {switch} link set other master br0 up"));
+        run(&format!("-n {host} link set eth0 up"));
+        run(&format!("-n {host} address add 10.77.0.2/24 dev eth0"));
+        let words =
+            "dnsmasq --conf-file=/dev/null --port=0 --dhcp-range=10.77.0.60,10.77.0.90,1h --dhcp-leasefile=/dev/null";
+        let mut dnsmasq = Command::new("ip");
+        dnsmasq.args(["netns", "exec", &host]).args(words.split(' '));
+        dnsmasq
+            .args([&format!("--dhcp-host={mac},{ip}"), &format!("--pid-file={}/dnsmasq.pid", self.folder.display())]);
+        assert!(dnsmasq.status().unwrap().success(), "dnsmasq starts");
+        self.say("dnsmasq gives the addresses");
+    }
+
     /// What a power cut or an out-of-memory killer does.
     pub fn kill_server(&mut self) {
         let mut server = self.server.take().unwrap();
@@ -142,6 +175,18 @@ impl Lab {
 
     pub fn count(&self, kind: &str, text: &str) -> usize {
         self.events().iter().filter(|(k, _, t)| k == kind && t.contains(text)).count()
+    }
+
+    /// Every address that this card was ever given since it was last armed, and how many times it was given one.
+    pub fn addresses(&self, mac: &str) -> (Vec<String>, usize) {
+        let events = self.events();
+        let start = events.iter().rposition(|(k, _, t)| k == "state" && t.contains("armed")).unwrap_or(0);
+        let leases = events[start..].iter().filter(|(k, m, t)| k == "lease" && m == mac && !t.contains("released"));
+        let mut all: Vec<_> = leases.filter_map(|(_, _, text)| text.split(' ').next().map(str::to_owned)).collect();
+        let count = all.len();
+        all.sort();
+        all.dedup();
+        (all, count)
     }
 
     /// Each kind comes after the one before it, from the newest arming on.
@@ -222,7 +267,7 @@ impl Lab {
 
     fn clean(&self) {
         self.machines.iter().for_each(|name| self.vm("stop", name, &[]));
-        lab("net.sh", &["down", &self.name], &[]);
+        self.hosts.iter().chain([&self.name]).for_each(|name| drop(lab("net.sh", &["down", name], &[])));
     }
 }
 

@@ -11,8 +11,8 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Machines with an address of their own, machines that have theirs from the pool, strangers, and half as many
-/// of the last two behind a relay.
+/// Machines with an address of their own, machines that have theirs from the pool, strangers, with leases of a
+/// few seconds, and half as many of the last two behind a relay.
 const RESERVED: u16 = 1200;
 const POOLED: u16 = 1200;
 const STRANGERS: u16 = 300;
@@ -56,6 +56,10 @@ impl Torture {
         server.start();
         server.ready();
         furnish(&server);
+        server.kill();
+        server.shorten_leases(600, 3);
+        server.start();
+        server.ready();
         let mut reserved: HashMap<_, _> = (0..RESERVED).map(|n| (reserved_ip(n), mac(OWN, n))).collect();
         reserved.insert(ip(0, 9), PROBE);
         let oracle = Oracle::start(&folder.join("promises.log"), reserved);
@@ -140,14 +144,14 @@ fn furnish(server: &Server) {
     let lan = json!({
         "name": "lan", "cidr": format!("{}/16", ip(0, 0)), "unknown": "show", "lease_secs": 600,
         "pools": [span(ip(32, 0), ip(39, 255), "machines"), span(ip(64, 1), ip(64, 200), "unknown")],
-        "dhcp": {"authoritative": true, "unknown_lease_secs": 3, "probe": false},
+        "dhcp": {"authoritative": true, "probe": false},
     });
     server.add("networks", lan);
     let far = |third, last| Ipv4Addr::new(10, 99, third, last);
     let far = json!({
         "name": "far", "cidr": "10.99.0.0/16", "unknown": "show", "lease_secs": 600,
         "pools": [span(far(32, 0), far(35, 255), "machines"), span(far(64, 1), far(64, 100), "unknown")],
-        "dhcp": {"authoritative": true, "unknown_lease_secs": 3, "probe": false, "relays": [format!("{RELAY}/32")]},
+        "dhcp": {"authoritative": true, "probe": false, "relays": [format!("{RELAY}/32")]},
     });
     server.add("networks", far);
     let name = |kind: &str, n: u16| format!("{kind}-{n}");

@@ -1,6 +1,7 @@
 //! The witness: it writes down every promise that a client was given, forced to the disk of its own, and knows a
 //! broken one when it sees it. It shares nothing with the server.
 
+use crate::server::Known;
 use kickstand::model::Mac;
 use std::collections::HashMap;
 use std::fs::File;
@@ -47,14 +48,6 @@ pub enum Seen {
     },
     /// For the reader of the log.
     Note(String),
-}
-
-/// A lease as a server shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Known {
-    pub mac: Mac,
-    pub ip: Ipv4Addr,
-    pub until: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

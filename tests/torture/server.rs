@@ -1,8 +1,8 @@
 //! A real `kickstand serve` with a folder of its own: started, asked, killed.
 
-use crate::oracle::Known;
 use kickstand::model::{Mac, Time};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,6 +39,15 @@ impl Drop for Folder {
     }
 }
 
+/// A lease as the server shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    pub mac: Mac,
+    pub ip: Ipv4Addr,
+    /// Microseconds since 1970.
+    pub until: i64,
+}
+
 pub struct Server {
     pub folder: PathBuf,
     pub dhcp: SocketAddr,
@@ -53,21 +62,22 @@ impl Server {
     /// On loopback at this address, where answers go back to whoever asked; not started yet.
     pub fn on_loopback(folder: &Path, ip: Ipv4Addr, database: Option<&str>) -> Server {
         let sqlite = format!("sqlite://{}/kickstand.db", folder.display());
-        let dhcp = format!("address = \"{ip}\"\nport = {DHCP_PORT}");
-        let mut server = Server::lay(folder, database.unwrap_or(&sqlite), &dhcp);
+        let doors =
+            format!("[dhcp]\naddress = \"{ip}\"\nport = {DHCP_PORT}\n[tftp]\nport = 6969\n[http]\nport = 8080\n");
+        let mut server = Server::lay(folder, database.unwrap_or(&sqlite), &doors);
         (server.dhcp, server.http) = ((ip, DHCP_PORT).into(), (ip, 8080).into());
         server
     }
 
-    /// With this `[dhcp]`.
-    pub fn lay(folder: &Path, database: &str, dhcp: &str) -> Server {
+    /// With these settings of its doors.
+    pub fn lay(folder: &Path, database: &str, doors: &str) -> Server {
         let at = folder.display();
         ["files", "etc", "loaders"].iter().for_each(|name| std::fs::create_dir_all(folder.join(name)).unwrap());
         std::fs::write(folder.join("loaders/undionly.kpxe"), vec![7; 70_000]).unwrap();
         std::fs::write(folder.join("files/kernel"), vec![9; 50_000]).unwrap();
         let settings = format!(
             "[database]\nurl = \"{database}\"\n[server]\nfiles = \"{at}/files\"\nloaders = [\"{at}/loaders\"]\n\
-             templates = \"{at}/etc\"\nsocket = \"{at}/socket\"\n[dhcp]\n{dhcp}\n[tftp]\nport = 6969\n[http]\nport = 8080\n\
+             templates = \"{at}/etc\"\nsocket = \"{at}/socket\"\n{doors}\
              [log]\nlevel = \"{}\"\n",
             std::env::var("TORTURE_LOG").unwrap_or_else(|_| "warn".into())
         );
@@ -144,6 +154,18 @@ impl Server {
         let (status, value) = self.try_api(method, path, &body).expect("the server listens");
         assert!(status < 300, "{method} {path}: {status} {value}");
         value
+    }
+
+    /// Leases shorter than operators may set, so that nobody has to wait for their end. While it is stopped.
+    pub fn shorten_leases(&self, machines_secs: u32, unknown_secs: u32) {
+        let url = format!("sqlite://{}/kickstand.db", self.folder.display());
+        let update = "UPDATE networks SET lease_secs = $1, dhcp = json_set(dhcp, '$.unknown_lease_secs', $2)";
+        let written = async {
+            let mut db = SqliteConnection::connect(&url).await?;
+            sqlx::query(update).bind(machines_secs).bind(unknown_secs).execute(&mut db).await?;
+            db.close().await
+        };
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(written).unwrap();
     }
 
     pub fn add(&self, noun: &str, record: Value) {

@@ -2,7 +2,19 @@
 //!
 //! As root, with what lab/packages.sh installs: `make wire`. No virtual machine is started.
 
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../torture/packet.rs"]
+mod packet;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../torture/server.rs"]
+mod server;
+
 mod answer;
+mod clients;
 mod conflict;
+mod house;
+mod interfaces;
+mod proxy;
+mod relays;
 mod rig;
 mod rogue;

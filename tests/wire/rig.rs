@@ -47,6 +47,16 @@ impl Space {
         other.ip(&format!("link set {theirs} up"));
     }
 
+    /// A cable from this space's bridge `br0` to another's `eth0`.
+    pub fn plug(&self, port: &str, other: &Space) {
+        self.join(port, other, "eth0");
+        self.ip(&format!("link set {port} master br0"));
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.0]).args(program.split(' '));
