@@ -18,7 +18,7 @@ case ${1:-} in
         # firmware, loaders and machines
         qemu-system-x86 qemu-utils seabios ovmf ipxe ipxe-qemu
         # tests: the other database, clients to compare with
-        postgresql tftp-hpa busybox dnsmasq-base procps python3 shellcheck
+        postgresql tftp-hpa busybox dnsmasq-base tcpdump procps python3 shellcheck
         # clients and relays that are not ours, and what makes system calls fail
         isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace
     )
