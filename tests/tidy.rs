@@ -44,11 +44,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("family", &["family", "boot", "model"]),
     ("render", &["render", "model"]),
     ("assets", &["assets"]),
-    ("store", &["store", "model", "boot"]),
-    ("engine", &["engine", "model", "boot", "family", "render", "store", "assets"]),
-    ("dhcp", &["dhcp", "model", "boot", "engine", "store"]),
-    ("tftp", &["tftp", "model", "boot", "engine"]),
-    ("http", &["http", "model", "boot", "engine", "store"]),
+    ("metrics", &["metrics"]),
+    ("capture", &["capture", "model"]),
+    ("store", &["store", "model", "boot", "metrics"]),
+    ("engine", &["engine", "model", "boot", "family", "render", "store", "assets", "metrics", "capture"]),
+    ("dhcp", &["dhcp", "model", "boot", "engine", "store", "metrics", "capture"]),
+    ("tftp", &["tftp", "model", "boot", "engine", "metrics"]),
+    ("http", &["http", "model", "boot", "engine", "store", "metrics"]),
     ("config", &["config"]),
 ];
 

@@ -117,6 +117,11 @@ impl Pool {
         }
     }
 
+    /// How many addresses are in stock, for each pool.
+    pub fn stock(&self) -> impl Iterator<Item = (&Name, usize)> {
+        self.shelves.iter().map(|shelf| (&shelf.network, shelf.stock.len()))
+    }
+
     /// Applies what is memory's; everything else is the store's.
     pub fn apply(&mut self, effect: &Effect, now: Time) {
         match effect {

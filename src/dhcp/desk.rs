@@ -16,6 +16,7 @@ use super::packet::Packet;
 use super::place::{self, Arrival, Place};
 use super::reply::{Outgoing, reply};
 use super::rogue::is_our_probe;
+use super::seen;
 use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
 use crate::boot::pool::Pool;
 use crate::boot::{Ask, Decision, Effect, Here};
@@ -86,6 +87,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
     let ask = match ask(packet, &received) {
         Ok(ask) => ask,
         Err(why) => {
+            seen::ignored(&engine.metrics, &why);
             tracing::debug!(%why, network.name = %place.network, "a DHCP packet is left unanswered");
             return None;
         }
@@ -104,6 +106,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
     let decision = ask.decide(facts, now);
     log(&ask, &decision);
     let outgoing = reply(packet, &decision.reply, &networks, here);
+    seen::decided(&engine.metrics, &ask, &decision, outgoing.as_ref());
     decision.effects.iter().for_each(|effect| pool.apply(effect, now));
     Some(Answer { reply: decision.reply, outgoing, effects: decision.effects, holder: ask.holder })
 }

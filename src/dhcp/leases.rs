@@ -31,6 +31,7 @@ pub struct Question {
     pub heard: Heard,
     pub from: SocketAddr,
     pub outlet: Arc<Outlet>,
+    pub received_at: std::time::Instant,
     /// The database was lost over it: it is answered a second time, and no more.
     pub again: bool,
 }
@@ -86,7 +87,10 @@ impl Owner {
                 change = changes.recv() => self.follow(change),
                 _ = sweep.tick() => self.pool.sweep(self.engine.now()),
                 Some(proof) = self.stock.proofs() => self.learn(proof),
-                _ = stock.tick() => self.ask_for_proofs(),
+                _ = stock.tick() => {
+                    super::seen::stock(&self.engine.metrics, &self.pool);
+                    self.ask_for_proofs();
+                }
                 count = queues.requests.recv_many(&mut batch, BATCH) => match count {
                     0 => return,
                     _ => self.answer(batch.drain(..)),
@@ -151,9 +155,7 @@ impl Owner {
             }
             // What is only memory's and history's need not be waited for.
             drop(self.engine.store.record(decided));
-            if let Some(outgoing) = outgoing {
-                question.outlet.send(&outgoing, question.from);
-            }
+            question.answer(outgoing, &self.engine);
         }
         if !pending.is_empty() {
             let tickets = self.engine.store.record_all(effects);
@@ -228,12 +230,9 @@ async fn settle(tickets: Tickets, pending: Vec<Pending>, engine: Arc<Engine>, un
     for (ended, waiting) in tickets.settled().await.into_iter().zip(pending) {
         let Pending { outgoing, question, mut undo } = waiting;
         match ended {
-            Ok(()) => {
-                if let Some(outgoing) = outgoing {
-                    question.outlet.send(&outgoing, question.from);
-                }
-            }
+            Ok(()) => question.answer(outgoing, &engine),
             Err(error) => {
+                engine.metrics.dropped(crate::metrics::Dropped::NotWritten);
                 tracing::warn!(%error, holder = %undo.holder, "a DHCP answer was held back, because it could not be kept");
                 let again = !question.again && engine.store.lost_since().is_some() && !matches!(error, Error::Conflict);
                 undo.question = again.then_some(Question { again: true, ..question });

@@ -19,6 +19,7 @@ pub mod probe;
 pub mod relay;
 pub mod reply;
 pub mod rogue;
+pub mod seen;
 pub mod server;
 mod stock;
 pub mod tlv;

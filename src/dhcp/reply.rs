@@ -19,6 +19,7 @@ use super::tlv::Options;
 use crate::boot::Here;
 use crate::boot::loader::First;
 use crate::boot::offer::{Grant, OfferReply};
+use crate::metrics::Reply;
 use crate::model::{Mac, Network, Program};
 use dhcproto::v4::{MessageType, OptionCode};
 use std::net::Ipv4Addr;
@@ -33,6 +34,7 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     /// Our address, which it is sent from.
     pub from: Ipv4Addr,
+    pub reply: Reply,
     pub to: Destination,
 }
 
@@ -70,7 +72,7 @@ pub fn reply(request: &Packet, reply: &OfferReply, networks: &[&Network], here: 
         OfferReply::ProxyAck(_) => Destination::Sender,
         _ => destination(request, &packet, networks),
     };
-    Some(Outgoing { bytes: packet.encode(cap(&request.options))?, from: here.ip, to })
+    Some(Outgoing { bytes: packet.encode(cap(&request.options))?, reply: reply.into(), from: here.ip, to })
 }
 
 /// RFC 2131 §4.1. An address of another network is not written to, whoever says to have it.

@@ -6,8 +6,10 @@ use super::leases::{Owner, QUEUE, Question, Queues};
 use super::link::LinkSender;
 use super::place::{Arrival, Nowhere};
 use super::reply::{Destination, Outgoing};
+use super::seen;
 use crate::boot::Tale;
 use crate::engine::{Engine, stopped};
+use crate::metrics::{Dropped, Metrics};
 use crate::model::{Kind, Name};
 use dhcproto::v4::{MessageType, OptionCode};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -125,26 +127,28 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    pub fn send(&self, outgoing: &Outgoing, from: SocketAddr) {
-        if self.send_frame(outgoing) {
-            return;
+    /// Where it went.
+    pub fn send(&self, outgoing: &Outgoing, from: SocketAddr) -> Option<SocketAddr> {
+        if let Some(to) = self.send_frame(outgoing) {
+            return Some(to);
         }
         let to = self.target(outgoing, from);
-        if let Err(error) = self.socket.send_to(&outgoing.bytes, to) {
-            tracing::warn!(%error, %to, "a DHCP answer could not be sent");
-        }
+        let sent = self.socket.send_to(&outgoing.bytes, to);
+        sent.inspect_err(|error| tracing::warn!(%error, %to, "a DHCP answer could not be sent")).ok().map(|_| to)
     }
 
     /// Where it can not be sent as a frame, everybody hears it (RFC 2131 §4.1 allows that).
-    fn send_frame(&self, outgoing: &Outgoing) -> bool {
+    fn send_frame(&self, outgoing: &Outgoing) -> Option<SocketAddr> {
         let (Destination::Card { mac, ip }, Door::Interface { port, .. }) = (outgoing.to, &self.door) else {
-            return false;
+            return None;
         };
-        let Some((sender, index)) = &self.frames else { return false };
+        let (sender, index) = self.frames.as_ref()?;
         let from = SocketAddrV4::new(outgoing.from, *port);
         let to = SocketAddrV4::new(ip, port.saturating_add(1));
         let sent = sender.try_send_udp(*index, mac, &Datagram { from, to, payload: &outgoing.bytes });
-        sent.inspect_err(|error| tracing::debug!(%error, %mac, "a frame could not be sent, so it is broadcast")).is_ok()
+        let sent =
+            sent.inspect_err(|error| tracing::debug!(%error, %mac, "a frame could not be sent, so it is broadcast"));
+        sent.ok().map(|_| to.into())
     }
 
     fn target(&self, outgoing: &Outgoing, from: SocketAddr) -> SocketAddr {
@@ -180,6 +184,17 @@ struct Inbox {
     discovers: mpsc::Sender<Question>,
 }
 
+impl Inbox {
+    fn watch(&self, link: &Name, metrics: &Metrics) {
+        for (name, queue) in [("requests", &self.requests), ("discovers", &self.discovers)] {
+            let queue = queue.downgrade();
+            metrics.watch_queue(link.to_string(), name, move || {
+                queue.upgrade().filter(|q| !q.is_closed()).map(|q| q.max_capacity().saturating_sub(q.capacity()))
+            });
+        }
+    }
+}
+
 impl Owners {
     pub fn new(engine: Arc<Engine>, interfaces: Vec<String>, stop: watch::Receiver<bool>) -> Owners {
         Owners { engine, stop, interfaces: interfaces.into(), running: Default::default(), tasks: Default::default() }
@@ -195,6 +210,7 @@ impl Owners {
         let mut tasks = self.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         tasks.spawn(owner.run(Queues { requests: r, discovers: d }, self.stop.clone()));
         let inbox = Inbox { requests, discovers };
+        inbox.watch(link, &self.engine.metrics);
         running.insert(link.clone(), inbox.clone());
         inbox
     }
@@ -205,6 +221,7 @@ impl Owners {
             question.heard.packet.options.first(OptionCode::MessageType) == Some([u8::from(MessageType::Discover)]);
         let queue = if begins { inbox.discovers } else { inbox.requests };
         if queue.try_send(question).is_err() {
+            self.engine.metrics.dropped(Dropped::Overload);
             tracing::debug!("too many DHCP packets at once: one is dropped, its client asks again");
         }
     }
@@ -287,14 +304,16 @@ impl Doorway {
 
     fn receive(&self, bytes: &[u8], from: SocketAddr) {
         let IpAddr::V4(sender) = from.ip() else { return };
+        let received_at = std::time::Instant::now();
         let relays_only = matches!(self.door, Door::Relays { .. });
         let arrival = Arrival { ours: &self.addresses, from: sender, relays_only };
         let heard = Heard::read(bytes, arrival, self.boot_port, &self.owners.engine.store.world());
+        seen::heard(&self.owners.engine, bytes, from, arrival.ours, self.boot_port, heard.as_ref().err());
         let heard = match heard {
             Ok(heard) => heard,
             Err(why) => return self.unheard(why, from),
         };
-        self.owners.take(Question { heard, from, outlet: self.outlet.clone(), again: false });
+        self.owners.take(Question { heard, from, outlet: self.outlet.clone(), received_at, again: false });
     }
 
     /// A relay that nobody wrote down is worth a line of history: its operator looks for one.

@@ -4,6 +4,7 @@
 //! happen, `kitchen` turns a recipe into texts. None of them decides: `boot/` does.
 
 mod error;
+mod gauges;
 mod kitchen;
 mod operate;
 mod rehearse;
@@ -11,12 +12,15 @@ mod serve;
 mod tokens;
 
 pub use error::{Error, ErrorKind};
+pub use gauges::{Fill, fill};
 pub use rehearse::{Scene, pool};
 pub use serve::{Newcomer, Welcome};
 pub use tokens::fresh_secret;
 
 use crate::assets::Assets;
 use crate::boot::{Effect, Here, Tale};
+use crate::capture::Captures;
+use crate::metrics::Metrics;
 use crate::model::*;
 use crate::render::Source;
 use crate::store::Store;
@@ -41,6 +45,9 @@ pub struct Engine {
     /// Folders with boot loaders.
     pub loaders: Vec<PathBuf>,
     pub http_port: u16,
+    pub metrics: Metrics,
+    /// The last DHCP packets of each machine.
+    pub captures: Captures,
     /// Our own addresses, as the interfaces have them now.
     addresses: RwLock<Vec<Ipv4Addr>>,
     /// Keys of single installs and report URLs are derived with it.
@@ -64,7 +71,19 @@ impl Engine {
         let Parts { store, assets, files, loaders, http_port, addresses } = parts;
         let addresses = RwLock::new(addresses);
         let started_at = SystemTime::now().into();
-        Ok(Arc::new(Engine { store, assets, files, loaders, http_port, addresses, secret, started_at }))
+        let (metrics, captures) = (Metrics::default(), Captures::default());
+        Ok(Arc::new(Engine {
+            store,
+            assets,
+            files,
+            loaders,
+            http_port,
+            metrics,
+            captures,
+            addresses,
+            secret,
+            started_at,
+        }))
     }
 
     pub fn now(&self) -> Time {

@@ -2,6 +2,7 @@
 
 use super::{Ending, Library, Outcome, Refusal, Request};
 use crate::engine::Engine;
+use crate::metrics::Transfer;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::io;
@@ -59,6 +60,7 @@ impl Library for Loaders {
     }
 
     fn ended(&self, outcome: Outcome) {
+        self.engine.metrics.transfer(ended_as(&outcome.ending), outcome.bytes);
         let IpAddr::V4(from) = outcome.request.client.ip() else { return };
         match &outcome.ending {
             Ending::Complete => {
@@ -66,5 +68,15 @@ impl Library for Loaders {
             }
             ending => tracing::debug!(?ending, name = outcome.request.name, %from, "a TFTP transfer ended"),
         }
+    }
+}
+
+fn ended_as(ending: &Ending) -> Transfer {
+    match ending {
+        Ending::Complete => Transfer::Complete,
+        Ending::AbortedByClient { .. } => Transfer::Aborted,
+        Ending::TimedOut => Transfer::TimedOut,
+        Ending::Refused(_) => Transfer::Refused,
+        Ending::Stopped => Transfer::Stopped,
     }
 }
