@@ -9,6 +9,7 @@
 //! | `POST /report/{token}` | who has the report token, at its address | `machine` |
 //! | `POST /agent/register` | who has an unspent key | `agent` |
 //! | `POST /agent/inventory` | a registered system's credential | `agent` |
+//! | `GET /metrics` | as `/api/v1` | `metrics` |
 //! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
 //!
 //! Everything else is 404. Boot paths never redirect.
@@ -18,12 +19,14 @@ pub mod api;
 pub mod auth;
 mod files;
 mod machine;
+mod metrics;
 pub mod problem;
 pub mod server;
 
 use crate::engine::Engine;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
@@ -42,6 +45,7 @@ pub fn machine_routes() -> Router<Arc<Engine>> {
 
 /// All of it.
 pub fn routes(engine: Arc<Engine>) -> Router {
-    let all = Router::new().merge(machine_routes()).merge(api::mount(&engine));
-    all.fallback(async || machine::not_found()).with_state(engine)
+    let all = Router::new().merge(machine_routes()).merge(metrics::mount(&engine)).merge(api::mount(&engine));
+    let all = all.fallback(async || machine::not_found());
+    all.layer(from_fn_with_state(engine.clone(), metrics::counted)).with_state(engine)
 }

@@ -9,3 +9,4 @@ mod options;
 mod records;
 mod reservations;
 mod rig;
+mod seeing;

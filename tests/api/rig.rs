@@ -3,15 +3,15 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use kickstand::assets::Assets;
 use kickstand::engine::{Engine, Parts};
-use kickstand::http::api;
+use kickstand::http;
 use kickstand::http::auth::Peer;
 use kickstand::store::Store;
 use serde_json::{Value, json};
-
+use std::sync::Arc;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -19,6 +19,7 @@ pub const ROOT: Option<Peer> = Some(Peer::Socket { uid: 0 });
 
 pub struct Api {
     router: Router,
+    pub engine: Arc<Engine>,
     _folder: TempDir,
 }
 
@@ -41,8 +42,8 @@ impl Api {
             addresses: vec!["10.0.0.1".parse().unwrap()],
         };
         let engine = Engine::new(parts).await.unwrap();
-        let router = api::mount(&engine).with_state(engine);
-        Api { router, _folder: folder }
+        let router = http::routes(engine.clone());
+        Api { router, engine, _folder: folder }
     }
 
     /// One network, key, distro and profile, and a machine: what most stories begin with.
@@ -83,6 +84,16 @@ impl Api {
         let (status, text) = self.send(ROOT, None, method, &format!("/api/v1/{path}"), text).await;
         let value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect(&text) };
         (status, value)
+    }
+
+    /// What is no JSON, as root on the local socket.
+    pub async fn fetch(&self, path: &str) -> (HeaderMap, Vec<u8>) {
+        let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(ROOT.unwrap()));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let head = response.headers().clone();
+        (head, response.into_body().collect().await.unwrap().to_bytes().to_vec())
     }
 
     pub async fn send(

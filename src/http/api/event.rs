@@ -81,7 +81,7 @@ fn filter(query: EventQuery, world: &World) -> Result<EventFilter, Problem> {
     Ok(EventFilter { machine, mac, kinds: kind.into_iter().collect(), after, since: None, limit })
 }
 
-fn view(event: &Event, world: &World) -> EventView {
+pub fn view(event: &Event, world: &World) -> EventView {
     let Event { id, at, kind, machine, mac, ip, text, percent } = event.clone();
     let name = machine.and_then(|id| world.machine(id)).map(|machine| machine.name.clone());
     EventView { id, at, kind, machine: name, machine_id: machine, mac, ip, text, percent }

@@ -2,12 +2,14 @@
 //!
 //! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
-//! [`lease`], [`sighting`], [`event`], [`why`] and [`status`] only show; [`token`] lets others in.
+//! [`lease`], [`capture`], [`sighting`], [`event`], [`why`] and [`status`] only show (and a lease can be
+//! released); [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
 pub mod arming;
 pub mod batch;
 pub mod body;
+pub mod capture;
 pub mod class;
 pub mod dhcp;
 pub mod distro;
@@ -60,6 +62,8 @@ fn routes() -> Router<Arc<Engine>> {
         .nest("/machines", machines)
         .route("/retired/{mac}", delete(arming::forget))
         .route("/leases", get(lease::list))
+        .route("/leases/{ip}", get(lease::show).delete(lease::release))
+        .route("/captures/{mac}", get(capture::show))
         .route("/sightings", get(sighting::list))
         .route("/events", get(event::list))
         .route("/why/{mac}", get(why::why))
