@@ -103,6 +103,16 @@ impl Client {
         self.ask_within(wait + PATIENCE, Method::GET, path, None).await
     }
 
+    /// Fetches something that is no JSON.
+    pub async fn fetch(&self, path: &str) -> Result<Bytes, Error> {
+        let asked = self.exchange(self.request(Method::GET, path, None)?);
+        let silent = |_| Error::Silent { server: self.server.name(), after: PATIENCE };
+        match timeout(PATIENCE, asked).await.map_err(silent)?? {
+            (status, bytes) if status.is_success() => Ok(bytes),
+            (status, bytes) => Err(self.refusal(status, &bytes)),
+        }
+    }
+
     async fn ask_within(
         &self,
         after: Duration,
@@ -164,13 +174,20 @@ impl Client {
             let empty = || Error::Odd { server, status };
             return if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(bytes).map_err(|_| empty()) };
         }
+        Err(self.refusal(status, bytes))
+    }
+
+    fn refusal(&self, status: StatusCode, bytes: &[u8]) -> Error {
+        let server = self.server.name();
         match (status, &self.token) {
-            (StatusCode::UNAUTHORIZED, Some(_)) => return Err(Error::TokenUnknown { server }),
-            (StatusCode::UNAUTHORIZED, None) => return Err(Error::TokenWanted { server }),
+            (StatusCode::UNAUTHORIZED, Some(_)) => return Error::TokenUnknown { server },
+            (StatusCode::UNAUTHORIZED, None) => return Error::TokenWanted { server },
             _ => {}
         }
-        let told: Told = serde_json::from_slice(bytes).map_err(|_| Error::Odd { server, status })?;
-        Err(Error::Refused(Box::new(told.error)))
+        match serde_json::from_slice::<Told>(bytes) {
+            Ok(told) => Error::Refused(Box::new(told.error)),
+            Err(_) => Error::Odd { server, status },
+        }
     }
 
     fn broken(&self, error: impl std::fmt::Display) -> Error {

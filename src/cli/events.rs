@@ -67,9 +67,12 @@ fn list(events: &[EventView], output: Output) -> Result<()> {
     if events.is_empty() {
         return session::line("Nothing happened yet, or nothing that fits");
     }
+    session::print(&listed(events, session::width()))
+}
+
+pub fn listed(events: &[EventView], width: Option<usize>) -> String {
     let row = |event: &EventView| vec![moment(event.at), event.kind.to_string(), subject(event), event.text.clone()];
-    let rows: Vec<_> = events.iter().map(row).collect();
-    session::print(&table(&["time", "kind", "machine", "what"], &rows, session::width()))
+    table(&["time", "kind", "machine", "what"], &events.iter().map(row).collect::<Vec<_>>(), width)
 }
 
 fn tell(event: &EventView, output: Output) -> Result<()> {

@@ -4,6 +4,7 @@
 //! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
+mod capture;
 mod check;
 mod class;
 mod client;
@@ -106,7 +107,7 @@ enum Command {
     /// Machines, and what is done with them
     #[command(subcommand)]
     Machine(machine::Command),
-    /// Which address which client was told
+    /// Which address which client was told, and how to free it
     #[command(subcommand)]
     Lease(lease::Command),
     /// Cards that were heard and that no record holds
@@ -117,6 +118,8 @@ enum Command {
     Token(token::Command),
     /// What happened
     Events(events::Events),
+    /// The last DHCP packets of a machine, for tcpdump, Wireshark or the eye
+    Capture(capture::Capture),
     /// What would happen if a machine booted now, and which rule says so
     Why(why::Why),
     /// Watch a machine's install live, until it is registered
@@ -163,6 +166,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Sighting(command) => sighting::run(command, session).await,
         Command::Token(command) => token::run(command, session).await,
         Command::Events(events) => events::run(events, session).await,
+        Command::Capture(capture) => capture::run(capture, session).await,
         Command::Why(why) => why::run(why, session).await,
         Command::Watch(watch) => watch::run(watch, session).await,
     }

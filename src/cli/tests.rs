@@ -102,6 +102,8 @@ fn a_bad_value_is_refused_before_anything_is_sent_and_says_how_to_write_it() {
         ("kickstand reservation add 10.0.0.60", "--for"),
         ("kickstand reservation add 10.0.0.60 --for 52:54:00:00:00:01", "write it like mac:52:54:00:12:34:56"),
         ("kickstand reservation add lab --for id:01", "write it like 10.0.0.12"),
+        ("kickstand lease show web1", "neither an IPv4 address nor a MAC"),
+        ("kickstand capture Web1", "neither a MAC"),
     ] {
         let text = refusal(line);
         assert!(text.contains(words), "{line}:\n{text}");
@@ -132,6 +134,11 @@ fn usual_lines_are_read() {
         "kickstand class set phones --vendor= --arch 0x0b --option 66=10.0.0.9",
         "kickstand reservation set 10.0.0.60 --ip 10.0.0.61 --for circuit:\"eth0/1\" --description=",
         "kickstand option unset ntp-servers 224",
+        "kickstand lease list --network lab --active",
+        "kickstand lease show 5254.0000.0001",
+        "kickstand lease release 10.0.0.9",
+        "kickstand capture web1 -w web1.pcap",
+        "kickstand capture 52:54:00:00:00:01 -w -",
     ] {
         let read = Cli::try_parse_from(line.split_whitespace());
         assert!(read.is_ok(), "{line}: {}", read.unwrap_err());

@@ -11,6 +11,7 @@ mod operators;
 mod replace;
 mod rig;
 mod secrets;
+mod seeing;
 mod start;
 mod two_nodes;
 mod unknown_machine;
