@@ -34,6 +34,7 @@ mod profiles;
 mod ranges;
 mod repeats;
 mod reservations;
+mod seen;
 mod sightings;
 mod sql;
 mod tokens;

@@ -1,6 +1,6 @@
 //! The World: what packets need to know, in memory, as of the last commit. Pure: no database, no clock.
 
-use super::sightings;
+use super::seen::Seen;
 use crate::boot::{Records, Standing};
 use crate::model::*;
 use std::collections::{BTreeMap, HashMap};
@@ -29,7 +29,7 @@ pub struct World {
     leases: HashMap<Name, Leases>,
     holds: HashMap<Ipv4Addr, Hold>,
     tombstones: HashMap<Mac, Tombstone>,
-    sightings: HashMap<Mac, Seen>,
+    sightings: Seen,
     /// How many machines are as a packet has made them.
     newcomers: u64,
 }
@@ -39,16 +39,6 @@ struct Leases {
     by_holder: HashMap<Holder, Lease>,
     by_ip: HashMap<Ipv4Addr, Holder>,
 }
-
-#[derive(Debug)]
-struct Seen {
-    sighting: Sighting,
-    /// When its row was last written, which is more seldom than it is heard.
-    kept_at: Time,
-}
-
-/// How old a sighting's row may be.
-const SIGHTING_SECS: u32 = 60;
 
 impl Records for World {
     fn reserved(&self, ip: Ipv4Addr) -> Option<Mac> {
@@ -214,11 +204,11 @@ impl World {
     }
 
     pub fn sighting(&self, mac: Mac) -> Option<&Sighting> {
-        self.sightings.get(&mac).map(|seen| &seen.sighting)
+        self.sightings.get(mac)
     }
 
     pub fn sightings(&self) -> impl Iterator<Item = &Sighting> {
-        self.sightings.values().map(|seen| &seen.sighting)
+        self.sightings.iter()
     }
 }
 
@@ -231,7 +221,7 @@ impl World {
         for interface in &machine.interfaces {
             self.macs.insert(interface.mac, id);
             self.ips.extend(interface.ip.map(|ip| (ip, interface.mac)));
-            self.sightings.remove(&interface.mac);
+            self.sightings.remove(interface.mac);
         }
         if let Some(boot) = machine.install.as_ref().and_then(|install| install.boot.as_ref()) {
             self.boots.insert(boot.token, id);
@@ -296,7 +286,7 @@ impl World {
     pub(super) fn forget_card(&mut self, mac: Mac) {
         let networks: Vec<Name> = self.leases.keys().cloned().collect();
         networks.iter().for_each(|network| self.drop_lease(network, &mac.into()));
-        self.sightings.remove(&mac);
+        self.sightings.remove(mac);
     }
 
     pub(super) fn put_reservations(&mut self, reservations: impl IntoIterator<Item = Reservation>) {
@@ -345,33 +335,12 @@ impl World {
 
     /// Whether this sighting is news enough to be written down.
     pub(super) fn is_news(&self, sighting: &Sighting) -> bool {
-        let seen = self.sightings.get(&sighting.mac);
-        !self.macs.contains_key(&sighting.mac)
-            && seen.is_none_or(|seen| sighting.last_at.secs_since(seen.kept_at) >= SIGHTING_SECS)
+        !self.macs.contains_key(&sighting.mac) && self.sightings.is_news(sighting)
     }
 
-    pub(super) fn put_sighting(&mut self, mut sighting: Sighting) {
-        if self.macs.contains_key(&sighting.mac) {
-            return;
-        }
-        let mut kept_at = sighting.last_at;
-        match self.sightings.get(&sighting.mac) {
-            Some(seen) => {
-                sighting.first_at = sighting.first_at.min(seen.sighting.first_at);
-                if !self.is_news(&sighting) {
-                    kept_at = seen.kept_at;
-                }
-            }
-            None if self.sightings.len() >= sightings::LIMIT => self.drop_oldest_sighting(),
-            None => {}
-        }
-        self.sightings.insert(sighting.mac, Seen { sighting, kept_at });
-    }
-
-    fn drop_oldest_sighting(&mut self) {
-        let oldest = self.sightings.values().min_by_key(|seen| (seen.sighting.last_at, seen.sighting.mac));
-        if let Some(mac) = oldest.map(|seen| seen.sighting.mac) {
-            self.sightings.remove(&mac);
+    pub(super) fn put_sighting(&mut self, sighting: Sighting) {
+        if !self.macs.contains_key(&sighting.mac) {
+            self.sightings.put(sighting);
         }
     }
 }
