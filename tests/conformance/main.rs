@@ -1,5 +1,6 @@
 //! What a DHCPv4 server owes its clients, message by message: scripts in `*.toml`, one file for each chapter.
 
+mod hostile;
 mod packet;
 mod quirks;
 mod rig;

@@ -30,11 +30,17 @@ fn unquoted(text: &str) -> &str {
 /// `option.ntp-servers=10.9.0.5`, `option.224=0x01`.
 fn option(set: &mut OptionSet, key: &str, text: &str) -> Result<bool, String> {
     let Some(name) = key.strip_prefix("option.") else { return Ok(false) };
-    let text =
-        if text.contains('*') { format!("0x{}", hex::encode(words::value(224, text)?)) } else { text.to_owned() };
-    let text = if name.starts_with(char::is_numeric) { &text } else { unquoted(&text) };
-    set.put(name, text).map_err(|error| error.to_string())?;
+    set.put(name, &written(name, text)?).map_err(|error| error.to_string())?;
     Ok(true)
+}
+
+/// `0xaa*200` is two hundred bytes; the quotes of a script are not those of a value that has a name.
+fn written(name: &str, text: &str) -> Result<String, String> {
+    match text {
+        text if text.contains('*') => Ok(format!("0x{}", hex::encode(words::value(224, text)?))),
+        text if name.starts_with(char::is_numeric) => Ok(text.to_owned()),
+        text => Ok(unquoted(text).to_owned()),
+    }
 }
 
 pub async fn edit(server: &mut Server, words: &[String]) -> Result<(), String> {
@@ -208,7 +214,8 @@ fn everybody(words: &[String]) -> Result<Edit, String> {
     for word in &words[1..] {
         let (key, value) = words::pair(word);
         let name = key.strip_prefix("option.").ok_or("only options")?;
-        patch.put(name, value.map(unquoted)).map_err(|error| error.to_string())?;
+        let value = value.map(|text| written(name, text)).transpose()?;
+        patch.put(name, value.as_deref()).map_err(|error| error.to_string())?;
     }
     Ok(Edit::SetOptions(patch))
 }

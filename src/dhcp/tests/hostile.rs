@@ -159,6 +159,29 @@ proptest! {
     }
 
     #[test]
+    fn options_of_operators_never_push_out_what_a_client_needs(
+        all in prop::collection::vec((1..255u8, prop::collection::vec(any::<u8>(), 0..700)), 0..20),
+        max in any::<u16>(),
+        wanted in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
+    ) {
+        let mut set = OptionSet::default();
+        for (code, value) in &all {
+            // What is not an operator's to set, or not of its kind, is refused.
+            let _ = set.put(&code.to_string(), &format!("0x{}", hex::encode(value)));
+        }
+        let mut packet = captured("ovmf-pxe-request").with(OptionCode::MaxMessageSize, max.to_be_bytes());
+        if let Some(wanted) = wanted {
+            packet.options.set(OptionCode::ParameterRequestList, wanted);
+        }
+        for decided in [OfferReply::Offer, OfferReply::Ack] {
+            let decided = decided(Grant { options: set.clone(), ..granted(First::Tftp("x".into())) });
+            check(&packet, &decided);
+            let codes: Vec<u8> = tail(&reply(&packet, &decided, &[&network()], HERE).unwrap().bytes).iter().map(|(code, _)| *code).collect();
+            prop_assert!([53, 54, 51, 1].iter().all(|code| codes.contains(code)), "{codes:?}");
+        }
+    }
+
+    #[test]
     fn every_reply_keeps_its_promises(
         all in options(),
         max in any::<u16>(),
