@@ -1,7 +1,7 @@
 //! Machines and their interfaces: their rows, and the compare-and-set of their lives.
 
 use super::error::touched;
-use super::sql::{Conn, Row, sql};
+use super::sql::{Conn, Row, Rows, either, json, sql};
 use super::{Error, check, check_dhcp, sightings, tombstones};
 use crate::boot::Step;
 use crate::model::*;
@@ -42,8 +42,8 @@ fn machine(row: &Row, interfaces: Vec<Interface>) -> Result<Machine, Error> {
         profile: row.get_or_null("profile")?,
         key: row.get_or_null("activation_key")?,
         arguments: row.text("arguments")?,
-        variables: row.json("variables")?,
-        options: row.json("options")?,
+        variables: row.json_or_default("variables")?,
+        options: row.json_or_default("options")?,
         state: row.get("state")?,
         state_at: Time(row.int("state_at")?),
         install: row.json_or_null("install")?,
@@ -67,9 +67,19 @@ pub async fn enlist(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     })
 }
 
-/// Adds the machines that an operator listed; tells whose tombstones that lifted.
+/// Adds the machines that an operator listed; tells whose tombstones that lifted. A long list is written in a few
+/// statements: leases wait for it.
 pub async fn add(db: &mut Conn, machines: &[Machine]) -> Result<Vec<Mac>, Error> {
     let around = check::Around::read(db).await?;
+    if machines.len() > 1 && machines.iter().all(|machine| around.check(machine).is_ok()) {
+        db.set_savepoint().await?;
+        match insert_all(db, machines).await {
+            Ok(()) => return db.release_savepoint().await.map(|()| Vec::new()),
+            // One by one it is found out which of them, and why.
+            Err(refusal) if refusal.is_a_refusal() => db.undo_to_savepoint().await?,
+            Err(error) => return Err(error),
+        }
+    }
     let mut lifted = Vec::new();
     for (index, machine) in machines.iter().enumerate() {
         let one = async {
@@ -81,6 +91,57 @@ pub async fn add(db: &mut Conn, machines: &[Machine]) -> Result<Vec<Mac>, Error>
         lifted.extend(one.await.map_err(source)?);
     }
     Ok(lifted)
+}
+
+/// Refused where anything of them is taken, or was replaced.
+async fn insert_all(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
+    let all = || machines.iter();
+    let rows = Rows::default().texts(all().map(|m| m.id)).texts(all().map(|m| &m.name));
+    let rows = rows.texts_or_null(all().map(|m| m.profile.as_ref())).texts_or_null(all().map(|m| m.key.as_ref()));
+    let rows = rows.texts(all().map(|m| &m.arguments)).texts(all().map(|m| json(&m.variables)));
+    let rows = rows.texts(all().map(|m| m.state)).ints(all().map(|m| m.state_at.0));
+    let rows = rows.texts_or_null(all().map(|m| m.install.as_ref().map(json)));
+    let rows = rows.texts_or_null(all().map(|m| m.inventory.as_ref().map(json)));
+    let rows = rows.texts_or_null(all().map(|m| m.credential)).ints(all().map(|m| m.created_at.0));
+    let rows = rows.ints(all().map(|m| m.revision)).texts(all().map(|m| json(&m.options)));
+    let insert = either(
+        "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
+        install, inventory, credential, created_at, revision, options)
+        SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+        value->>9, value->>10, value->>11, value->>12, value->>13 FROM json_each($1)",
+        "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
+        install, inventory, credential, created_at, revision, options)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])",
+    );
+    insert.rows_of(rows).run(db).await?;
+    insert_all_interfaces(db, machines).await
+}
+
+async fn insert_all_interfaces(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
+    let all = || machines.iter().flat_map(|m| m.interfaces.iter().enumerate().map(move |(place, i)| (m.id, place, i)));
+    let macs = || Rows::default().texts(all().map(|(_, _, interface)| interface.mac));
+    let rows = macs().texts(all().map(|(id, _, _)| id)).ints(all().map(|(_, place, _)| place as i64));
+    let rows = rows.texts_or_null(all().map(|(_, _, interface)| interface.ip));
+    let insert = either(
+        "INSERT INTO interfaces (mac, machine, place, ip)
+        SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each($1)",
+        "INSERT INTO interfaces (mac, machine, place, ip)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])",
+    );
+    insert.rows_of(rows).run(db).await?;
+    let retired = either(
+        "SELECT mac FROM tombstones WHERE mac IN (SELECT value->>0 FROM json_each($1))",
+        "SELECT mac FROM tombstones WHERE mac = ANY($1)",
+    );
+    if retired.rows_of(macs()).row(db).await?.is_some() {
+        return Err(Error::Conflict);
+    }
+    let seen = either(
+        "DELETE FROM sightings WHERE mac IN (SELECT value->>0 FROM json_each($1))",
+        "DELETE FROM sightings WHERE mac = ANY($1)",
+    );
+    seen.rows_of(macs()).run(db).await.map(drop)
 }
 
 async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {

@@ -212,8 +212,10 @@ impl Writer {
         if let Err(error) = &done {
             // Whatever state the connection is in, dropping it rolls back.
             self.db = None;
-            // What other nodes wrote while the connection was gone may not have been heard.
-            self.outage.stale |= committing || self.shared.database.is_shared();
+            // A full disk says so, and nothing is written: of other failures it is not known. What other nodes
+            // wrote while the connection was gone may not have been heard.
+            let unknown = committing && !matches!(error, Error::Full { .. });
+            self.outage.stale |= unknown || self.shared.database.is_shared();
             self.outage.cause = matches!(error, Error::SyncFailed { .. }).then(|| error.clone());
         }
         done

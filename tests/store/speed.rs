@@ -60,7 +60,7 @@ async fn bind_all(store: &Store, what: &str, round: u32, size: usize, callers: u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: cargo test --release --test store -- --ignored --exact --nocapture leases_a_second"]
+#[ignore = "a measurement: cargo test --release --test store -- --ignored --exact --nocapture speed::leases_a_second"]
 async fn leases_a_second() {
     let folder = tempfile::tempdir_in(".").unwrap();
     let fresh = postgres::Fresh::make().await;
@@ -85,6 +85,66 @@ async fn leases_a_second() {
         .enumerate()
         {
             bind_all(&store, &format!("{database}, {what}"), round as u32, size, callers).await;
+        }
+        store.close().await;
+    }
+    fresh.drop().await;
+}
+
+const CHILD: &str = "KICKSTAND_TEST_OPEN";
+
+fn resident_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// Not a test of its own: what the one below starts, so that nothing but the store is in its memory.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the child of another test"]
+async fn child_opens() {
+    let Ok(url) = std::env::var(CHILD) else { return };
+    let before = resident_mb();
+    let start = Instant::now();
+    let store = Store::open(&url).await.unwrap();
+    let took = start.elapsed();
+    let (machines, leases) = (store.world().machines().count(), store.world().leases().count());
+    println!(
+        "{machines} machines and {leases} leases are read in {took:?}; {before} MB before, {} MB after",
+        resident_mb()
+    );
+    store.close().await;
+}
+
+async fn open_in_a_child(url: &str) {
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "speed::child_opens", "--ignored", "--nocapture"]).env(CHILD, url);
+    let output = child.output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{}", text.lines().find(|line| line.contains("are read in")).unwrap_or(&text));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: cargo test --release --test store -- --ignored --exact --nocapture speed::how_soon_and_how_large"]
+async fn how_soon_and_how_large() {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let fresh = postgres::Fresh::make().await;
+    for (database, url) in [("SQLite", sqlite_url(&folder.path().join("large.db"))), ("PostgreSQL", fresh.url())] {
+        let mut store = with_lan(&url).await;
+        for half in 0..2 {
+            let start = Instant::now();
+            for chunk in 0..10_u32 {
+                let numbers = (half * 50_000 + chunk * 5000)..(half * 50_000 + chunk * 5000 + 5000);
+                let one = |n| machine(&format!("machine-{n}"), n, Some(&Ipv4Addr::from(0x0a01_0000 + n).to_string()));
+                edit(&store, Edit::AddMachines(numbers.map(one).collect())).await.unwrap();
+            }
+            println!("{database}: 50,000 machines are added, 5,000 at a time, in {:?}", start.elapsed());
+            if half == 0 {
+                bind_all(&store, database, 0, 256, 1).await;
+            }
+            store.close().await;
+            open_in_a_child(&url).await;
+            store = Store::open(&url).await.unwrap();
         }
         store.close().await;
     }

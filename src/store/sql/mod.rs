@@ -9,7 +9,7 @@ mod row;
 mod statement;
 
 pub use row::Row;
-pub use statement::{Rows, Statement, either, sql};
+pub use statement::{Rows, Statement, either, json, sql};
 
 use super::{Error, file};
 use meaning::{meaning, unreachable};
@@ -92,7 +92,9 @@ impl Database {
         let link = async {
             Ok(match &self.site {
                 Site::Sqlite { options, .. } => {
-                    Link::Sqlite(Box::new(Box::new(SqliteConnection::connect_with(options).await?)))
+                    // All that is written often stays at hand: leases of a network are renewed in no order.
+                    let options = (**options).clone().pragma("cache_size", "-16384");
+                    Link::Sqlite(Box::new(Box::new(SqliteConnection::connect_with(&options).await?)))
                 }
                 Site::Postgres { options, .. } => {
                     Link::Postgres(Box::new(Box::new(PgConnection::connect_with(options).await?)))

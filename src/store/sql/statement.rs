@@ -107,6 +107,11 @@ impl Column {
     }
 }
 
+/// What a column of JSON holds.
+pub fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("our nouns have text for keys")
+}
+
 /// PostgreSQL's TEXT holds no NUL, and clients may send one.
 fn clean(value: impl ToString) -> String {
     let text = value.to_string();
@@ -133,11 +138,11 @@ impl Statement {
     }
 
     pub fn json(self, value: &impl Serialize) -> Self {
-        self.text(serde_json::to_string(value).expect("our nouns have text for keys"))
+        self.text(json(value))
     }
 
     pub fn json_or_null(self, value: Option<&impl Serialize>) -> Self {
-        self.text_or_null(value.map(|v| serde_json::to_string(v).expect("our nouns have text for keys")))
+        self.text_or_null(value.map(json))
     }
 
     pub fn rows_of(mut self, rows: Rows) -> Self {
