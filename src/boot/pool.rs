@@ -141,8 +141,9 @@ impl Pool {
         }
     }
 
-    /// What a lease says.
+    /// What a lease says. Its address is its holder's again, if it was refused for want of that news.
     pub fn take(&mut self, lease: &Lease) {
+        self.refused.remove(&lease.ip);
         self.bind(lease.holder.clone(), Binding { ip: lease.ip, until: lease.ends_at, leased: true });
     }
 
@@ -393,6 +394,14 @@ mod tests {
         let unbind = Effect::Unbind { network: "lab".parse().unwrap(), holder: client(1), at: NOW };
         [unbind, Effect::Avoid(hold)].iter().for_each(|effect| pool.apply(effect, NOW));
         assert_eq!((free(&pool, true), pool.is_refused(ip(1), NOW)), (None, true));
+    }
+
+    #[test]
+    fn what_was_refused_is_its_holder_s_when_the_news_of_it_comes() {
+        let mut pool = laid_out(&["10.0.0.1-10.0.0.1"]);
+        pool.refuse(ip(1), NOW.plus_secs(5));
+        pool.take(&ended(1, 1, -60));
+        assert!(!pool.is_refused(ip(1), NOW), "its holder goes on with it");
     }
 
     #[test]

@@ -194,7 +194,7 @@ fn a_stranger_gets_nothing_then_a_record_then_one_install() {
 fn beside_another_dhcp_server_both_firmwares_boot_what_is_named_here() {
     let mut lab = Lab::new("proxy");
     lab.cli(&["network", "set", "lab", "--dhcp", "proxy"]);
-    lab.cli(&["machine", "add", "web-1", "--mac", ONE]);
+    lab.cli(&["machine", "add", "web-1", "--mac", ONE, "--profile", "web"]);
     lab.other_dhcp_server(ONE, "10.77.0.33");
     for firmware in [Firmware::Bios, Firmware::Uefi] {
         lab.cli(&["machine", "arm", "web-1"]);
@@ -203,8 +203,9 @@ fn beside_another_dhcp_server_both_firmwares_boot_what_is_named_here() {
         lab.until("the installer's kernel went out", BOOT_SECS, |lab| {
             lab.count("kernel", "debian-12/vmlinuz by HTTP") > before
         });
-        let (all, _) = lab.addresses(ONE);
-        assert_eq!(all, ["10.77.0.33"], "the address is the other server's");
+        let leases = lab.json(&["lease", "list"]);
+        let ips: Vec<_> = leases.as_array().unwrap().iter().map(|lease| lease["ip"].clone()).collect();
+        assert_eq!(ips, ["10.77.0.33"], "the address is the other server's");
         lab.until_state("web-1", "installing", BOOT_SECS);
         lab.power_off("one");
         lab.cli(&["machine", "disarm", "web-1"]);

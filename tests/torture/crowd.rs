@@ -28,6 +28,8 @@ pub struct Habits {
 impl Habits {
     pub const LIVELY: Habits =
         Habits { renew: 450, rebind: 100, reboot: 150, discover: 150, release: 60, decline: 3, think_ms: (20, 2000) };
+    /// Some go away without a word, and their address goes to somebody else.
+    pub const FICKLE: Habits = Habits { renew: 150, think_ms: (20, 8000), ..Habits::LIVELY };
 }
 
 #[derive(Debug, Clone)]
@@ -164,10 +166,6 @@ impl Crowd {
 
     pub fn oracle(&self) -> &Oracle {
         &self.oracle
-    }
-
-    pub fn lease(&self, index: usize) -> Option<Lease> {
-        self.clients[index].lease.filter(|lease| lease.until > now())
     }
 
     /// A number below this, by chance (xorshift).

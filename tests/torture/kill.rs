@@ -1,45 +1,18 @@
 //! Killed in the middle of its work, again and again, the server keeps every promise that a client was given.
 
-use crate::crowd::{Client, Crowd, Habits, centile};
+use crate::crowd::{Crowd, Habits, centile};
+use crate::estate::{Estate, PROBE, ip};
 use crate::oracle::{Oracle, Seen, Verdict};
 use crate::packet::{DISCOVER, OFFER, Said, Sent};
-use crate::server::{Folder, Server, block};
-use kickstand::model::Mac;
-use serde_json::json;
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, UdpSocket};
+use crate::server::{Folder, Server};
+use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Machines with an address of their own, machines that have theirs from the pool, strangers, with leases of a
-/// few seconds, and half as many of the last two behind a relay.
-const RESERVED: u16 = 1200;
-const POOLED: u16 = 1200;
-const STRANGERS: u16 = 300;
-const RELAY: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+const ESTATE: Estate =
+    Estate { reserved: 1200, pooled: 1200, strangers: 300, machines_pool: 2048, strangers_pool: 200 };
 
 const AGAIN_LIMIT: Duration = Duration::from_secs(1);
-
-fn ip(third: u8, last: u8) -> Ipv4Addr {
-    Ipv4Addr::new(127, block(), third, last)
-}
-
-fn mac(kind: u8, n: u16) -> Mac {
-    let [high, low] = n.to_be_bytes();
-    Mac([0x52, 0x54, 0, kind, high, low])
-}
-
-fn reserved_ip(n: u16) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(ip(8, 1)) + u32::from(n))
-}
-
-const OWN: u8 = 1;
-const POOL: u8 = 2;
-const STRANGE: u8 = 3;
-const FAR: u8 = 4;
-const FAR_STRANGE: u8 = 5;
-/// Asks whether the server serves, and does nothing else.
-const PROBE: Mac = Mac([0x52, 0x54, 0, 9, 9, 9]);
 
 struct Torture {
     server: Server,
@@ -55,26 +28,14 @@ impl Torture {
         let mut server = Server::on_loopback(folder, ip(0, 1), None);
         server.start();
         server.ready();
-        furnish(&server);
+        ESTATE.furnish(&server);
         server.kill();
         server.shorten_leases(600, 3);
         server.start();
         server.ready();
-        let mut reserved: HashMap<_, _> = (0..RESERVED).map(|n| (reserved_ip(n), mac(OWN, n))).collect();
-        reserved.insert(ip(0, 9), PROBE);
-        let oracle = Oracle::start(&folder.join("promises.log"), reserved);
+        let oracle = Oracle::start(&folder.join("promises.log"), ESTATE.records(), 1);
         let mut crowd = Crowd::new(ip(0, 2), vec![server.dhcp], oracle);
-        let mut join = |kind, count, giaddr, habits| {
-            (0..count).for_each(|n| crowd.join(Client::new(mac(kind, n), giaddr, habits)));
-        };
-        let here = Ipv4Addr::UNSPECIFIED;
-        join(OWN, RESERVED, here, Habits::LIVELY);
-        join(POOL, POOLED, here, Habits::LIVELY);
-        join(FAR, POOLED / 2, RELAY, Habits::LIVELY);
-        // Some go away without a word, and their address goes to somebody else.
-        let fickle = Habits { renew: 150, think_ms: (20, 8000), ..Habits::LIVELY };
-        join(STRANGE, STRANGERS, here, fickle);
-        join(FAR_STRANGE, STRANGERS / 2, RELAY, fickle);
+        ESTATE.move_in(&mut crowd, Habits::LIVELY, Habits::FICKLE);
         let prober = UdpSocket::bind((ip(0, 3), 0)).unwrap();
         prober.set_read_timeout(Some(Duration::from_millis(3))).unwrap();
         Torture { server, crowd, prober, xid: 1, again: Vec::new() }
@@ -137,29 +98,6 @@ impl Torture {
             counts.centile(99),
         );
     }
-}
-
-fn furnish(server: &Server) {
-    let span = |from: Ipv4Addr, to: Ipv4Addr, whom: &str| format!("{from}-{to}={whom}");
-    let lan = json!({
-        "name": "lan", "cidr": format!("{}/16", ip(0, 0)), "unknown": "show", "lease_secs": 600,
-        "pools": [span(ip(32, 0), ip(39, 255), "machines"), span(ip(64, 1), ip(64, 200), "unknown")],
-        "dhcp": {"authoritative": true, "probe": false},
-    });
-    server.add("networks", lan);
-    let far = |third, last| Ipv4Addr::new(10, 99, third, last);
-    let far = json!({
-        "name": "far", "cidr": "10.99.0.0/16", "unknown": "show", "lease_secs": 600,
-        "pools": [span(far(32, 0), far(35, 255), "machines"), span(far(64, 1), far(64, 100), "unknown")],
-        "dhcp": {"authoritative": true, "probe": false, "relays": [format!("{RELAY}/32")]},
-    });
-    server.add("networks", far);
-    let name = |kind: &str, n: u16| format!("{kind}-{n}");
-    let own = (0..RESERVED).map(|n| (name("own", n), mac(OWN, n), Some(reserved_ip(n))));
-    let pooled = (0..POOLED).map(|n| (name("pooled", n), mac(POOL, n), None));
-    let far = (0..POOLED / 2).map(|n| (name("far", n), mac(FAR, n), None));
-    let probe = ("probe".to_owned(), PROBE, Some(ip(0, 9)));
-    server.add_machines(own.chain(pooled).chain(far).chain([probe]));
 }
 
 fn kills(usual: usize) -> usize {

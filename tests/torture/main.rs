@@ -5,6 +5,7 @@
 //! for as long as it is told to.
 
 mod crowd;
+mod estate;
 mod kill;
 mod oracle;
 mod packet;

@@ -89,20 +89,23 @@ impl Verdict {
 pub struct Judge {
     /// Addresses that belong to one card by a record: known without a lease.
     reserved: HashMap<Ipv4Addr, Mac>,
+    /// One server knows what it gave away. Of several, one may offer what it has not heard of yet: no promise.
+    alone: bool,
     claims: HashMap<Ipv4Addr, Claim>,
     of: HashMap<Mac, Ipv4Addr>,
     verdict: Verdict,
 }
 
 impl Judge {
-    pub fn new(reserved: HashMap<Ipv4Addr, Mac>) -> Judge {
-        Judge { reserved, claims: HashMap::new(), of: HashMap::new(), verdict: Verdict::default() }
+    pub fn new(reserved: HashMap<Ipv4Addr, Mac>, alone: bool) -> Judge {
+        Judge { reserved, alone, claims: HashMap::new(), of: HashMap::new(), verdict: Verdict::default() }
     }
 
     pub fn hear(&mut self, at: i64, seen: &Seen) {
         match seen {
             Seen::Acked { mac, ip, until } => self.acked(at, *mac, *ip, *until),
             Seen::LetGo { mac, ip } => self.end(*mac, *ip),
+            Seen::Offered { .. } if !self.alone => {}
             Seen::Offered { mac, ip } => self.not_anothers(at, *mac, *ip, "offered"),
             Seen::Nakked { mac, ip } => {
                 if let Some(claim) = self.claim(at, *ip).filter(|claim| claim.mac == *mac) {
@@ -181,10 +184,10 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub fn start(log: &Path, reserved: HashMap<Ipv4Addr, Mac>) -> Oracle {
+    pub fn start(log: &Path, reserved: HashMap<Ipv4Addr, Mac>, servers: usize) -> Oracle {
         let (letters, post) = channel();
         let log = File::options().create(true).append(true).open(log).unwrap();
-        let thread = std::thread::spawn(move || run(&post, log, Judge::new(reserved)));
+        let thread = std::thread::spawn(move || run(&post, log, Judge::new(reserved, servers == 1)));
         Oracle { letters: Some(letters), thread: Some(thread) }
     }
 
@@ -247,7 +250,7 @@ mod tests {
 
     /// What comes of an ACK to ONE at 0 for ten seconds, and then this.
     fn after(more: &[(i64, Seen)]) -> Verdict {
-        let mut judge = Judge::new(HashMap::new());
+        let mut judge = Judge::new(HashMap::new(), true);
         judge.hear(0, &Seen::Acked { mac: ONE, ip: IP, until: 10 * S });
         more.iter().for_each(|(at, seen)| judge.hear(*at, seen));
         judge.verdict
@@ -290,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_record_is_a_promise_without_an_end() {
-        let mut judge = Judge::new(HashMap::from([(IP, ONE)]));
+        let mut judge = Judge::new(HashMap::from([(IP, ONE)]), true);
         judge.hear(0, &Seen::Acked { mac: ONE, ip: IP, until: 10 * S });
         judge.hear(S, &Seen::Known { leases: vec![] });
         assert!(judge.verdict.is_clean());

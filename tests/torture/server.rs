@@ -107,10 +107,6 @@ impl Server {
         }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
-    }
-
     /// What an out-of-memory killer does, and nearly what a power cut does.
     pub fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
