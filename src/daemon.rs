@@ -159,6 +159,7 @@ impl Sockets {
             tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
         }
         tasks.spawn(watch_store(engine.store.clone(), stopped.clone()));
+        tasks.spawn(announce(engine.clone(), stopped.clone()));
         tasks.spawn(log_events(engine.clone(), stopped.clone()));
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
@@ -188,7 +189,8 @@ fn rogue_watch(
     let (place, here, teller) = (interface.to_owned(), engine.clone(), engine.clone());
     let neighbours = move || {
         let world = here.store.world();
-        let ours = here.addresses();
+        let (known, mine) = (world.servers.keys().copied(), here.addresses());
+        let ours = known.chain(mine).collect();
         let on = interface_addresses(&place).unwrap_or_default();
         let network = on.iter().find_map(|ip| world.network_of(*ip));
         let expected = network.is_none_or(|network| network.dhcp.placement != Placement::Full);
@@ -275,11 +277,31 @@ async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, ports: Ports, mu
                         served.insert(*ip);
                     }
                 }
-                engine.set_addresses(now);
+                engine.set_addresses(now.clone());
+                drop(engine.store.edit(Edit::Announce(now), "serve", engine.now()).await);
             }
         }
     }
 }
+
+/// Servers that share a database know each other's answers from a stranger's.
+async fn announce(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
+    let mut again = tokio::time::interval(ANNOUNCE);
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            _ = again.tick() => {
+                let said = engine.store.edit(Edit::Announce(engine.addresses()), "serve", engine.now()).await;
+                if let Err(error) = said {
+                    tracing::debug!(%error, "where this server is could not be written down");
+                }
+            }
+        }
+    }
+}
+
+/// Far more often than others forget.
+const ANNOUNCE: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Where TFTP and HTTP are asked for.
 #[derive(Clone, Copy)]

@@ -215,7 +215,8 @@ impl Case<'_> {
         };
         let ip = found.ip;
         let until = self.now.plus_secs(self.keep_secs(grant.lease_secs));
-        let tale = self.tale(Kind::Offer, format!("{ip} offered to {}", self.ask.client)).from(ip);
+        let tale =
+            self.tale(Kind::Offer, format!("{ip} offered to {} ({})", self.ask.client, how(ip, &found.why))).from(ip);
         let mut decision = Decision::new(OfferReply::Offer(grant), vec![why, found.why, first]);
         // A lease that still runs says more than an offer.
         if self.facts.pool.of(&self.ask.holder).is_none_or(|b| b.ip != ip || b.until < until) {
@@ -284,7 +285,8 @@ impl Case<'_> {
             _ => format!(", {}: {}", first.rule, first.text),
         };
         let lease = self.lease(place, ip, grant.lease_secs);
-        let tale = self.tale(Kind::Lease, format!("{ip} for {}{told}", self.ask.client)).from(ip);
+        let how = how(ip, &rule);
+        let tale = self.tale(Kind::Lease, format!("{ip} for {} ({how}){told}", self.ask.client)).from(ip);
         let mut decision = Decision::new(OfferReply::Ack(grant), vec![why, rule, first]);
         decision.effects = self.bind(lease, reserved);
         decision.effects.push(Effect::Tell(tale));
@@ -332,7 +334,11 @@ impl Case<'_> {
 
     fn informed(&self, ip: Ipv4Addr, why: Reason) -> Decision<OfferReply> {
         match self.grant(self.place_of(ip), ip) {
-            Ok((grant, first)) => Decision::new(OfferReply::Informed(grant), vec![why, first]),
+            Ok((grant, first)) => {
+                let tale =
+                    self.tale(Kind::Lease, format!("options told to {ip}, which asked for nothing else")).from(ip);
+                Decision::new(OfferReply::Informed(grant), vec![why, first]).with(Effect::Tell(tale))
+            }
             Err(text) => self.refused(text),
         }
     }
@@ -469,6 +475,11 @@ impl Case<'_> {
     }
 
     pub(super) fn tale(&self, kind: Kind, text: impl Into<String>) -> Tale {
+        // Who has no MAC is named in the text: nothing else tells whose line it is.
+        let text = match &self.ask.holder {
+            Holder::Card(_) => text.into(),
+            holder => format!("{holder}: {}", text.into()),
+        };
         let mut tale = Tale::new(self.now, kind, text);
         tale.mac = self.ask.holder.mac();
         match self.facts.standing {
@@ -510,4 +521,9 @@ pub(super) struct Found {
     /// By a record: nobody else was or will be promised it.
     pub reserved: bool,
     pub why: Reason,
+}
+
+/// The rule without the address, which stands beside it already.
+fn how(ip: Ipv4Addr, rule: &Reason) -> &str {
+    rule.text.strip_prefix(&format!("{ip}, ")).unwrap_or(&rule.text)
 }

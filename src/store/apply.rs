@@ -1,7 +1,7 @@
 //! Brings the World to what was just committed, straight from the data of the change: nothing is read again.
 
-use super::World;
 use super::edit::Edit;
+use super::{World, servers};
 use crate::boot::Effect;
 use crate::model::*;
 
@@ -57,6 +57,9 @@ impl World {
             }
             Edit::RemoveReservation(ip) => self.drop_reservation(ip),
             Edit::SetOptions(patch) => self.options.patch(patch),
+            Edit::Announce(addresses) => {
+                self.servers = servers::with(std::mem::take(&mut self.servers), &addresses, at)
+            }
             Edit::AddDistro(distro) | Edit::SetDistro(distro) => {
                 self.distros.insert(distro.name.clone(), distro);
             }

@@ -18,6 +18,7 @@ pub enum Change {
     Reservations,
     /// Those for everybody.
     Options,
+    Servers,
     Machine(MachineId),
     Tombstone(Mac),
     Lease {
@@ -44,6 +45,7 @@ impl fmt::Display for Change {
             Change::Classes => f.write_str("classes"),
             Change::Reservations => f.write_str("reservations"),
             Change::Options => f.write_str("options"),
+            Change::Servers => f.write_str("servers"),
             Change::Machine(id) => write!(f, "machine={id}"),
             Change::Tombstone(mac) => write!(f, "tombstone={mac}"),
             Change::Lease { network, holder } => write!(f, "lease={network}/{holder}"),
@@ -68,6 +70,7 @@ impl FromStr for Change {
             "classes" => Change::Classes,
             "reservations" => Change::Reservations,
             "options" => Change::Options,
+            "servers" => Change::Servers,
             "machine" => Change::Machine(of.parse().map_err(drop)?),
             "tombstone" => Change::Tombstone(of.parse().map_err(drop)?),
             "lease" => {
@@ -134,6 +137,7 @@ mod tests {
             Change::Classes,
             Change::Reservations,
             Change::Options,
+            Change::Servers,
             Change::Machine(MachineId(uuid::Uuid::nil())),
             Change::Tombstone(mac),
             Change::Hold { network: network.clone(), ip: Ipv4Addr::LOCALHOST },

@@ -4,8 +4,8 @@ use super::sql::Conn;
 use super::writer::Outcome;
 use super::{Change, Error, Shared};
 use super::{
-    classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, sightings,
-    tokens, tombstones,
+    classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, servers,
+    sightings, tokens, tombstones,
 };
 use crate::boot::{Step, Tale};
 use crate::model::*;
@@ -33,6 +33,8 @@ pub enum Edit {
     RemoveReservation(Ipv4Addr),
     /// Those for everybody.
     SetOptions(OptionPatch),
+    /// A server that shares this database says where it is.
+    Announce(Vec<Ipv4Addr>),
     AddDistro(Distro),
     SetDistro(Distro),
     RemoveDistro(Name),
@@ -91,6 +93,10 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
         Edit::RemoveClass(name) => classes::remove(db, name).await?,
         Edit::AddReservation(_) | Edit::SetReservation { .. } | Edit::RemoveReservation(_) => {
             return reserve(db, edit, at, told).await;
+        }
+        Edit::Announce(addresses) => {
+            servers::announce(db, addresses, at).await?;
+            return Ok(Outcome::of(vec![Change::Servers], Vec::new()));
         }
         Edit::SetOptions(patch) => {
             options::change(db, patch).await?;
@@ -158,7 +164,11 @@ fn title(edit: &Edit) -> (Change, String) {
         Edit::RemoveKey(name) => (Change::Keys, "removed", "key", name),
         Edit::AddToken { name, .. } => (Change::Tokens, "added", "token", name),
         Edit::RemoveToken(name) => (Change::Tokens, "removed", "token", name),
-        Edit::AddReservation(_) | Edit::SetReservation { .. } | Edit::RemoveReservation(_) | Edit::SetOptions(_) => {
+        Edit::AddReservation(_)
+        | Edit::SetReservation { .. }
+        | Edit::RemoveReservation(_)
+        | Edit::SetOptions(_)
+        | Edit::Announce(_) => {
             unreachable!("write tells of what has no name itself")
         }
         Edit::AddMachines(_)

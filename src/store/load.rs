@@ -4,7 +4,7 @@ use super::sql::{Conn, sql};
 use super::{
     Change, Error, World, classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges,
 };
-use super::{migrations, reservations, sightings, tokens, tombstones};
+use super::{migrations, reservations, servers, sightings, tokens, tombstones};
 use crate::model::*;
 use std::collections::BTreeMap;
 
@@ -24,6 +24,7 @@ const LISTS: &[Change] = &[
     Change::Classes,
     Change::Reservations,
     Change::Options,
+    Change::Servers,
 ];
 
 pub async fn world(db: &mut Conn) -> Result<World, Error> {
@@ -97,6 +98,10 @@ async fn read_one(db: &mut Conn, change: &Change) -> Result<Update, Error> {
         Change::Reservations => {
             let reservations = reservations::all(db).await?;
             Box::new(move |world| world.put_reservations(reservations))
+        }
+        Change::Servers => {
+            let servers = servers::read(db).await?;
+            Box::new(move |world| world.servers = servers)
         }
         Change::Options => {
             let options = options::read(db).await?;

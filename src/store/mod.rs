@@ -36,6 +36,7 @@ mod prune;
 mod ranges;
 mod repeats;
 mod reservations;
+mod servers;
 mod shared;
 mod sightings;
 mod sql;

@@ -17,6 +17,8 @@ pub struct World {
     pub classes: BTreeMap<Name, Class>,
     /// Options for everybody that nothing closer says otherwise.
     pub options: OptionSet,
+    /// Where this server and those that share its database are, and when each last said so.
+    pub servers: BTreeMap<Ipv4Addr, Time>,
     reservations: BTreeMap<Ipv4Addr, Reservation>,
     marks: HashMap<Mark, Vec<Ipv4Addr>>,
     /// Each in a place of its own: the map grows by moving what is in it.
