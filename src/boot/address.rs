@@ -62,6 +62,9 @@ impl Case<'_> {
                 "{ip} is reserved for {by}, but held until {until} ({why}): wait, or `kickstand lease release {ip}`"
             ));
         }
+        if self.facts.pool.is_held(ip, self.now) {
+            return Err(format!("{ip} is reserved for {by}, which found it in use by another host a moment ago"));
+        }
         Ok(self.found(ip, true, format!("{ip}, reserved for {by}")))
     }
 

@@ -20,6 +20,8 @@ pub struct Pool {
     shelves: Vec<Shelf>,
     /// Addresses that the store refused, until the news of their holder came.
     refused: HashMap<Ipv4Addr, Time>,
+    /// Addresses that nobody gets, before that is written.
+    held: HashMap<Ipv4Addr, Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,11 @@ impl Pool {
     }
 
     pub fn is_refused(&self, ip: Ipv4Addr, now: Time) -> bool {
-        self.refused.get(&ip).is_some_and(|until| *until > now)
+        self.refused.get(&ip).is_some_and(|until| *until > now) || self.is_held(ip, now)
+    }
+
+    pub fn is_held(&self, ip: Ipv4Addr, now: Time) -> bool {
+        self.held.get(&ip).is_some_and(|until| *until > now)
     }
 
     /// Whether addresses of this network that serve such clients lie here at all.
@@ -136,7 +142,7 @@ impl Pool {
                 }
             }
             // The records hold it once it is written; nobody may be faster.
-            Effect::Avoid(hold) => self.refuse(hold.ip, now.plus_secs(HELD_SECS).min(hold.until)),
+            Effect::Avoid(hold) => drop(self.held.insert(hold.ip, now.plus_secs(HELD_SECS).min(hold.until))),
             _ => {}
         }
     }
@@ -225,6 +231,7 @@ impl Pool {
         let over: Vec<Holder> = over.collect();
         over.iter().for_each(|holder| self.forget(holder));
         self.refused.retain(|_, until| *until > now);
+        self.held.retain(|_, until| *until > now);
         self.shelves.iter_mut().for_each(Shelf::begin_anew);
     }
 }
@@ -393,7 +400,7 @@ mod tests {
         let hold = Hold { network, ip: ip(1), until, why: HoldWhy::Declined, holder: None, times: 1 };
         let unbind = Effect::Unbind { network: "lab".parse().unwrap(), holder: client(1), at: NOW };
         [unbind, Effect::Avoid(hold)].iter().for_each(|effect| pool.apply(effect, NOW));
-        assert_eq!((free(&pool, true), pool.is_refused(ip(1), NOW)), (None, true));
+        assert_eq!((free(&pool, true), pool.is_held(ip(1), NOW)), (None, true));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Habits {
 
 impl Habits {
     pub const LIVELY: Habits =
-        Habits { renew: 450, rebind: 100, reboot: 150, discover: 150, release: 60, decline: 3, think_ms: (20, 2000) };
+        Habits { renew: 450, rebind: 100, reboot: 150, discover: 150, release: 60, decline: 5, think_ms: (20, 2000) };
     /// Some go away without a word, and their address goes to somebody else.
     pub const FICKLE: Habits = Habits { renew: 150, think_ms: (20, 8000), ..Habits::LIVELY };
 }

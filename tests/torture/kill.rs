@@ -120,6 +120,9 @@ fn kill_loop(kills: usize) {
         }
         let work = Duration::from_millis(30 + torture.crowd.below(500));
         torture.cycle(work);
+        if kill % 50 == 0 {
+            torture.server.lift_holds();
+        }
         if kill % 100 == 0 || !torture.verdict().is_clean() {
             torture.report(&format!("{:?}", begun.elapsed()));
             torture.verdict().assert_clean();

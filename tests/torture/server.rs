@@ -2,7 +2,7 @@
 
 use kickstand::model::{Mac, Time};
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -154,11 +154,20 @@ impl Server {
 
     /// Leases shorter than operators may set, so that nobody has to wait for their end. While it is stopped.
     pub fn shorten_leases(&self, machines_secs: u32, unknown_secs: u32) {
+        let dhcp = format!("json_set(dhcp, '$.unknown_lease_secs', {unknown_secs})");
+        self.change_file(format!("UPDATE networks SET lease_secs = {machines_secs}, dhcp = {dhcp}"));
+    }
+
+    /// What was declined is as good as new: else nothing would be left in the end. While it is stopped.
+    pub fn lift_holds(&self) {
+        self.change_file("DELETE FROM holds".into());
+    }
+
+    fn change_file(&self, statement: String) {
         let url = format!("sqlite://{}/kickstand.db", self.folder.display());
-        let update = "UPDATE networks SET lease_secs = $1, dhcp = json_set(dhcp, '$.unknown_lease_secs', $2)";
         let written = async {
             let mut db = SqliteConnection::connect(&url).await?;
-            sqlx::query(update).bind(machines_secs).bind(unknown_secs).execute(&mut db).await?;
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut db).await?;
             db.close().await
         };
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(written).unwrap();
