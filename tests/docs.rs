@@ -148,11 +148,12 @@ fn filled(word: String) -> String {
 #[test]
 fn every_dependency_has_its_reason() {
     let page = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
-    for manifest in ["Cargo.toml", "agent/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "agent/Cargo.toml", "fuzz/Cargo.toml"] {
         let text = fs::read_to_string(root().join(manifest)).unwrap();
         let manifest: toml::Table = toml::from_str(&text).unwrap();
-        for section in ["dependencies", "dev-dependencies"] {
-            for name in manifest[section].as_table().unwrap().keys() {
+        let sections = ["dependencies", "dev-dependencies"].iter().filter_map(|section| manifest.get(*section));
+        for section in sections {
+            for name in section.as_table().unwrap().keys().filter(|name| *name != "kickstand") {
                 assert!(page.contains(&format!("| {name} |")), "docs/dependencies.md has no line for {name}");
             }
         }

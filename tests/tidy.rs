@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    for folder in ["src", "agent/src", "tests", "benches"] {
+    for folder in ["src", "agent/src", "tests", "benches", "fuzz/fuzz_targets"] {
         collect(&root.join(folder), root, &mut found);
     }
     assert!(found.len() > 40, "the walk finds the sources");
