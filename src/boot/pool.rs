@@ -18,6 +18,8 @@ pub struct Pool {
     by_holder: HashMap<Holder, Binding>,
     by_ip: HashMap<Ipv4Addr, Holder>,
     shelves: Vec<Shelf>,
+    /// Where a node begins: two on one wire should not give away the same address first.
+    seed: u32,
     /// Addresses that the store refused, until the news of their holder came.
     refused: HashMap<Ipv4Addr, Time>,
     /// Addresses that nobody gets, before that is written.
@@ -37,7 +39,9 @@ pub struct Binding {
 struct Shelf {
     network: Name,
     pool: Pooled,
-    /// Before it, no address was never given, but for those that were given back.
+    /// The place of the first address that is given away.
+    start: u32,
+    /// So many from there on are given away, but for those that were given back.
     fresh: u32,
     returned: BTreeSet<Ipv4Addr>,
     /// Given ones, by the end of their lease.
@@ -47,6 +51,10 @@ struct Shelf {
 }
 
 impl Pool {
+    pub fn seeded(seed: u32) -> Pool {
+        Pool { seed, ..Pool::default() }
+    }
+
     pub fn of(&self, holder: &Holder) -> Option<Binding> {
         self.by_holder.get(holder).copied()
     }
@@ -191,9 +199,10 @@ impl Pool {
 
     /// Takes over the pools of a wire's networks as they are now; what clients hold stays as it is.
     pub fn lay_out<'a>(&mut self, networks: impl IntoIterator<Item = &'a Network>) {
+        let seed = self.seed;
         let stock: Vec<_> = self.shelves.iter().flat_map(|shelf| shelf.stock.iter().copied()).collect();
         let shelves =
-            networks.into_iter().flat_map(|network| network.pools.iter().map(|pool| Shelf::of(network, *pool)));
+            networks.into_iter().flat_map(|network| network.pools.iter().map(|pool| Shelf::of(network, *pool, seed)));
         self.shelves = shelves.collect();
         let given: Vec<_> = self.by_holder.values().map(|binding| (binding.until, binding.ip)).collect();
         for (until, ip) in given {
@@ -237,10 +246,12 @@ impl Pool {
 }
 
 impl Shelf {
-    fn of(network: &Network, pool: Pooled) -> Shelf {
+    fn of(network: &Network, pool: Pooled, seed: u32) -> Shelf {
+        let size = u32::try_from(pool.span.size()).unwrap_or(u32::MAX);
         Shelf {
             network: network.name.clone(),
             pool,
+            start: seed % size.max(1),
             fresh: 0,
             returned: BTreeSet::new(),
             given: BTreeSet::new(),
@@ -257,7 +268,12 @@ impl Shelf {
     }
 
     fn place(&self, ip: Ipv4Addr) -> u32 {
-        u32::from(ip).saturating_sub(u32::from(self.pool.span.first))
+        let place = u32::from(ip).saturating_sub(u32::from(self.pool.span.first));
+        place.checked_sub(self.start).unwrap_or_else(|| place.saturating_add(self.size() - self.start))
+    }
+
+    fn size(&self) -> u32 {
+        u32::try_from(self.pool.span.size()).unwrap_or(u32::MAX)
     }
 
     /// What nobody was given, as far as is known without a search.
@@ -266,8 +282,9 @@ impl Shelf {
     }
 
     fn ahead(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
-        let first = u32::from(self.pool.span.first).saturating_add(self.fresh);
-        (first..=u32::from(self.pool.span.last)).map(Ipv4Addr::from)
+        let (first, start, size) = (u32::from(self.pool.span.first), self.start, self.size());
+        let place = move |n: u32| if n < size - start { start + n } else { n - (size - start) };
+        (self.fresh..size).map(move |n| Ipv4Addr::from(first.saturating_add(place(n))))
     }
 
     fn begin_anew(&mut self) {
@@ -436,5 +453,21 @@ mod tests {
         pool.take(&ended(1, 9, -60));
         pool.move_on(&|_, _| true);
         assert_eq!(pool.shelves[0].fresh, 50_000);
+    }
+
+    #[test]
+    fn nodes_begin_at_different_addresses_and_reach_them_all() {
+        let mut pool = Pool::seeded(7);
+        pool.lay_out([&network(&["10.0.0.0-10.0.0.4"])]);
+        let mut order = Vec::new();
+        while let Some(next) = free(&pool, true) {
+            let last = next.octets()[3];
+            order.push(last);
+            keep(&mut pool, last + 1, last, 60);
+            pool.move_on(&|_, _| true);
+        }
+        assert_eq!(order, [2, 3, 4, 0, 1]);
+        pool.apply(&Effect::LetGo { holder: client(1) }, NOW);
+        assert_eq!(free(&pool, true), Some(ip(0)));
     }
 }

@@ -6,6 +6,7 @@ use super::probe::Used;
 use super::reply::Outgoing;
 use super::server::Outlet;
 use super::stock::{self, Proof, Stock};
+use crate::boot::offer::OfferReply;
 use crate::boot::pool::Pool;
 use crate::boot::{Effect, Tale, offer};
 use crate::engine::{Engine, stopped};
@@ -13,7 +14,7 @@ use crate::model::*;
 use crate::store::{Change, Error, Tickets, World};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 
 /// How many packets may wait for their turn; the rest is dropped, and clients ask again.
 pub const QUEUE: usize = 2048;
@@ -50,7 +51,11 @@ pub struct Owner {
     /// What the store refused: what it holds is the truth.
     undo: (mpsc::UnboundedSender<Undo>, mpsc::UnboundedReceiver<Undo>),
     stock: Stock,
+    looks: Arc<Semaphore>,
 }
+
+/// How many clients may wait for a second look at what is written.
+const LOOKS: usize = 64;
 
 struct Undo {
     holder: Holder,
@@ -68,8 +73,15 @@ struct Pending {
 
 impl Owner {
     pub fn new(link: Name, engine: Arc<Engine>, interfaces: Arc<[String]>) -> Owner {
-        let pool = crate::engine::pool(&engine.store.world(), &link);
-        Owner { link, engine, pool, undo: mpsc::unbounded_channel(), stock: Stock::new(interfaces) }
+        let pool = crate::engine::pool(&engine.store.world(), &link, engine.store.seed());
+        Owner {
+            link,
+            engine,
+            pool,
+            undo: mpsc::unbounded_channel(),
+            stock: Stock::new(interfaces),
+            looks: Arc::new(Semaphore::new(LOOKS)),
+        }
     }
 
     /// Answers until the questions end or the server stops.
@@ -114,7 +126,7 @@ impl Owner {
             },
             Ok(Change::Networks) => self.pool.lay_out(wire(&world, &self.link)),
             Ok(Change::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                let mut pool = crate::engine::pool(&world, &self.link);
+                let mut pool = crate::engine::pool(&world, &self.link, self.engine.store.seed());
                 pool.keep_offers(&self.pool, self.engine.now());
                 self.pool = pool;
             }
@@ -144,7 +156,11 @@ impl Owner {
         let (mut pending, mut effects) = (Vec::new(), Vec::new());
         for question in questions {
             let answer = desk::answer(&self.engine, &mut self.pool, &question.heard, self.engine.now());
-            let Some(Answer { outgoing, effects: decided, holder, .. }) = answer else { continue };
+            let Some(Answer { reply, outgoing, effects: decided, holder }) = answer else { continue };
+            if matches!(reply, OfferReply::Nak(_)) && self.engine.store.is_shared() && !question.again {
+                self.look_first(holder, question);
+                continue;
+            }
             if decided.iter().any(Effect::is_promise) {
                 let bound =
                     |effect: &Effect| if let Effect::Bind { lease, .. } = effect { Some(lease.ip) } else { None };
@@ -162,6 +178,20 @@ impl Owner {
             tokio::spawn(settle(tickets, pending, self.engine.clone(), self.undo.0.clone()));
         }
         self.move_on();
+    }
+
+    /// Another node may have given this client an address a moment ago: before it is told no, what is
+    /// written is read again. A flood of such questions is left unanswered.
+    fn look_first(&self, holder: Holder, question: Question) {
+        let Ok(turn) = self.looks.clone().try_acquire_owned() else { return };
+        let (engine, undone) = (self.engine.clone(), self.undo.0.clone());
+        let networks: Vec<_> = wire(&engine.store.world(), &self.link).map(|network| network.name.clone()).collect();
+        let changes = networks.into_iter().map(|network| Change::Lease { network, holder: holder.clone() }).collect();
+        tokio::spawn(async move {
+            let _turn = turn;
+            let _ = engine.store.look(changes).await;
+            let _ = undone.send(Undo { holder, ip: None, question: Some(Question { again: true, ..question }) });
+        });
     }
 
     /// So that no OFFER waits for a probe, addresses are probed before somebody needs them.

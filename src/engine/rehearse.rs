@@ -77,7 +77,7 @@ impl Engine {
             Standing::Unknown => world.standing_of(&networks, &mac.into(), None, None),
             standing => standing,
         };
-        let pool = pool(&world, network.link());
+        let pool = pool(&world, network.link(), self.store.seed());
         let facts = RehearsalFacts { networks: &networks, network, here, standing, records: &*world, pool: &pool };
         let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
         let dish = match boot {
@@ -141,8 +141,8 @@ impl Engine {
 }
 
 /// The pools of a wire as their committed leases show them.
-pub fn pool(world: &World, link: &Name) -> Pool {
-    let mut pool = Pool::default();
+pub fn pool(world: &World, link: &Name, seed: u32) -> Pool {
+    let mut pool = Pool::seeded(seed);
     let networks: Vec<_> = world.networks.values().filter(|network| network.link() == link).collect();
     pool.lay_out(networks.iter().copied());
     networks.iter().flat_map(|network| world.leases_on(&network.name)).for_each(|lease| pool.take(lease));

@@ -79,7 +79,6 @@ pub enum Edit {
 
 /// Writes it, in a transaction that is open already.
 pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
-    db.lock_edits().await?;
     let told = |what: String| Tale::new(at, Kind::Record, format!("{by} {what}"));
     match edit {
         Edit::AddNetwork(network) => networks::add(db, network).await?,

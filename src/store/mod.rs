@@ -186,6 +186,23 @@ impl Store {
         self.send(Work::Edit { edit: Box::new(edit), by: by.to_owned(), at }).await
     }
 
+    /// Whether other nodes may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        self.shared.database.is_shared()
+    }
+
+    /// A number of this node's own, for what two nodes should not both begin with; 0 for one that is alone.
+    pub fn seed(&self) -> u32 {
+        let digits = self.shared.node.as_bytes();
+        let seed = digits.iter().fold(0u32, |seed, byte| seed.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+        if self.is_shared() { seed } else { 0 }
+    }
+
+    /// Reads again what other nodes may have changed, for those who are about to say no.
+    pub async fn look(&self, changes: Vec<Change>) -> Result<(), Error> {
+        self.send(Work::Look(changes)).await
+    }
+
     async fn send(&self, work: Work) -> Result<(), Error> {
         let (done, ticket) = oneshot::channel();
         self.jobs.send(Job { work, done }).await.map_err(|_| Error::Closed)?;

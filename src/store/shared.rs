@@ -159,7 +159,7 @@ impl Shared {
                         news.of_edit(&mut world, outcome);
                     })],
                     Work::Sightings(written) => vec![next().map(|_| world.kept(&written))],
-                    Work::Close => Vec::new(),
+                    Work::Look(_) | Work::Close => Vec::new(),
                 };
                 answers.push((done, ended));
             }

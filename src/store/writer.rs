@@ -45,6 +45,8 @@ pub enum Work {
     },
     /// Who was seen of late.
     Sightings(Vec<Sighting>),
+    /// Read again what other nodes may have changed.
+    Look(Vec<Change>),
     /// Finish what is queued, then end.
     Close,
 }
@@ -152,6 +154,13 @@ impl Writer {
                     count = 0;
                     self.commit(std::mem::take(&mut together)).await;
                     self.commit(vec![job]).await;
+                }
+                Work::Look(changes) => {
+                    count = 0;
+                    self.commit(std::mem::take(&mut together)).await;
+                    let (changes, done) = (changes.clone(), job.done);
+                    self.read_again(changes).await;
+                    let _ = done.send(vec![Ok(())]);
                 }
                 Work::Close => {
                     self.jobs.close();
@@ -355,6 +364,8 @@ async fn transaction(
     shared: &Shared,
     committing: &mut bool,
 ) -> Result<Vec<Result<Outcome, Error>>, Error> {
+    // One node writes at a time: rows that are locked in two orders would wait for each other.
+    db.lock_edits().await?;
     let results = match jobs {
         [Job { work: Work::Edit { edit, by, at }, .. }] => vec![attempt(db, edit, by, *at, shared).await?],
         [Job { work: Work::Sightings(news), .. }] => {

@@ -58,6 +58,8 @@ fn postgres_meaning(place: &str, code: &str, text: String) -> Option<Error> {
         "40001" | "40P01" => Error::Conflict,
         "25006" => Error::ReadOnly { place },
         "53100" => Error::Full { place },
+        "55P03" => Error::Busy { place },
+        "25P03" => Error::Unreachable { place, text },
         "53300" | "57P01" | "57P02" | "57P03" => Error::Unreachable { place, text },
         "3D000" | "42501" => Error::CannotOpen { place, text },
         code if code.starts_with("28") => Error::CannotOpen { place, text },

@@ -26,8 +26,10 @@ const READERS: u32 = 4;
 /// How long a backup or a shell may hold the file before changes are refused.
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// For PostgreSQL to give up on a node, and for a node to give up waiting for another.
+const HANG_LIMIT: &str = "5s";
 const CHANNEL: &str = "kickstand_change";
-/// The advisory lock that an operator's edit holds until its commit: "kickedit" in ASCII.
+/// The advisory lock that a node holds from the beginning of a transaction to its commit: "kickedit" in ASCII.
 const EDIT_LOCK: i64 = 0x6b69_636b_6564_6974;
 
 /// Where the database is, and connections for those who only read.
@@ -78,7 +80,9 @@ impl Database {
     fn postgres(url: &str) -> Result<Self, Error> {
         let options = PgConnectOptions::from_str(url)
             .map_err(|e| Error::CannotOpen { place: "postgres://…".into(), text: e.to_string() })?
-            .application_name("kickstand");
+            .application_name("kickstand")
+            // A node that hangs in the middle of a transaction must not keep the others from writing.
+            .options([("idle_in_transaction_session_timeout", HANG_LIMIT), ("lock_timeout", HANG_LIMIT)]);
         // The password stays out of every message.
         let (host, port) = (options.get_host(), options.get_port());
         let place = format!("postgres://{host}:{port}/{}", options.get_database().unwrap_or_default());
@@ -244,7 +248,7 @@ impl Conn {
         self.release_savepoint().await
     }
 
-    /// Keeps other nodes' edits out until the commit, so that records can be checked against each other.
+    /// Keeps other nodes from writing until the commit, so that records can be checked against each other.
     pub async fn lock_edits(&mut self) -> Result<(), Error> {
         if self.is_sqlite() {
             return Ok(()); // BEGIN IMMEDIATE did it.
