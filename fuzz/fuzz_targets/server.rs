@@ -102,7 +102,7 @@ impl Desk {
     fn hear(&mut self, bytes: &[u8], arrival: Arrival<'_>, boot_port: bool) -> Option<Vec<u8>> {
         let heard = Heard::read(bytes, arrival, boot_port, &ENGINE.store.world()).ok()?;
         let link = heard.place.link.clone();
-        let fresh = || engine::pool(&ENGINE.store.world(), &link);
+        let fresh = || engine::pool(&ENGINE.store.world(), &link, 0);
         let pool = self.pools.entry(link.clone()).or_insert_with(fresh);
         let answer = desk::answer(&ENGINE, pool, &heard, NOW.plus_secs(self.passed))?;
         answer.outgoing.map(|out| out.bytes)

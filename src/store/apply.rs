@@ -8,7 +8,7 @@ use crate::model::*;
 impl World {
     pub(super) fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Bind { lease, .. } => self.put_lease(lease),
+            Effect::Bind { lease, .. } => self.bind(lease),
             Effect::Know(lease) => self.know_lease(lease),
             Effect::Unbind { network, holder, at } => self.end_lease(&network, &holder, at),
             Effect::Avoid(hold) => self.put_hold(hold),
@@ -31,6 +31,14 @@ impl World {
             Effect::Keep { .. } | Effect::LetGo { .. } => {}
             Effect::Mint(_) | Effect::See(_) | Effect::Tell(_) => {}
         }
+    }
+
+    /// As its row: what was promised for longer stays.
+    fn bind(&mut self, mut lease: Lease) {
+        if let Some(known) = self.lease(&lease.network, &lease.holder).filter(|known| known.ip == lease.ip) {
+            lease.ends_at = lease.ends_at.max(known.ends_at);
+        }
+        self.put_lease(lease);
     }
 
     pub(super) fn apply_edit(&mut self, edit: Edit, at: Time) {

@@ -132,7 +132,7 @@ impl Server {
         };
         let link = heard.place.link.clone();
         let world = || self.engine.store.world();
-        let pool = self.pools.entry(link.clone()).or_insert_with(|| engine::pool(&world(), &link));
+        let pool = self.pools.entry(link.clone()).or_insert_with(|| engine::pool(&world(), &link, 0));
         let Some(answer) = desk::answer(&self.engine, pool, &heard, self.now) else { return (Outcome::Ignored, None) };
         let desk::Answer { reply, outgoing, effects, .. } = answer;
         let ticket = self.engine.store.record(effects.clone());
