@@ -11,9 +11,17 @@ use std::collections::HashMap;
 pub async fn each(db: &mut Conn, mut take: impl FnMut(Machine)) -> Result<(), Error> {
     let mut interfaces: HashMap<MachineId, Vec<Interface>> = HashMap::new();
     let select = sql("SELECT machine, mac, ip FROM interfaces ORDER BY machine, place");
-    select.each(db, |row| Ok(interfaces.entry(row.get("machine")?).or_default().push(interface(row)?))).await?;
+    let sorted = |row: &Row| {
+        interfaces.entry(row.get("machine")?).or_default().push(interface(row)?);
+        Ok(())
+    };
+    select.each(db, sorted).await?;
     let select = sql("SELECT * FROM machines");
-    select.each(db, |row| Ok(take(machine(row, interfaces.remove(&row.get("id")?).unwrap_or_default())?))).await
+    let taken = |row: &Row| {
+        take(machine(row, interfaces.remove(&row.get("id")?).unwrap_or_default())?);
+        Ok(())
+    };
+    select.each(db, taken).await
 }
 
 pub async fn one(db: &mut Conn, id: MachineId) -> Result<Option<Machine>, Error> {

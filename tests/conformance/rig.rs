@@ -35,7 +35,7 @@ impl From {
 /// What became of a packet.
 #[derive(Debug)]
 pub enum Outcome {
-    Unheard(Unheard),
+    Unheard(#[expect(dead_code, reason = "for whoever reads a failure")] Unheard),
     /// It was read, and was no question to us.
     Ignored,
     /// Decided; `sent` is none for silence, and where the store refused what was to be promised.
