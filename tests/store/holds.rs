@@ -30,7 +30,7 @@ pub async fn a_moved_address_waits_for_its_last_lease(store: &Store) {
         holder: Some(mac(120).into()),
         times: 0,
     };
-    assert_eq!(told, [moved.clone()], "and nobody was ever told of the second");
+    assert_eq!(told, std::slice::from_ref(&moved), "and nobody was ever told of the second");
     store.edit(Edit::RemoveMachine(name("box-2")), "root", later(100)).await.unwrap();
     assert_eq!(hold_at(store, boxes[2]).map(|hold| hold.until), Some(later(9000 + 60)));
     let told = std::iter::from_fn(|| changes.try_recv().ok()).filter(|change| matches!(change, Change::Hold { .. }));
