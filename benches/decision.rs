@@ -96,6 +96,7 @@ fn decisions(c: &mut Criterion) {
                     let facts = OfferFacts {
                         networks: &networks,
                         here: Here { ip: Ipv4Addr::new(10, 0, 0, 3), http_port: 80 },
+                        ours: &[],
                         standing: world.standing_of(&networks, &ask.holder, None, None),
                         records: &*world,
                         pool: &pool,
