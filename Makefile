@@ -2,11 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help demo test check wire torture metal live
-=======
-.PHONY: help demo test check metal bench live
->>>>>>> bench
+.PHONY: help demo test check wire torture metal bench live
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
