@@ -310,7 +310,8 @@ impl World {
     pub(super) fn renew(&mut self, mut all: World) {
         for (network, leases) in std::mem::take(&mut self.leases) {
             for lease in leases.known.iter().filter_map(|holder| leases.by_holder.get(holder)) {
-                let same = all.lease(&network, &lease.holder).is_none_or(|row| row.ip == lease.ip);
+                let extends = |row: &Lease| row.ip == lease.ip && row.ends_at < lease.ends_at;
+                let same = all.lease(&network, &lease.holder).is_none_or(extends);
                 let free = all.lease_at(&network, lease.ip).is_none_or(|row| row.holder == lease.holder);
                 if same && free && all.networks.contains_key(&network) {
                     all.know_lease(lease.clone());
