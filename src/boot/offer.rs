@@ -248,6 +248,9 @@ impl Case<'_> {
         }
         let known = self.reservation().is_some() || self.facts.pool.of(&self.ask.holder).is_some();
         if !known && !selecting {
+            if self.facts.lost_since.is_some() {
+                return self.lost_silence();
+            }
             let text = format!("no lease of {} is known", self.ask.holder);
             return if self.network.dhcp.authoritative {
                 self.nak(text)
@@ -321,8 +324,13 @@ impl Case<'_> {
         let known = |network: &&Network| self.facts.records.lease(&network.name, &self.ask.holder);
         let written: Vec<_> = self.facts.networks.iter().filter_map(known).collect();
         let renews = written.iter().any(|old| old.ip == lease.ip && old.network == lease.network);
-        if self.facts.lost_since.is_some() || (reserved && renews && binding.is_some_and(|b| b.leased)) {
+        let lost = self.facts.lost_since.is_some();
+        if reserved && (lost || (renews && binding.is_some_and(|b| b.leased))) {
             return vec![Effect::Know(lease)];
+        }
+        // The client is told what is left of the lease that is written.
+        if lost {
+            return Vec::new();
         }
         // One machine, one address: what it had on another network of the same wire ends.
         let moved = written.iter().filter(|old| old.network != lease.network && old.ends_at > self.now);
