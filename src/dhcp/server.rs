@@ -10,7 +10,7 @@ use super::seen;
 use crate::boot::Tale;
 use crate::engine::{Engine, stopped};
 use crate::metrics::{Dropped, Metrics};
-use crate::model::{Kind, Name};
+use crate::model::{Kind, Mac, Name};
 use dhcproto::v4::{MessageType, OptionCode};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
@@ -219,7 +219,10 @@ impl Owners {
         let inbox = self.of(&question.heard.place.link);
         let begins =
             question.heard.packet.options.first(OptionCode::MessageType) == Some([u8::from(MessageType::Discover)]);
-        let queue = if begins { inbox.discovers } else { inbox.requests };
+        // Nor does a machine that we know wait behind a flood of strangers.
+        let mac = question.heard.packet.chaddr.first_chunk().map(|mac| Mac(*mac));
+        let known = |mac| self.engine.store.world().machine_with_mac(mac).is_some();
+        let queue = if begins && !mac.is_some_and(known) { inbox.discovers } else { inbox.requests };
         if queue.try_send(question).is_err() {
             self.engine.metrics.dropped(Dropped::Overload);
             tracing::debug!("too many DHCP packets at once: one is dropped, its client asks again");
