@@ -92,6 +92,8 @@ pub struct Counts {
     pub acks: u64,
     pub naks: u64,
     pub again: u64,
+    /// Dialogues that no answer came to, however often it was asked.
+    pub given_up: u64,
     pub released: u64,
     pub declined: u64,
     /// From the first packet of a dialogue to its ACK.
@@ -250,6 +252,7 @@ impl Crowd {
     fn again(&mut self, index: usize) {
         let Client { tries, last, state, .. } = self.clients[index].clone();
         if tries >= TRIES {
+            self.counts.given_up += 1;
             self.rest(
                 index,
                 if matches!(state, State::Requesting { from_offer: false, .. }) { State::Bound } else { State::Idle },

@@ -4,7 +4,11 @@
 //! What is here takes minutes, and some of it root: `make test` runs it for as long as CI can wait, `make torture`
 //! for as long as it is told to.
 
+#[path = "../postgres/mod.rs"]
+mod postgres;
+
 mod crowd;
+mod disk;
 mod estate;
 mod kill;
 mod oracle;

@@ -28,11 +28,16 @@ pub struct Sent {
     pub wanted: Option<Ipv4Addr>,
     /// Option 54.
     pub server: Option<Ipv4Addr>,
+    /// A boot ROM for this architecture (option 93) asks.
+    pub rom: Option<u16>,
 }
+
+pub const BIOS: u16 = 0;
+pub const UEFI: u16 = 7;
 
 impl Sent {
     pub fn new(kind: u8, xid: u32, mac: Mac) -> Sent {
-        Sent { kind, xid, mac, ciaddr: NOWHERE, giaddr: NOWHERE, wanted: None, server: None }
+        Sent { kind, xid, mac, ciaddr: NOWHERE, giaddr: NOWHERE, wanted: None, server: None, rom: None }
     }
 
     pub fn bytes(&self) -> Vec<u8> {
@@ -51,6 +56,11 @@ impl Sent {
                 bytes.extend([code, 4]);
                 bytes.extend(ip.octets());
             }
+        }
+        if let Some([high, low]) = self.rom.map(u16::to_be_bytes) {
+            bytes.extend([60, 9]);
+            bytes.extend(b"PXEClient");
+            bytes.extend([93, 2, high, low]);
         }
         bytes.extend([55, 3, 1, 3, 51, 255]);
         bytes

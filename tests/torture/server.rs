@@ -72,9 +72,10 @@ impl Server {
     /// With these settings of its doors.
     pub fn lay(folder: &Path, database: &str, doors: &str) -> Server {
         let at = folder.display();
-        ["files", "etc", "loaders"].iter().for_each(|name| std::fs::create_dir_all(folder.join(name)).unwrap());
+        ["files/agent", "etc", "loaders"].iter().for_each(|name| std::fs::create_dir_all(folder.join(name)).unwrap());
         std::fs::write(folder.join("loaders/undionly.kpxe"), vec![7; 70_000]).unwrap();
         std::fs::write(folder.join("files/kernel"), vec![9; 50_000]).unwrap();
+        std::fs::write(folder.join("files/agent/kickstand-agent"), vec![8; 1000]).unwrap();
         let settings = format!(
             "[database]\nurl = \"{database}\"\n[server]\nfiles = \"{at}/files\"\nloaders = [\"{at}/loaders\"]\n\
              templates = \"{at}/etc\"\nsocket = \"{at}/socket\"\n{doors}\
@@ -112,6 +113,14 @@ impl Server {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// Of its process, or of what stands before it.
+    pub fn memory_bytes(&self) -> u64 {
+        let child = self.child.as_ref().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it lives");
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
     pub fn has_ended(&mut self) -> bool {
