@@ -11,6 +11,8 @@ mod crowd;
 mod disk;
 mod estate;
 mod kill;
+mod line;
+mod nodes;
 mod oracle;
 mod packet;
 mod server;
