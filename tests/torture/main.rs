@@ -10,6 +10,7 @@ mod postgres;
 mod crowd;
 mod disk;
 mod estate;
+mod flood;
 mod kill;
 mod line;
 mod nodes;
