@@ -188,10 +188,9 @@ fn rogue_watch(
 ) -> rogue::Watch<impl Fn() -> rogue::Neighbours + Send + use<>, impl FnMut(rogue::Rogue) + Send + use<>> {
     let (place, here, teller) = (interface.to_owned(), engine.clone(), engine.clone());
     let neighbours = move || {
+        let (on, mine) = (interface_addresses(&place).unwrap_or_default(), here.addresses());
         let world = here.store.world();
-        let (known, mine) = (world.servers.keys().copied(), here.addresses());
-        let ours = known.chain(mine).collect();
-        let on = interface_addresses(&place).unwrap_or_default();
+        let ours = world.servers.keys().copied().chain(mine).collect();
         let network = on.iter().find_map(|ip| world.network_of(*ip));
         let expected = network.is_none_or(|network| network.dhcp.placement != Placement::Full);
         rogue::Neighbours { ours, expected }

@@ -39,7 +39,7 @@ pub struct OfferAsk {
     pub client_id: Option<Box<[u8]>>,
     /// The circuit-id of option 82, from a relay or switch that is believed.
     pub circuit: Option<Box<[u8]>>,
-    /// A relay forwarded it, or its sender has an address and wrote to us alone: so do clients behind relays.
+    /// A relay forwarded it, or it comes from an address to which one leads.
     pub relayed: bool,
 }
 
@@ -78,13 +78,6 @@ pub enum Message {
     Boot {
         ip: Option<Ipv4Addr>,
     },
-}
-
-impl Message {
-    /// A client behind a relay says it to its server without the relay (RFC 2131 §4.3.2, §4.4.4).
-    fn comes_alone(self) -> bool {
-        matches!(self, Message::Renew { .. } | Message::Release { .. } | Message::Inform { .. })
-    }
 }
 
 /// What must be known to answer a DHCP packet.
@@ -148,9 +141,7 @@ impl Ask for OfferAsk {
         let case = Case { ask: self, facts, network, now, role };
         match (role, network.dhcp.placement) {
             (_, Placement::Off) => case.absent("this server is off there"),
-            (_, Placement::Relayed) if !self.relayed && !self.message.comes_alone() => {
-                case.absent("only what relays forward is answered there")
-            }
+            (_, Placement::Relayed) if !self.relayed => case.absent("only what relays forward is answered there"),
             (Role::Nothing, _) => case.silence_of_a_stranger(why),
             (_, Placement::Proxy) => case.beside_another(why),
             (_, Placement::Full | Placement::Relayed) => case.answer(why),
@@ -310,7 +301,7 @@ impl Case<'_> {
         let written = self.facts.networks.iter().find_map(written).filter(|lease| lease.ip == ip);
         let uses = matches!(self.ask.message, Message::Renew { .. } | Message::Rebind { .. });
         let end = match written {
-            _ if reserved => lost_since.plus_secs(lease_secs),
+            Some(_) if reserved => lost_since.plus_secs(lease_secs),
             Some(lease) if uses => lease.ends_at,
             _ => return None,
         };

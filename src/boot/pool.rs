@@ -66,6 +66,11 @@ impl Pool {
         (binding.until > now).then_some((holder, binding))
     }
 
+    /// Who holds it or held it last.
+    pub fn last_holder(&self, ip: Ipv4Addr) -> Option<&Holder> {
+        self.by_ip.get(&ip)
+    }
+
     pub fn is_refused(&self, ip: Ipv4Addr, now: Time) -> bool {
         self.refused.get(&ip).is_some_and(|until| *until > now) || self.is_held(ip, now)
     }
@@ -139,8 +144,10 @@ impl Pool {
     /// Applies what is memory's; everything else is the store's.
     pub fn apply(&mut self, effect: &Effect, now: Time) {
         match effect {
+            // Offered again what it had, a client keeps its place in the order of those who come back.
             Effect::Keep { holder, ip, until } => {
-                self.bind(holder.clone(), Binding { ip: *ip, until: *until, leased: false });
+                let leased = self.of(holder).is_some_and(|had| had.ip == *ip && had.leased);
+                self.bind(holder.clone(), Binding { ip: *ip, until: *until, leased });
             }
             Effect::Bind { lease, .. } | Effect::Know(lease) => self.take(lease),
             Effect::LetGo { holder } if self.of(holder).is_some_and(|b| !b.leased) => self.forget(holder),
@@ -398,6 +405,17 @@ mod tests {
         new.keep_offers(&old, NOW);
         assert_eq!(new.of(&client(1)).map(|b| b.ip), Some(ip(1)));
         assert_eq!(new.of(&client(2)), None);
+    }
+
+    #[test]
+    fn an_offer_that_is_not_taken_does_not_make_the_earlier_lease_forgotten() {
+        let mut pool = laid_out(&["10.0.0.1-10.0.0.9"]);
+        pool.take(&ended(1, 5, 50));
+        keep(&mut pool, 1, 5, 1);
+        pool.apply(&Effect::LetGo { holder: client(1) }, NOW);
+        pool.sweep(NOW.plus_secs(60));
+        assert_eq!(pool.of(&client(1)).map(|b| b.ip), Some(ip(5)));
+        assert_eq!(pool.holder(ip(5), NOW.plus_secs(60)), None, "though anybody may have it by now");
     }
 
     #[test]

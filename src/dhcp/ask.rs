@@ -38,6 +38,8 @@ pub struct Received {
     pub believed: bool,
     /// It came to the boot server's own port, 4011.
     pub boot_port: bool,
+    /// It comes from behind a relay.
+    pub relayed: bool,
 }
 
 impl Received {
@@ -73,7 +75,7 @@ pub fn ask(packet: &Packet, received: &Received) -> Result<OfferAsk, Ignored> {
         hostname: text(&packet.options, OptionCode::Hostname, HOSTNAME_CHARS),
         client_id: id.map(Into::into),
         circuit: received.believed.then(|| relay::circuit(&packet.options)).flatten().map(Into::into),
-        relayed: !packet.giaddr.is_unspecified() || (received.unicast && !packet.ciaddr.is_unspecified()),
+        relayed: received.relayed,
     })
 }
 

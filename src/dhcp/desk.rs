@@ -83,6 +83,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
         unicast: heard.unicast,
         believed: place.believed,
         boot_port: heard.boot_port,
+        relayed: place.relayed,
     };
     let ask = match ask(packet, &received) {
         Ok(ask) => ask,

@@ -196,19 +196,20 @@ impl Owner {
 
     /// So that no OFFER waits for a probe, addresses are probed before somebody needs them.
     fn ask_for_proofs(&mut self) {
-        if self.stock.is_busy() {
+        if self.stock.is_busy() || self.engine.store.lost_since().is_some() {
             return;
         }
-        let world = self.engine.store.world();
+        let engine = self.engine.clone();
+        let world = engine.store.world();
         let probed = |network: &Name| world.networks.get(network).filter(|n| n.dhcp.probe);
         let now = self.engine.now();
         let held = |ip| world.hold(ip).is_some_and(|hold| hold.until > now);
         let usable = |network: &Name, ip| probed(network).is_some_and(|n| may_be_given(&world, n, ip)) && !held(ip);
-        for (network, ips) in self.pool.unproven(&usable, now) {
-            if let Some(network) = world.networks.get(&network) {
-                self.stock.probe(network, ips);
-            }
-        }
+        let wanted = self.pool.unproven(&usable, now).into_iter();
+        let wanted: Vec<_> = wanted.filter_map(|(name, ips)| Some((world.networks.get(&name)?.clone(), ips))).collect();
+        // Opening a socket takes a moment, and the writer waits for whoever reads the World.
+        drop(world);
+        wanted.into_iter().for_each(|(network, ips)| self.stock.probe(&network, ips));
     }
 
     /// What a probe found: free addresses for the stock, and hosts that nobody here knows.
@@ -218,18 +219,29 @@ impl Owner {
             self.pool.proven(ip, now);
         }
         for used in proof.used {
-            // Whoever got it in the meantime may have answered.
-            if self.pool.holder(used.ip, now).is_none() {
-                drop(self.engine.store.record(found_in_use(&self.engine, &proof.network, used, now)));
+            // Whoever got it in the meantime may have answered, or who had it last.
+            if self.pool.holder(used.ip, now).is_some() || self.is_its_own(&proof.network, used) {
+                continue;
             }
+            let effects = found_in_use(&self.engine, &proof.network, used, now);
+            effects.iter().for_each(|effect| self.pool.apply(effect, now));
+            drop(self.engine.store.record(effects));
         }
+    }
+
+    /// A client that uses an address which it was given here: no stranger, whatever the clock says.
+    fn is_its_own(&self, network: &Name, used: Used) -> bool {
+        let world = self.engine.store.world();
+        let written = world.lease_at(network, used.ip).and_then(|lease| lease.holder.mac());
+        used.mac.is_some() && (written == used.mac || self.pool.last_holder(used.ip).and_then(Holder::mac) == used.mac)
     }
 
     fn move_on(&mut self) {
         let engine = self.engine.clone();
-        let world = engine.store.world();
+        let (world, now) = (engine.store.world(), engine.now());
         self.pool.move_on(&|network, ip| {
-            world.networks.get(network).is_some_and(|network| may_be_given(&world, network, ip))
+            let held = || world.hold(ip).is_some_and(|hold| hold.until > now);
+            world.networks.get(network).is_some_and(|network| may_be_given(&world, network, ip)) && !held()
         });
     }
 }

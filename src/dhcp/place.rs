@@ -36,6 +36,8 @@ pub struct Place {
     pub here: Ipv4Addr,
     /// What its relay or switch says of the circuit is believed.
     pub believed: bool,
+    /// It comes from behind a relay, with it or, as renewals do, without it.
+    pub relayed: bool,
 }
 
 /// Why a packet belongs nowhere.
@@ -95,7 +97,8 @@ pub fn place(packet: &Packet, arrival: Arrival<'_>, world: &World) -> Result<Pla
     let here = arrival.ours.iter().find(on_it).or_else(|| arrival.ours.iter().find(beside_it));
     let here = *here.or_else(|| arrival.ours.first()).ok_or(Nowhere::NoNetwork)?;
     let believed = !packet.giaddr.is_unspecified() || network.dhcp.snooping;
-    Ok(Place { network: network.name.clone(), link: network.link().clone(), here, believed })
+    let relayed = !packet.giaddr.is_unspecified() || remote(packet, arrival, world).is_some();
+    Ok(Place { network: network.name.clone(), link: network.link().clone(), here, believed, relayed })
 }
 
 /// Server identifiers that mean us besides: our other addresses, and what the relay overrides ours with.
@@ -117,11 +120,18 @@ fn relayed<'a>(packet: &Packet, relay: Ipv4Addr, world: &'a World) -> Result<&'a
     }
 }
 
+/// The network of a client that a relay led to us, and that writes to us alone.
+fn remote<'a>(packet: &Packet, arrival: Arrival<'_>, world: &'a World) -> Option<&'a Network> {
+    let network = world.network_of(packet.ciaddr).filter(|network| !network.dhcp.relays.is_empty())?;
+    // On a wire of our own anybody's broadcast would look like that.
+    let near = arrival.ours.iter().any(|ip| network.cidr.contains(*ip)) && !arrival.relays_only;
+    (arrival.from == packet.ciaddr && !near).then_some(network)
+}
+
 /// The network of the interface. A client behind a relay renews without it (RFC 2131 §4.3.2): its own
 /// address tells. On a shared wire a client may choose among its networks.
 fn direct<'a>(packet: &Packet, arrival: Arrival<'_>, world: &'a World) -> Result<&'a Network, Nowhere> {
-    let remote = world.network_of(packet.ciaddr).filter(|network| !network.dhcp.relays.is_empty());
-    if let Some(network) = remote.filter(|_| arrival.from == packet.ciaddr) {
+    if let Some(network) = remote(packet, arrival, world) {
         return Ok(network);
     }
     if arrival.relays_only {

@@ -87,12 +87,13 @@ where
     N: Fn() -> Neighbours + Send,
     R: FnMut(Rogue) + Send,
 {
-    /// Until told to stop, or at once where raw sockets are not allowed.
+    /// Until told to stop; where raw sockets are not allowed, it only waits for that.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
-            () = stopped(&mut stop) => {}
+            () = stopped(&mut stop) => return,
             () = self.watch() => {}
         }
+        stopped(&mut stop).await;
     }
 
     async fn watch(&mut self) {

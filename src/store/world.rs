@@ -3,7 +3,7 @@
 use super::sightings;
 use crate::boot::{Records, Standing};
 use crate::model::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 #[derive(Debug, Default)]
@@ -43,8 +43,8 @@ pub struct World {
 struct Leases {
     by_holder: HashMap<Holder, Lease>,
     by_ip: HashMap<Ipv4Addr, Holder>,
-    /// Those that no row says, or not all of.
-    known: HashSet<Holder>,
+    /// Those that no row says, or not all of; and what the row says, where there is one.
+    known: HashMap<Holder, Option<Lease>>,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,11 @@ impl Records for World {
     }
 
     fn lease(&self, network: &Name, holder: &Holder) -> Option<&Lease> {
-        World::lease(self, network, holder)
+        let leases = self.leases.get(network)?;
+        match leases.known.get(holder) {
+            Some(row) => row.as_ref(),
+            None => leases.by_holder.get(holder),
+        }
     }
 
     fn newcomers(&self) -> u64 {
@@ -205,7 +209,13 @@ impl World {
                     circuit.map(|c| Mark::Circuit(c.into())),
                 ];
                 let kept = |mark: Mark| wire.iter().find_map(|network| self.reservation(&network.name, &mark));
-                marks.into_iter().flatten().find_map(kept).map_or(Standing::Unknown, Standing::Reserved)
+                let kept = marks.into_iter().flatten().find_map(kept);
+                // Who renews writes to us alone, without the relay that says its circuit: its lease tells.
+                let by_lease = || wire.iter().find_map(|network| self.lease(&network.name, holder));
+                let sat_there =
+                    || self.reservations.get(&by_lease()?.ip).filter(|kept| matches!(kept.by, Mark::Circuit(_)));
+                let kept = kept.or_else(|| circuit.is_none().then(sat_there).flatten());
+                kept.map_or(Standing::Unknown, Standing::Reserved)
             }
             standing => standing.unwrap_or(Standing::Unknown),
         }
@@ -287,9 +297,11 @@ impl World {
 
     /// A lease that is not written.
     pub(super) fn know_lease(&mut self, lease: Lease) {
-        let (network, holder) = (lease.network.clone(), lease.holder.clone());
-        self.put_lease(lease);
-        self.leases.entry(network).or_default().known.insert(holder);
+        let leases = self.leases.entry(lease.network.clone()).or_default();
+        let holder = lease.holder.clone();
+        let row = leases.known.remove(&holder).unwrap_or_else(|| leases.by_holder.get(&holder).cloned());
+        leases.put(lease);
+        leases.known.insert(holder, row);
     }
 
     pub(super) fn drop_lease(&mut self, network: &Name, holder: &Holder) {
@@ -309,7 +321,7 @@ impl World {
     /// Becomes what was read anew. What is only in memory stays, where nothing that is written speaks against it.
     pub(super) fn renew(&mut self, mut all: World) {
         for (network, leases) in std::mem::take(&mut self.leases) {
-            for lease in leases.known.iter().filter_map(|holder| leases.by_holder.get(holder)) {
+            for lease in leases.known.keys().filter_map(|holder| leases.by_holder.get(holder)) {
                 let extends = |row: &Lease| row.ip == lease.ip && row.ends_at < lease.ends_at;
                 let same = all.lease(&network, &lease.holder).is_none_or(extends);
                 let free = all.lease_at(&network, lease.ip).is_none_or(|row| row.holder == lease.holder);

@@ -106,7 +106,7 @@ fn network() -> Network {
 
 /// It came to everybody.
 fn to_all() -> Received {
-    Received { here: HERE.ip, also: vec![], unicast: false, believed: false, boot_port: false }
+    Received { here: HERE.ip, also: vec![], unicast: false, believed: false, boot_port: false, relayed: false }
 }
 
 /// It came to our address.
