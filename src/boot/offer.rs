@@ -141,7 +141,9 @@ impl Ask for OfferAsk {
         let case = Case { ask: self, facts, network, now, role };
         match (role, network.dhcp.placement) {
             (_, Placement::Off) => case.absent("this server is off there"),
-            (_, Placement::Relayed) if !self.relayed => case.absent("only what relays forward is answered there"),
+            (_, Placement::Relayed) if !self.relayed && !case.goes_on() => {
+                case.absent("only what relays forward is answered there")
+            }
             (Role::Nothing, _) => case.silence_of_a_stranger(why),
             (_, Placement::Proxy) => case.beside_another(why),
             (_, Placement::Full | Placement::Relayed) => case.answer(why),
@@ -172,6 +174,13 @@ impl Case<'_> {
             Message::Inform { ip } => self.informed(ip, why),
             Message::Boot { .. } => self.absent("the boot server's port is for networks with another DHCP server"),
         }
+    }
+
+    /// Whether the client uses or returns what it has from us: then it writes without its relay (RFC 2131
+    /// §4.3.2), and nothing else of it tells that one led it here.
+    fn goes_on(&self) -> bool {
+        let (Message::Renew { ip } | Message::Release { ip }) = self.ask.message else { return false };
+        self.facts.pool.of(&self.ask.holder).is_some_and(|had| had.leased && had.ip == ip)
     }
 
     fn absent(&self, why: &str) -> Decision<OfferReply> {

@@ -33,10 +33,13 @@ impl World {
         }
     }
 
-    /// As its row: what was promised for longer stays.
+    /// As its row: what was promised later stays.
     fn bind(&mut self, mut lease: Lease) {
-        if let Some(known) = self.lease(&lease.network, &lease.holder).filter(|known| known.ip == lease.ip) {
-            lease.ends_at = lease.ends_at.max(known.ends_at);
+        if let Some(known) = self
+            .lease(&lease.network, &lease.holder)
+            .filter(|known| known.ip == lease.ip && known.starts_at > lease.starts_at)
+        {
+            lease.ends_at = known.ends_at;
         }
         self.put_lease(lease);
     }

@@ -33,8 +33,8 @@ fn read(row: &Row) -> Result<Lease, Error> {
 
 /// Takes the address over from whoever had it and no longer has. That somebody still has it is for the
 /// unique constraint to say, which holds between nodes too. `was` is the address that this node knows the
-/// holder to have: where its lease of yet another runs, somebody else was faster. What another node promised
-/// for longer stays.
+/// holder to have: where its lease of yet another runs, somebody else was faster. What another node
+/// promised later stays.
 pub async fn bind(db: &mut Conn, lease: &Lease, was: Option<Ipv4Addr>) -> Result<(), Error> {
     let clear = "DELETE FROM leases WHERE network = $1 AND ip = $2 AND holder <> $3 AND ends_at <= $4";
     let clear = sql(clear).text(&lease.network).text(lease.ip).text(&lease.holder).int(lease.starts_at.0);
@@ -42,7 +42,7 @@ pub async fn bind(db: &mut Conn, lease: &Lease, was: Option<Ipv4Addr>) -> Result
     let upsert =
         "INSERT INTO leases (network, holder, ip, starts_at, ends_at, hostname) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (network, holder) DO UPDATE SET ip = excluded.ip, starts_at = excluded.starts_at,
-        ends_at = CASE WHEN leases.ip = excluded.ip AND leases.ends_at > excluded.ends_at THEN leases.ends_at
+        ends_at = CASE WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.ends_at
         ELSE excluded.ends_at END, hostname = excluded.hostname
         WHERE leases.ip IN (excluded.ip, $7) OR leases.ends_at <= excluded.starts_at";
     let upsert = sql(upsert).text(&lease.network).text(&lease.holder).text(lease.ip).int(lease.starts_at.0);
@@ -57,7 +57,7 @@ macro_rules! each_of_sqlite {
             "INSERT INTO leases (network, holder, ip, starts_at, ends_at, hostname)
             SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each($2) WHERE true
             ON CONFLICT (network, holder) DO UPDATE SET starts_at = excluded.starts_at, ends_at = CASE
-            WHEN leases.ip = excluded.ip AND leases.ends_at > excluded.ends_at THEN leases.ends_at
+            WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.ends_at
             ELSE excluded.ends_at END, hostname = excluded.hostname",
             $then
         )
@@ -69,7 +69,7 @@ macro_rules! each_of_postgres {
             "INSERT INTO leases (network, holder, ip, starts_at, ends_at, hostname)
             SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
             ON CONFLICT (network, holder) DO UPDATE SET starts_at = excluded.starts_at, ends_at = CASE
-            WHEN leases.ip = excluded.ip AND leases.ends_at > excluded.ends_at THEN leases.ends_at
+            WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.ends_at
             ELSE excluded.ends_at END, hostname = excluded.hostname",
             $then
         )
