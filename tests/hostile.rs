@@ -119,6 +119,7 @@ async fn flood(server: &mut Server, packets: usize, random: &mut Random) {
             for ticket in tickets.drain(..) {
                 let _ = ticket.await;
             }
+            server.follow();
         }
         if n % 1000 == 0 {
             server.wait(1);

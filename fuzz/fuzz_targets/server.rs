@@ -16,17 +16,16 @@ use libfuzzer_sys::fuzz_target;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
+use tokio::runtime::Runtime;
 
 const NOW: Time = Time::from_secs(1_800_000_000);
 const OURS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 20, 0, 2)];
 
-/// Made once: the world is only read.
-static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
+/// Made once: the world is only read. Its store lives in the runtime.
+static SERVER: LazyLock<(Runtime, Arc<Engine>)> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let engine = runtime.block_on(engine());
-    // The writer lives in it as long as the process.
-    std::mem::forget(runtime);
-    engine
+    (runtime, engine)
 });
 
 async fn engine() -> Arc<Engine> {
@@ -100,11 +99,12 @@ struct Desk {
 
 impl Desk {
     fn hear(&mut self, bytes: &[u8], arrival: Arrival<'_>, boot_port: bool) -> Option<Vec<u8>> {
-        let heard = Heard::read(bytes, arrival, boot_port, &ENGINE.store.world()).ok()?;
+        let (_, engine) = &*SERVER;
+        let heard = Heard::read(bytes, arrival, boot_port, &engine.store.world()).ok()?;
         let link = heard.place.link.clone();
-        let fresh = || engine::pool(&ENGINE.store.world(), &link, 0);
+        let fresh = || engine::pool(&engine.store.world(), &link, 0);
         let pool = self.pools.entry(link.clone()).or_insert_with(fresh);
-        let answer = desk::answer(&ENGINE, pool, &heard, NOW.plus_secs(self.passed))?;
+        let answer = desk::answer(engine, pool, &heard, NOW.plus_secs(self.passed))?;
         answer.outgoing.map(|out| out.bytes)
     }
 }

@@ -9,11 +9,12 @@ use kickstand::dhcp::place::Arrival;
 use kickstand::dhcp::reply::Outgoing;
 use kickstand::engine::{self, Engine, Parts};
 use kickstand::model::*;
-use kickstand::store::{Edit, Error, Store, Ticket};
+use kickstand::store::{Change, Edit, Error, Store, Ticket};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tempfile::TempDir;
+use tokio::sync::broadcast;
 
 pub const HERE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 
@@ -60,6 +61,7 @@ pub struct Server {
     pub engine: Arc<Engine>,
     pub now: Time,
     pools: HashMap<Name, Pool>,
+    changes: broadcast::Receiver<Change>,
     _folder: TempDir,
 }
 
@@ -81,17 +83,35 @@ impl Server {
             addresses: vec![HERE],
         };
         let engine = Engine::new(parts).await.unwrap();
-        Server { engine, now: Time::from_secs(1_800_000_000), pools: HashMap::new(), _folder: folder }
+        let changes = engine.store.changes();
+        Server { engine, now: Time::from_secs(1_800_000_000), pools: HashMap::new(), changes, _folder: folder }
     }
 
     /// An operator's change; the pools follow it as their owners would.
     pub async fn edit(&mut self, edit: Edit) -> Result<(), Error> {
         self.engine.store.edit(edit, "test", self.now).await?;
-        let world = self.engine.store.world();
-        for (link, pool) in &mut self.pools {
-            pool.lay_out(world.networks.values().filter(|network| network.link() == link));
-        }
+        self.follow();
         Ok(())
+    }
+
+    /// What was written comes back to the pools, as to their owners.
+    pub fn follow(&mut self) {
+        let world = self.engine.store.world();
+        while let Ok(change) = self.changes.try_recv() {
+            for (link, pool) in &mut self.pools {
+                let networks = || world.networks.values().filter(|network| network.link() == link);
+                match &change {
+                    Change::Networks => pool.lay_out(networks()),
+                    Change::Lease { network, holder } if networks().any(|n| n.name == *network) => {
+                        match world.lease(network, holder) {
+                            Some(lease) => pool.take(lease),
+                            None => pool.forget(holder),
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     pub fn wait(&mut self, secs: u32) {
@@ -115,6 +135,7 @@ impl Server {
             (Outcome::Decided { reply, sent, effects, .. }, Some(ticket)) => {
                 let promises = effects.iter().any(Effect::is_promise);
                 let refused = ticket.await.err();
+                self.follow();
                 let held_back = promises && refused.is_some();
                 Outcome::Decided { reply, sent: sent.filter(|_| !held_back), effects, refused }
             }
