@@ -170,6 +170,32 @@ mod tests {
     use super::super::{load, sql::Database};
     use super::*;
 
+    #[test]
+    fn two_rings_are_read_as_one_and_machines_lines_stay() {
+        let mut ring = Ring::default();
+        let event = |n: u128, machine: bool, kind: Kind| {
+            let machine = machine.then(|| MachineId(Uuid::nil()));
+            let (id, at, text) = (Uuid::from_u128(n), Time::from_secs(1), String::new());
+            Arc::new(Event { id, at, kind, machine, mac: None, ip: None, text, percent: None })
+        };
+        ring.push(event(1, true, Kind::Offer));
+        // An id is older than its publication: this one waited for a commit.
+        ring.push(event(5, false, Kind::Silence));
+        ring.push(event(2, true, Kind::Lease));
+        ring.push(event(3, false, Kind::Alarm));
+        let any = EventFilter { limit: 100_000, ..EventFilter::default() };
+        let ids = |events: Vec<Event>| events.iter().map(|event| event.id.as_u128()).collect::<Vec<_>>();
+        assert_eq!(ids(ring.since(Uuid::from_u128(1), &any).unwrap()), [5, 2, 3]);
+        assert_eq!(ids(ring.since(Uuid::from_u128(5), &any).unwrap()), [2, 3]);
+        assert_eq!(ring.since(Uuid::from_u128(9), &any), None);
+        (10..50_000).for_each(|n| ring.push(event(n, false, Kind::Silence)));
+        let mut kept = ids(ring.newest(&any));
+        kept.sort();
+        assert_eq!((&kept[..4], kept.len()), (&[1, 2, 3, 48_000][..], 3 + STRANGERS));
+        (50_000..70_000).for_each(|n| ring.push(event(n, true, Kind::Offer)));
+        assert_eq!(ring.newest(&any).len(), RING + STRANGERS);
+    }
+
     #[tokio::test]
     async fn only_the_newest_history_is_kept() {
         let folder = tempfile::tempdir().unwrap();

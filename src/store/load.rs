@@ -140,13 +140,18 @@ fn by_name<T>(all: Vec<T>, name: impl Fn(&T) -> &Name) -> BTreeMap<Name, T> {
     all.into_iter().map(|noun| (name(&noun).clone(), noun)).collect()
 }
 
+/// More than most transactions write: where it has room for this, it has room for them.
+const PROBE_BYTES: usize = 64 << 10;
+
 /// Whether it takes what is written, down to the disk.
 pub async fn probe(db: &mut Conn) -> Result<(), Error> {
     let upsert = "INSERT INTO settings (name, value) VALUES ('probe', $1)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let mut noise = vec![0; PROBE_BYTES / 2];
+    getrandom::fill(&mut noise).expect("the kernel has randomness once it runs services");
     db.make_room().await?;
     db.begin().await?;
-    sql(upsert).text(uuid::Uuid::now_v7()).run(db).await?;
+    sql(upsert).text(hex::encode(noise)).run(db).await?;
     db.commit().await
 }
 

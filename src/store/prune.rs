@@ -36,3 +36,95 @@ impl World {
         over.iter().for_each(|(network, holder)| self.drop_lease(network, holder));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{holds, leases, load, machines, networks, sql::Database};
+    use super::*;
+
+    const DAY: u32 = 86_400;
+
+    fn lease(mac: &str, ip: &str, ends_at: Time) -> Lease {
+        let holder = mac.parse::<Mac>().unwrap().into();
+        let network = "lan".parse().unwrap();
+        Lease { network, holder, ip: ip.parse().unwrap(), starts_at: Time::from_secs(0), ends_at, hostname: None }
+    }
+
+    fn machine(ip: &str) -> Machine {
+        Machine {
+            id: MachineId(uuid::Uuid::nil()),
+            name: "web-1".parse().unwrap(),
+            interfaces: vec![Interface { mac: "52:54:00:00:00:02".parse().unwrap(), ip: Some(ip.parse().unwrap()) }],
+            profile: None,
+            key: None,
+            arguments: String::new(),
+            variables: Variables::new(),
+            options: OptionSet::default(),
+            state: State::Ready,
+            state_at: Time::from_secs(0),
+            install: None,
+            inventory: None,
+            credential: None,
+            created_at: Time::from_secs(0),
+            revision: 0,
+        }
+    }
+
+    fn network() -> Network {
+        Network {
+            name: "lan".parse().unwrap(),
+            cidr: "10.0.0.0/24".parse().unwrap(),
+            gateway: None,
+            dns: vec![],
+            domain: None,
+            pools: vec![],
+            lease_secs: 3600,
+            profile: None,
+            unknown: Unknown::Ignore,
+            dhcp: Dhcp::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_over_goes_from_the_rows_and_from_memory_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, _lock) = Database::at(&format!("sqlite://{}/k.db", folder.path().display())).await.unwrap();
+        let mut db = database.connect().await.unwrap();
+        load::migrate(&mut db).await.unwrap();
+        networks::add(&mut db, &network()).await.unwrap();
+        let end = Time::from_secs(1_800_000_000);
+        machines::add(&mut db, &[machine("10.0.0.2")]).await.unwrap();
+        for lease in [
+            lease("52:54:00:00:00:01", "10.0.0.1", end),
+            lease("52:54:00:00:00:02", "10.0.0.2", end),
+            lease("52:54:00:00:00:03", "10.0.0.3", end.plus_secs(10)),
+        ] {
+            leases::bind(&mut db, &lease, None).await.unwrap();
+        }
+        for (ip, why, times) in [("10.0.0.4", HoldWhy::Moved, 0), ("10.0.0.5", HoldWhy::Declined, 2)] {
+            let (network, ip) = ("lan".parse().unwrap(), ip.parse().unwrap());
+            holds::put(&mut db, &Hold { network, ip, until: end, why, holder: None, times }).await.unwrap();
+        }
+        let mut memory = load::world(&mut db).await.unwrap();
+        let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"];
+        for (now, left) in [
+            (end.plus_secs(DAY - 1), &["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.5"][..]),
+            (end.plus_secs(DAY), &["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
+            (end.plus_secs(30 * DAY - 1), &["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
+            // A reserved address is renewed without writes: its row stays as long as the record.
+            (end.plus_secs(30 * DAY), &["10.0.0.2", "10.0.0.3"]),
+            (end.plus_secs(30 * DAY + 10), &["10.0.0.2"]),
+        ] {
+            super::all(&mut db, now).await.unwrap();
+            memory.prune(now);
+            let rows = load::world(&mut db).await.unwrap();
+            for world in [&rows, &memory] {
+                let known = |ip: &&&str| {
+                    let (lan, ip) = ("lan".parse().unwrap(), ip.parse().unwrap());
+                    world.lease_at(&lan, ip).is_some() || world.hold(ip).is_some()
+                };
+                assert_eq!(all.iter().filter(known).copied().collect::<Vec<_>>(), left, "{now}");
+            }
+        }
+    }
+}

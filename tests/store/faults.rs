@@ -50,7 +50,7 @@ async fn child_fills_its_disk() {
         drop(file);
         // SQLite's log is written again from its beginning while that helps; then there is no room at all.
         let (start, mut full, mut n) = (Instant::now(), None, 10_000 * round);
-        while full.is_none_or(|since: Instant| since.elapsed() < Duration::from_secs(2)) {
+        while full.is_none_or(|(since, _): (Instant, _)| since.elapsed() < Duration::from_secs(3)) {
             assert!(start.elapsed() < Duration::from_secs(30), "the disk is full at last");
             match bind(n).await {
                 Ok(()) => {
@@ -60,8 +60,9 @@ async fn child_fills_its_disk() {
                 Err(error) => {
                     assert!(matches!(error, Error::Full { .. }), "{error:?}");
                     assert!(!has(n) && has(0), "what is not written is not known, what was is");
-                    assert!(store.lost_since().is_some(), "that the file can be opened is no room");
-                    full.get_or_insert_with(Instant::now);
+                    let lost = store.lost_since().expect("the database is lost");
+                    let (_, since) = full.get_or_insert((Instant::now(), lost));
+                    assert_eq!(*since, lost, "that the file can be opened is no room");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -102,7 +103,16 @@ async fn a_disk_that_fails_to_sync_ends_the_server() {
     std::fs::write(&file, settings).unwrap();
     // Each commit syncs once; starting takes less than 40 of them.
     let mut server = Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=40+", "-o"])
+        .args([
+            "-D",
+            "-f",
+            "-qq",
+            "-e",
+            "trace=fsync,fdatasync",
+            "-e",
+            "inject=fsync,fdatasync:error=EIO:when=40+",
+            "-o",
+        ])
         .arg(folder.path().join("trace"))
         .arg(env!("CARGO_BIN_EXE_kickstand"))
         .args(["serve", "--config"])
@@ -117,7 +127,18 @@ async fn a_disk_that_fails_to_sync_ends_the_server() {
     };
     let ended: Vec<bool> = (0..60).map(|n| add(n).status.success()).collect();
     let promised = ended.iter().take_while(|ok| **ok).count();
-    let status = server.wait().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        match server.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() > end => {
+                // With -D strace is its child, and the child here is the server itself.
+                server.kill().unwrap();
+                panic!("it still runs");
+            }
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
     let mut said = String::new();
     std::io::Read::read_to_string(&mut server.stderr.take().unwrap(), &mut said).unwrap();
     assert!((1..60).contains(&promised) && ended[promised..].iter().all(|ok| !ok), "{ended:?} {said}");

@@ -38,8 +38,8 @@ pub async fn a_moved_address_waits_for_its_last_lease(store: &Store) {
     assert_eq!(told.collect::<Vec<_>>(), [of(boxes[0]), of(boxes[2])]);
 
     // A record that says the same of its addresses, or exchanges the metal, moves nothing.
-    let same = Machine { arguments: "x".into(), ..find(store, "box-0") };
     store.record(vec![bound(lease(121, "10.0.0.71", 0, 600))]).await.unwrap();
+    let same = Machine { arguments: "x".into(), ..find(store, "box-1") };
     store.edit(Edit::SetMachine(same), "root", later(200)).await.unwrap();
     let old = find(store, "box-1");
     edit(store, replacement(&old, old.revision, 121, 125)).await.unwrap();
