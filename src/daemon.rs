@@ -3,7 +3,7 @@
 use crate::assets::Assets;
 use crate::boot::Tale;
 use crate::config::Config;
-use crate::dhcp::rogue;
+use crate::dhcp::{lane, rogue};
 use crate::dhcp::server::{BOOT_PORT, Door, Owners, interface_addresses};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
@@ -23,6 +23,9 @@ use tokio::task::JoinSet;
 
 /// How often interfaces are asked for their addresses.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How long a line of the log may wait for others.
+const LOG_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// A server that runs, until it is stopped.
 pub struct Running {
@@ -103,7 +106,7 @@ impl Running {
 
 /// Everything bound, nothing answered yet.
 struct Sockets {
-    dhcp: Vec<UdpSocket>,
+    dhcp: Vec<std::net::UdpSocket>,
     tftp: Vec<UdpSocket>,
     http: Vec<TcpListener>,
     socket: UnixListener,
@@ -142,15 +145,16 @@ impl Sockets {
     fn serve(self, engine: Arc<Engine>, doors: Vec<Door>, config: Config) -> Result<Running> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let addresses = |all: &[UdpSocket]| all.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>();
-        let (dhcp, tftp) = (addresses(&self.dhcp)?, addresses(&self.tftp)?);
+        let dhcp = self.dhcp.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
+        let tftp = self.tftp.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let http = self.http.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let owners = Owners::new(engine.clone(), config.dhcp.interfaces.clone(), stopped.clone());
         for interface in &config.dhcp.interfaces {
             tasks.spawn(rogue_watch(interface, &engine).run(stopped.clone()));
         }
-        for (door, socket) in doors.iter().cloned().zip(self.dhcp) {
-            tasks.spawn(crate::dhcp::server::run(door, socket, owners.clone(), stopped.clone()));
+        if !doors.is_empty() {
+            let lane = lane::start(doors.iter().cloned().zip(self.dhcp).collect(), owners, stopped.clone())?;
+            tasks.spawn(async { lane.await.expect("DHCP's thread tells when it ends") });
         }
         let library = Arc::new(tftp::Loaders::new(engine.clone()));
         let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(), stopped.clone());
@@ -228,6 +232,11 @@ async fn log_events(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
                 Err(RecvError::Closed) => return,
             }
         }
+        while let Ok(event) = feed.try_recv() {
+            log_event(&engine, &event);
+        }
+        // Under load, to be woken for each costs more than to write it.
+        tokio::time::sleep(LOG_EVERY).await;
     }
 }
 

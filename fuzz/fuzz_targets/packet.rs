@@ -18,7 +18,7 @@ const HERE: Here = Here { ip: Ipv4Addr::new(10, 9, 0, 2), http_port: 80 };
 fuzz_target!(|bytes: &[u8]| {
     let Ok(packet) = Packet::parse(bytes) else { return };
     for (unicast, believed, boot_port) in [(false, false, false), (true, true, false), (false, true, true)] {
-        let received = Received { here: HERE.ip, also: vec![], unicast, believed, boot_port };
+        let received = Received { here: HERE.ip, also: &[], unicast, believed, boot_port, relayed: unicast };
         let _ = ask(&packet, &received).map_err(|why| why.to_string());
     }
     let network = network();

@@ -2,31 +2,32 @@
 
 use super::offer::{Case, Found};
 use super::role::Standing;
-use super::{Reason, pool::Binding};
+use super::pool::Binding;
 use crate::model::*;
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 impl Case<'_> {
     pub(super) fn address(&self, wants: Option<Ipv4Addr>) -> Result<Found, String> {
-        let found = |ip, text: String| Ok(self.found(ip, false, text));
+        let found = |ip, how| Ok(self.found(ip, false, Cow::Borrowed(how)));
         if let Some((ip, by)) = self.reservation() {
             return self.reserved(ip, &by);
         }
         let bound = self.facts.pool.of(&self.ask.holder);
         if let Some(Binding { ip, .. }) = bound.filter(|bound| self.keeps(*bound)) {
-            return found(ip, format!("{ip}, which it already has"));
+            return found(ip, "which it already has");
         }
         if let Some(ip) = wants.filter(|ip| self.is_open(*ip) && self.is_for_such(*ip)) {
-            return found(ip, format!("{ip}, which it asked for and which is free"));
+            return found(ip, "which it asked for and which is free");
         }
         match self.free() {
-            Some(ip) => found(ip, format!("{ip}, free in the pool")),
+            Some(ip) => found(ip, "free in the pool"),
             None => Err(self.none_is_free()),
         }
     }
 
-    fn found(&self, ip: Ipv4Addr, reserved: bool, text: String) -> Found {
-        Found { place: self.place_of(ip), ip, reserved, why: Reason::new("address", text) }
+    fn found(&self, ip: Ipv4Addr, reserved: bool, how: Cow<'static, str>) -> Found {
+        Found { place: self.place_of(ip), ip, reserved, how }
     }
 
     /// An address that is kept for it, and for whom that is.
@@ -65,7 +66,7 @@ impl Case<'_> {
         if self.facts.pool.is_held(ip, self.now) {
             return Err(format!("{ip} is reserved for {by}, which found it in use by another host a moment ago"));
         }
-        Ok(self.found(ip, true, format!("{ip}, reserved for {by}")))
+        Ok(self.found(ip, true, format!("reserved for {by}").into()))
     }
 
     /// Whether a client may go on with what it has. A lease that runs stays, whoever its pool is for by now.

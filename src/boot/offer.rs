@@ -10,6 +10,7 @@ use super::records::Records;
 use super::role::{self, Role, Standing};
 use super::{Ask, Decision, Effect, Reason, Tale, told};
 use crate::model::*;
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
@@ -216,8 +217,8 @@ impl Case<'_> {
         let ip = found.ip;
         let until = self.now.plus_secs(self.keep_secs(grant.lease_secs));
         let tale =
-            self.tale(Kind::Offer, format!("{ip} offered to {} ({})", self.ask.client, how(ip, &found.why))).from(ip);
-        let mut decision = Decision::new(OfferReply::Offer(grant), vec![why, found.why, first]);
+            self.tale(Kind::Offer, format!("{ip} offered to {} ({})", self.ask.client, found.how)).from(ip);
+        let mut decision = Decision::new(OfferReply::Offer(grant), vec![why, found.why(), first]);
         // A lease that still runs says more than an offer.
         if self.facts.pool.of(&self.ask.holder).is_none_or(|b| b.ip != ip || b.until < until) {
             decision.effects.push(Effect::Keep { holder: self.ask.holder.clone(), ip, until });
@@ -262,7 +263,7 @@ impl Case<'_> {
             Ok(found) if found.ip == asked => self.ack(found, why),
             // What another node has written since can not be known: no word is better than a wrong one.
             _ if self.facts.lost_since.is_some() => self.lost_silence(),
-            Ok(found) => self.nak(format!("{asked} is not this client's, {} is ({})", found.ip, found.why.text)),
+            Ok(found) => self.nak(format!("{asked} is not this client's, {} is ({})", found.ip, found.why().text)),
             Err(text) => self.nak(text),
         }
     }
@@ -272,7 +273,7 @@ impl Case<'_> {
     }
 
     fn ack(&self, found: Found, why: Reason) -> Decision<OfferReply> {
-        let Found { place, ip, reserved, why: rule } = found;
+        let Found { place, ip, reserved, ref how } = found;
         let (mut grant, first) = match self.grant(place, ip) {
             Ok(grant) => grant,
             Err(text) => return self.refused(text),
@@ -288,9 +289,8 @@ impl Case<'_> {
             _ => format!(", {}: {}", first.rule, first.text),
         };
         let lease = self.lease(place, ip, grant.lease_secs);
-        let how = how(ip, &rule);
         let tale = self.tale(Kind::Lease, format!("{ip} for {} ({how}){told}", self.ask.client)).from(ip);
-        let mut decision = Decision::new(OfferReply::Ack(grant), vec![why, rule, first]);
+        let mut decision = Decision::new(OfferReply::Ack(grant), vec![why, found.why(), first]);
         decision.effects = self.bind(lease, reserved);
         decision.effects.push(Effect::Tell(tale));
         if self.facts.lost_since.is_none() {
@@ -528,10 +528,12 @@ pub(super) struct Found {
     pub ip: Ipv4Addr,
     /// By a record: nobody else was or will be promised it.
     pub reserved: bool,
-    pub why: Reason,
+    /// Why this one: what stands behind the address.
+    pub how: Cow<'static, str>,
 }
 
-/// The rule without the address, which stands beside it already.
-fn how(ip: Ipv4Addr, rule: &Reason) -> &str {
-    rule.text.strip_prefix(&format!("{ip}, ")).unwrap_or(&rule.text)
+impl Found {
+    fn why(&self) -> Reason {
+        Reason::new("address", format!("{}, {}", self.ip, self.how))
+    }
 }

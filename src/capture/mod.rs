@@ -92,27 +92,30 @@ impl Captures {
 }
 
 /// Packets of many MACs. When it is full, the MAC that was not heard for the longest is forgotten: the shelves
-/// are a linked list by their MACs, so that no search grows with their number.
+/// are a linked list by their places, so that no search grows with their number.
 #[derive(Default)]
 struct Room {
     limit: usize,
     bytes: usize,
-    shelves: HashMap<Mac, Shelf>,
-    oldest: Option<Mac>,
-    newest: Option<Mac>,
+    places: HashMap<Mac, usize>,
+    shelves: Vec<Shelf>,
+    /// Places whose shelf is empty and in no list.
+    vacant: Vec<usize>,
+    oldest: Option<usize>,
+    newest: Option<usize>,
 }
 
 /// The packets of one MAC, and its neighbours in the list.
-#[derive(Default)]
 struct Shelf {
+    mac: Mac,
     notes: VecDeque<Note>,
     bytes: usize,
-    older: Option<Mac>,
-    newer: Option<Mac>,
+    older: Option<usize>,
+    newer: Option<usize>,
 }
 
 /// What a MAC takes besides its packets: two entries' room in the map, and a queue that begins with four places.
-const SHELF_BYTES: usize = 2 * size_of::<(Mac, Shelf)>() + 4 * size_of::<Note>();
+const SHELF_BYTES: usize = 2 * size_of::<(Mac, usize, Shelf)>() + 4 * size_of::<Note>();
 
 impl Note {
     /// What is longer than a frame carries is cut.
@@ -130,49 +133,90 @@ impl Note {
 
 impl Room {
     fn of(&self, mac: Mac) -> impl Iterator<Item = &Note> {
-        self.shelves.get(&mac).into_iter().flat_map(|shelf| &shelf.notes)
+        let place = self.places.get(&mac).copied();
+        place.and_then(|place| self.shelves.get(place)).into_iter().flat_map(|shelf| &shelf.notes)
     }
 
     fn take(&mut self, mac: Mac, note: Note) {
-        let mut shelf = self.lift(mac).unwrap_or(Shelf { bytes: SHELF_BYTES, ..Shelf::default() });
-        if shelf.notes.len() >= EACH
-            && let Some(first) = shelf.notes.pop_front()
-        {
-            shelf.bytes = shelf.bytes.saturating_sub(first.bytes());
-        }
-        shelf.bytes = shelf.bytes.saturating_add(note.bytes());
-        shelf.notes.push_back(note);
-        self.put(mac, shelf);
+        let place = match self.places.get(&mac) {
+            Some(place) => *place,
+            None => self.open(mac),
+        };
+        self.make_newest(place);
+        let Some(shelf) = self.shelves.get_mut(place) else { return };
+        let before = shelf.bytes;
+        shelf.take(note);
+        self.bytes = self.bytes.saturating_add(shelf.bytes).saturating_sub(before);
         while self.bytes > self.limit
             && let Some(oldest) = self.oldest
-            && self.lift(oldest).is_some()
-        {}
+        {
+            self.close(oldest);
+        }
     }
 
-    /// Takes a shelf out of the list.
-    fn lift(&mut self, mac: Mac) -> Option<Shelf> {
-        let shelf = self.shelves.remove(&mac)?;
+    /// A place for a MAC that has none, in no list yet.
+    fn open(&mut self, mac: Mac) -> usize {
+        let shelf = Shelf { mac, notes: VecDeque::new(), bytes: SHELF_BYTES, older: None, newer: None };
+        self.bytes = self.bytes.saturating_add(SHELF_BYTES);
+        let place = self.vacant.pop().unwrap_or(self.shelves.len());
+        match self.shelves.get_mut(place) {
+            Some(vacant) => *vacant = shelf,
+            None => self.shelves.push(shelf),
+        }
+        self.places.insert(mac, place);
+        place
+    }
+
+    fn close(&mut self, place: usize) {
+        self.unlink(place);
+        let Some(shelf) = self.shelves.get_mut(place) else { return };
         self.bytes = self.bytes.saturating_sub(shelf.bytes);
-        match shelf.older.and_then(|older| self.shelves.get_mut(&older)) {
-            Some(older) => older.newer = shelf.newer,
-            None => self.oldest = shelf.newer,
-        }
-        match shelf.newer.and_then(|newer| self.shelves.get_mut(&newer)) {
-            Some(newer) => newer.older = shelf.older,
-            None => self.newest = shelf.older,
-        }
-        Some(shelf)
+        self.places.remove(&shelf.mac);
+        shelf.notes = VecDeque::new();
+        self.vacant.push(place);
     }
 
-    /// Puts one in as the newest.
-    fn put(&mut self, mac: Mac, shelf: Shelf) {
-        self.bytes = self.bytes.saturating_add(shelf.bytes);
-        match self.newest.and_then(|newest| self.shelves.get_mut(&newest)) {
-            Some(newest) => newest.newer = Some(mac),
-            None => self.oldest = Some(mac),
+    fn make_newest(&mut self, place: usize) {
+        if self.newest == Some(place) {
+            return;
         }
-        self.shelves.insert(mac, Shelf { older: self.newest, newer: None, ..shelf });
-        self.newest = Some(mac);
+        self.unlink(place);
+        match self.newest.and_then(|newest| self.shelves.get_mut(newest)) {
+            Some(newest) => newest.newer = Some(place),
+            None => self.oldest = Some(place),
+        }
+        if let Some(shelf) = self.shelves.get_mut(place) {
+            shelf.older = self.newest;
+        }
+        self.newest = Some(place);
+    }
+
+    /// Takes a shelf out of the list, if it is in it.
+    fn unlink(&mut self, place: usize) {
+        let Some(shelf) = self.shelves.get_mut(place) else { return };
+        let (older, newer) = (shelf.older.take(), shelf.newer.take());
+        match older.and_then(|older| self.shelves.get_mut(older)) {
+            Some(older) => older.newer = newer,
+            None if self.oldest == Some(place) => self.oldest = newer,
+            None => {}
+        }
+        match newer.and_then(|newer| self.shelves.get_mut(newer)) {
+            Some(newer) => newer.older = older,
+            None if self.newest == Some(place) => self.newest = older,
+            None => {}
+        }
+    }
+}
+
+impl Shelf {
+    fn take(&mut self, note: Note) {
+        if self.notes.len() >= EACH
+            && let Some(first) = self.notes.pop_front()
+        {
+            self.bytes = self.bytes.saturating_sub(first.bytes());
+        }
+        self.bytes = self.bytes.saturating_add(note.bytes());
+        self.notes.push_back(note);
     }
 }
 

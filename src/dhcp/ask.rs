@@ -26,12 +26,12 @@ const HOSTNAME_CHARS: usize = 63;
 const UUID_BYTES: usize = 32;
 
 /// What the packet itself does not say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received<'a> {
     /// Our address for the network that the packet belongs to.
     pub here: Ipv4Addr,
     /// Server identifiers that mean us as well: our other addresses, and what a relay overrides it with.
-    pub also: Vec<Ipv4Addr>,
+    pub also: &'a [Ipv4Addr],
     /// It was sent to that address, not to everybody.
     pub unicast: bool,
     /// What its relay or switch says of the circuit is believed.
@@ -42,7 +42,7 @@ pub struct Received {
     pub relayed: bool,
 }
 
-impl Received {
+impl Received<'_> {
     fn means_us(&self, server: Ipv4Addr) -> bool {
         server == self.here || self.also.contains(&server)
     }
@@ -63,7 +63,7 @@ pub enum Ignored {
     NoAddress(&'static str),
 }
 
-pub fn ask(packet: &Packet, received: &Received) -> Result<OfferAsk, Ignored> {
+pub fn ask(packet: &Packet, received: &Received<'_>) -> Result<OfferAsk, Ignored> {
     let id = packet.options.get(OptionCode::ClientIdentifier).filter(|id| !id.is_empty());
     Ok(OfferAsk {
         message: message(packet, received)?,
@@ -79,7 +79,7 @@ pub fn ask(packet: &Packet, received: &Received) -> Result<OfferAsk, Ignored> {
     })
 }
 
-fn message(packet: &Packet, received: &Received) -> Result<Message, Ignored> {
+fn message(packet: &Packet, received: &Received<'_>) -> Result<Message, Ignored> {
     let options = &packet.options;
     let wants = options.ip(OptionCode::RequestedIpAddress);
     let has = Some(packet.ciaddr).filter(|ip| !ip.is_unspecified());
@@ -105,7 +105,7 @@ fn message(packet: &Packet, received: &Received) -> Result<Message, Ignored> {
 
 /// A client that uses its address may name the server or the address again, against RFC 2131 §4.3.6:
 /// only both together say that it chooses. What came through a relay was a broadcast at first.
-fn request(packet: &Packet, wants: Option<Ipv4Addr>, has: Option<Ipv4Addr>, received: &Received) -> Option<Message> {
+fn request(packet: &Packet, wants: Option<Ipv4Addr>, has: Option<Ipv4Addr>, received: &Received<'_>) -> Option<Message> {
     let server = packet.options.ip(OptionCode::ServerIdentifier);
     let unicast = received.unicast && packet.giaddr.is_unspecified();
     match (server, wants, has) {
@@ -121,7 +121,7 @@ fn request(packet: &Packet, wants: Option<Ipv4Addr>, has: Option<Ipv4Addr>, rece
 }
 
 /// A server identifier is a must here, and its absence is forgiven.
-fn for_us(options: &Options, received: &Received) -> Result<(), Ignored> {
+fn for_us(options: &Options, received: &Received<'_>) -> Result<(), Ignored> {
     match options.ip(OptionCode::ServerIdentifier) {
         Some(server) if !received.means_us(server) => Err(Ignored::OtherServer(server)),
         _ => Ok(()),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 
 /// How many packets may wait for their turn; the rest is dropped, and clients ask again.
-pub const QUEUE: usize = 2048;
+pub const QUEUE: usize = 8192;
 /// How many are answered in one go, and share a commit.
 const BATCH: usize = 256;
 /// Of those that begin a dialogue fewer: who is in the middle of one comes first.

@@ -11,6 +11,7 @@ pub mod ask;
 pub mod desk;
 pub mod filter;
 pub mod frame;
+pub mod lane;
 pub mod leases;
 pub mod link;
 pub mod packet;

@@ -131,27 +131,29 @@ impl Packet {
     /// what a frame carries. Never overloads `sname` and `file`: shim and U-Boot read them as they are.
     pub fn encode(&self, cap: usize) -> Option<Vec<u8>> {
         let cap = cap.saturating_add(self.options.relay_bytes()).min(WIRE_BYTES);
-        let mut options = self.options.clone();
-        loop {
-            let bytes = self.write(&options);
-            if bytes.len() <= cap {
-                return Some(bytes);
+        let mut bytes = self.write(&self.options);
+        if bytes.len() > cap {
+            let mut options = self.options.clone();
+            while bytes.len() > cap {
+                options.drop_least_needed()?;
+                bytes = self.write(&options);
             }
-            options.drop_least_needed()?;
         }
+        Some(bytes)
     }
 
     fn write(&self, options: &Options) -> Vec<u8> {
-        let mut out = vec![self.op, self.htype, self.hlen, self.hops];
+        let mut out = Vec::with_capacity(PADDED_BYTES.saturating_mul(2));
+        out.extend([self.op, self.htype, self.hlen, self.hops]);
         out.extend(self.xid.to_be_bytes());
         out.extend(self.secs.to_be_bytes());
         out.extend(self.flags.to_be_bytes());
         for ip in [self.ciaddr, self.yiaddr, self.siaddr, self.giaddr] {
             out.extend(ip.octets());
         }
-        out.extend(self.chaddr);
-        out.extend(self.sname);
-        out.extend(self.file);
+        out.extend_from_slice(&self.chaddr);
+        out.extend_from_slice(&self.sname);
+        out.extend_from_slice(&self.file);
         out.extend(COOKIE);
         options.write(&mut out);
         out.resize(out.len().max(PADDED_BYTES), 0);

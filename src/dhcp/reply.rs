@@ -118,7 +118,7 @@ fn head(request: &Packet, kind: MessageType, here: Here) -> Packet {
     };
     packet.options.set(OptionCode::MessageType, [u8::from(kind)]);
     let server = relay::server_override(&request.options).filter(|_| !request.giaddr.is_unspecified());
-    packet.options.set(OptionCode::ServerIdentifier, Value::Ip(server.unwrap_or(here.ip)));
+    packet.options.set(OptionCode::ServerIdentifier, server.unwrap_or(here.ip).octets());
     // RFC 6842 and RFC 3046 §2.2: byte for byte, and only what was there.
     echo(request, OptionCode::ClientIdentifier, &mut packet.options);
     echo(request, OptionCode::RelayAgentInformation, &mut packet.options);
@@ -204,7 +204,7 @@ fn set_boot(packet: &mut Packet, request: &Packet, grant: &Grant, here: Here) {
     }
     // Cisco's way to say where TFTP is: to who asks for it.
     if matches!(grant.first, First::Tftp(_)) && wanted(request).is_some_and(|list| list.contains(&TFTP_SERVERS)) {
-        packet.options.set(TFTP_SERVERS, Value::Ip(here.ip));
+        packet.options.set(TFTP_SERVERS, here.ip.octets());
     }
 }
 
@@ -217,30 +217,30 @@ const NO_PXEDHCP: [u8; 3] = [0xb0, 1, 1];
 fn leased(mut packet: Packet, grant: &Grant) -> Packet {
     let secs = grant.lease_secs;
     packet.yiaddr = grant.ip;
-    packet.options.set(OptionCode::AddressLeaseTime, Value::U32(secs));
+    packet.options.set(OptionCode::AddressLeaseTime, secs.to_be_bytes());
     let times = [(OptionCode::Renewal, secs / 2), (OptionCode::Rebinding, secs.saturating_sub(secs / 8))];
     for (code, secs) in times {
         // An operator may have set their own.
         if packet.options.get(code).is_none() {
-            packet.options.set(code, Value::U32(secs));
+            packet.options.set(code, secs.to_be_bytes());
         }
     }
     packet
 }
 
 fn set_network(options: &mut Options, network: &Network) {
-    options.set(OptionCode::SubnetMask, Value::Ip(network.cidr.mask()));
+    options.set(OptionCode::SubnetMask, network.cidr.mask().octets());
     if let Some(gateway) = network.gateway {
-        options.set(OptionCode::Router, Value::Ip(gateway));
+        options.set(OptionCode::Router, gateway.octets());
     }
     if !network.dns.is_empty() {
-        options.set(OptionCode::DomainNameServer, Value::Ips(network.dns.clone()));
+        options.set(OptionCode::DomainNameServer, network.dns.iter().flat_map(|ip| ip.octets()).collect::<Vec<u8>>());
     }
     if let Some(domain) = &network.domain {
         options.set(OptionCode::DomainName, domain.as_str());
     }
     if network.cidr.prefix() < 31 {
-        options.set(OptionCode::BroadcastAddr, Value::Ip(network.cidr.broadcast()));
+        options.set(OptionCode::BroadcastAddr, network.cidr.broadcast().octets());
     }
 }
 

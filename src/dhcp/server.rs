@@ -49,7 +49,7 @@ impl std::fmt::Display for Door {
 }
 
 impl Door {
-    pub fn bind(&self) -> io::Result<UdpSocket> {
+    pub fn bind(&self) -> io::Result<std::net::UdpSocket> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         match self {
@@ -66,7 +66,7 @@ impl Door {
             }
             Door::Address(address) => socket.bind(&(*address).into())?,
         }
-        UdpSocket::from_std(socket.into())
+        Ok(socket.into())
     }
 
     /// What the kernel calls the interface now; none where there is none.
@@ -240,7 +240,11 @@ struct Doorway {
 }
 
 /// Answers on one door until told to stop. Errors of one packet end nothing.
-pub async fn run(door: Door, mut socket: UdpSocket, owners: Owners, mut stop: watch::Receiver<bool>) {
+pub async fn run(door: Door, socket: std::net::UdpSocket, owners: Owners, mut stop: watch::Receiver<bool>) {
+    let mut socket = match UdpSocket::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => return tracing::error!(%error, %door, "DHCP can not listen here"),
+    };
     let mut index = door.index();
     let boot_port = matches!(door, Door::Interface { port, .. } if port == BOOT_PORT);
     let outlet = match door.outlet(&socket) {
@@ -280,7 +284,8 @@ const DRAIN: usize = 64;
 
 impl Doorway {
     fn reopen(&mut self) -> Option<UdpSocket> {
-        let opened = self.door.bind().and_then(|socket| Ok((self.door.outlet(&socket)?, socket)));
+        let opened = self.door.bind().and_then(UdpSocket::from_std);
+        let opened = opened.and_then(|socket| Ok((self.door.outlet(&socket)?, socket)));
         match opened {
             Ok((outlet, socket)) => {
                 tracing::info!(door = %self.door, "the interface is there again");

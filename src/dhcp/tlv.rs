@@ -28,9 +28,35 @@ const NEEDED: &[u8] = &[53, 54, RELAY, 51, 1, 60, 67, 43, 3, 175, 97, 61, 118, 6
 /// That many of [`NEEDED`] never go: no client takes an answer without them.
 const INDISPENSABLE: usize = 5;
 
-/// In the order in which they came; each code once, whatever it was split into.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Options(Vec<(u8, Vec<u8>)>);
+/// In the order in which they came; each code once, whatever it was split into. All values lie in one piece of
+/// memory: packets are made of little else.
+#[derive(Clone, Default)]
+pub struct Options {
+    items: Vec<Item>,
+    bytes: Vec<u8>,
+}
+
+/// Where the value of a code lies.
+#[derive(Clone, Copy)]
+struct Item {
+    code: u8,
+    at: usize,
+    len: usize,
+}
+
+impl PartialEq for Options {
+    fn eq(&self, other: &Options) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Options {}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
 
 impl Options {
     /// Reads what can be read: pads, no END, and a last option that is cut off (which is left out) are all fine.
@@ -57,15 +83,32 @@ impl Options {
 
     /// The parts of an option belong together, wherever they stand (RFC 3396 §5).
     fn append(&mut self, code: u8, part: &[u8]) {
-        match self.0.iter_mut().find(|(c, _)| *c == code) {
-            Some((_, value)) => value.extend_from_slice(part),
-            None => self.0.push((code, part.to_vec())),
-        }
+        let Some(old) = self.items.iter().position(|item| item.code == code) else {
+            return self.push(code, part);
+        };
+        let whole = self.items.get(old).map(|item| [self.value(item), part].concat()).unwrap_or_default();
+        let item = self.store(code, &whole);
+        self.items.get_mut(old).into_iter().for_each(|place| *place = item);
+    }
+
+    fn push(&mut self, code: u8, value: &[u8]) {
+        let item = self.store(code, value);
+        self.items.push(item);
+    }
+
+    fn store(&mut self, code: u8, value: &[u8]) -> Item {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        Item { code, at, len: value.len() }
+    }
+
+    fn value(&self, item: &Item) -> &[u8] {
+        self.bytes.get(item.at..item.at.saturating_add(item.len)).unwrap_or_default()
     }
 
     pub fn get(&self, code: impl Into<u8>) -> Option<&[u8]> {
         let code = code.into();
-        self.0.iter().find(|(c, _)| *c == code).map(|(_, value)| value.as_slice())
+        self.items.iter().find(|item| item.code == code).map(|item| self.value(item))
     }
 
     /// The first bytes of an option that should have just as many: clients that send one twice mean it once.
@@ -79,30 +122,28 @@ impl Options {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        self.0.iter().map(|(code, value)| (*code, value.as_slice()))
+        self.items.iter().map(|item| (item.code, self.value(item)))
     }
 
     /// Replaces what was there. PAD and END are no options.
-    pub fn set(&mut self, code: impl Into<u8>, value: impl Into<Vec<u8>>) {
+    pub fn set(&mut self, code: impl Into<u8>, value: impl AsRef<[u8]>) {
         let code = code.into();
-        self.0.retain(|(c, _)| *c != code);
+        self.items.retain(|item| item.code != code);
         if !matches!(code, PAD | END) {
-            self.0.push((code, value.into()));
+            self.push(code, value.as_ref());
         }
     }
 
     /// Takes away all but those.
     pub(super) fn keep(&mut self, keeps: impl Fn(u8) -> bool) {
-        self.0.retain(|(code, _)| keeps(*code));
+        self.items.retain(|item| keeps(item.code));
     }
 
     /// All of them and END, in the order of the wire.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let mut sorted: Vec<_> = self.0.iter().collect();
-        sorted.sort_by_key(|(code, _)| place(*code));
-        for (code, value) in sorted {
-            write_one(*code, value, out);
-        }
+        let mut sorted: Vec<_> = self.items.iter().collect();
+        sorted.sort_by_key(|item| place(item.code));
+        sorted.into_iter().for_each(|item| write_one(item.code, self.value(item), out));
         out.push(END);
     }
 
@@ -118,11 +159,11 @@ impl Options {
     /// Takes away one option, if any can be spared.
     pub(super) fn drop_least_needed(&mut self) -> Option<()> {
         let need = |code: u8| NEEDED.iter().position(|c| *c == code).unwrap_or(usize::MAX);
-        let code = self.0.iter().map(|(code, _)| *code).max_by_key(|code| need(*code))?;
+        let code = self.items.iter().map(|item| item.code).max_by_key(|code| need(*code))?;
         if need(code) < INDISPENSABLE {
             return None;
         }
-        self.0.retain(|(c, _)| *c != code);
+        self.keep(|other| other != code);
         Some(())
     }
 }

@@ -1,7 +1,8 @@
 //! Decisions on their way to the database: those that only write leases share their statements.
 
 use super::sql::Conn;
-use super::{Change, Error, effects, events, leases};
+use super::leases::{self, Given};
+use super::{Change, Error, effects, events};
 use crate::boot::Effect;
 use crate::model::*;
 use std::collections::HashSet;
@@ -11,6 +12,9 @@ pub struct Deed {
     pub effects: Vec<Effect>,
     /// What it tells, durable or not. The writer gives them their ids.
     pub events: Vec<Event>,
+    /// Its lease may take over somebody else's row; only then is one looked for. A row that memory does not know
+    /// is found by the unique constraint.
+    pub takes_over: bool,
 }
 
 impl Deed {
@@ -19,20 +23,30 @@ impl Deed {
         self.effects.iter().any(effects::must_last) || self.events.iter().any(|event| event.kind.is_durable())
     }
 
-    /// Its lease, where it writes that and no other row, and whether it is the renewal of one. A holder that
-    /// is known to have another address needs its own comparison.
-    fn lease(&self) -> Option<(&Lease, bool)> {
+    /// Its lease, where it writes that and no other row. A holder that is known to have another address needs its
+    /// own comparison.
+    pub fn lease(&self) -> Option<Given<'_>> {
         match self.effects.as_slice() {
-            [Effect::Bind { lease, was }] if was.is_none_or(|was| was == lease.ip) => Some((lease, was.is_some())),
+            [Effect::Bind { lease, was }] if was.is_none_or(|was| was == lease.ip) => {
+                Some(Given { lease, renews: was.is_some(), takes_over: self.takes_over })
+            }
             _ => None,
         }
     }
 }
 
-/// Writes them in their order, behind savepoints: what is refused leaves nothing behind and does not spoil
-/// the others. The outer error means that the transaction is lost.
+/// Writes them in their order: what is refused leaves nothing behind and does not spoil the others. The outer
+/// error means that the transaction is lost.
 pub async fn write(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<Result<Vec<Change>, Error>>, Error> {
     let mut ended = Vec::with_capacity(deeds.len());
+    // Nearly always they are all alike and none is refused: then a savepoint would be two statements in vain.
+    if alike(deeds) == deeds.len() {
+        match together(db, deeds, shared).await {
+            Ok(changes) => return Ok(changes.into_iter().map(Ok).collect()),
+            Err(refusal) if refusal.is_a_refusal() => db.begin_again().await?,
+            Err(error) => return Err(error),
+        }
+    }
     let mut rest = deeds;
     while !rest.is_empty() {
         let (run, later) = rest.split_at(alike(rest));
@@ -47,11 +61,11 @@ fn alike(deeds: &[&Deed]) -> usize {
     let (mut holders, mut ips) = (HashSet::new(), HashSet::new());
     let mut fresh =
         |lease: &'_ Lease| holders.insert((lease.network.clone(), lease.holder.clone())) & ips.insert(lease.ip);
-    let run = deeds.iter().take_while(|deed| deed.lease().is_some_and(|(lease, _)| fresh(lease)));
+    let run = deeds.iter().take_while(|deed| deed.lease().is_some_and(|given| fresh(given.lease)));
     run.count().max(1)
 }
 
-/// A run that is refused is written again in halves: one that can not be costs the others little.
+/// Behind savepoints. A run that is refused is written again in halves: one that can not be costs the others little.
 async fn write_run(
     db: &mut Conn,
     run: &[&Deed],
@@ -84,13 +98,13 @@ async fn write_run(
 
 /// What each of them changed. Only other nodes need to be told of leases: who made one here knows it.
 async fn together(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<Vec<Change>>, Error> {
-    let leases: Vec<(&Lease, bool)> = deeds.iter().filter_map(|deed| deed.lease()).collect();
+    let leases: Vec<Given<'_>> = deeds.iter().filter_map(|deed| deed.lease()).collect();
     let changes = match deeds {
         [deed] => vec![effects::write(db, &deed.effects).await?],
         _ => {
             leases::bind_all(db, &leases).await?;
             let change = |lease: &Lease| Change::Lease { network: lease.network.clone(), holder: lease.holder.clone() };
-            leases.iter().map(|(lease, _)| shared.then(|| change(lease)).into_iter().collect()).collect()
+            leases.iter().map(|given| shared.then(|| change(given.lease)).into_iter().collect()).collect()
         }
     };
     let told: Vec<&Event> = deeds.iter().flat_map(|d| &d.events).filter(|event| event.kind.is_durable()).collect();

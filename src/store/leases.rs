@@ -76,29 +76,39 @@ macro_rules! each_of_postgres {
     };
 }
 
+/// A lease on its way to its row.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    pub lease: &'a Lease,
+    /// Its holder is known to have the address already.
+    pub renews: bool,
+    /// Somebody else may have a row with the address.
+    pub takes_over: bool,
+}
+
 /// What `bind` does for each, in a few statements for all: no holder and no address may come twice. A holder is
 /// known to have either this address or none; who renews touches no index. Refused as a whole where one of
 /// them would be, or might be: then they are for `bind`.
-pub async fn bind_all(db: &mut Conn, leases: &[(&Lease, bool)]) -> Result<(), Error> {
-    let mut networks: Vec<&Name> = leases.iter().map(|(lease, _)| &lease.network).collect();
+pub async fn bind_all(db: &mut Conn, leases: &[Given<'_>]) -> Result<(), Error> {
+    let mut networks: Vec<&Name> = leases.iter().map(|given| &given.lease.network).collect();
     networks.sort();
     networks.dedup();
     for network in networks {
-        let of = |renews| leases.iter().filter(move |(l, r)| l.network == *network && *r == renews).map(|(l, _)| *l);
+        let here = || leases.iter().filter(|given| given.lease.network == *network);
         let renew = either(
             each_of_sqlite!(" WHERE leases.ip = excluded.ip"),
             each_of_postgres!(" WHERE leases.ip = excluded.ip"),
         );
-        upsert(db, renew, network, of(true).collect()).await?;
-        let new: Vec<&Lease> = of(false).collect();
-        clear(db, network, &new).await?;
+        upsert(db, renew, network, here().filter(|given| given.renews).map(|given| given.lease).collect()).await?;
+        let new = || here().filter(|given| !given.renews);
+        clear(db, network, &new().filter(|given| given.takes_over).map(|given| given.lease).collect::<Vec<_>>()).await?;
         let give = either(
             each_of_sqlite!(", ip = excluded.ip WHERE leases.ip = excluded.ip OR leases.ends_at <= excluded.starts_at"),
             each_of_postgres!(
                 ", ip = excluded.ip WHERE leases.ip = excluded.ip OR leases.ends_at <= excluded.starts_at"
             ),
         );
-        upsert(db, give, network, new).await?;
+        upsert(db, give, network, new().map(|given| given.lease).collect()).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the store, its writer and its listener have in common: memory, and who is told of what was committed.
 
 use super::deeds::Deed;
+use super::leases::Given;
 use super::world::World;
 use super::writer::{Job, Outcome, Work};
 use super::{Change, Error, events, load, repeats, sql};
@@ -106,7 +107,7 @@ impl Shared {
 
     /// Takes a decision apart: what was seen is known at once, whatever becomes of the rest.
     pub fn deed(&self, effects: Vec<Effect>) -> Deed {
-        let mut deed = Deed { effects: Vec::with_capacity(effects.len()), events: Vec::new() };
+        let mut deed = Deed { effects: Vec::with_capacity(effects.len()), events: Vec::new(), takes_over: true };
         for effect in locked(&self.repeats).sift(effects) {
             match effect {
                 Effect::Tell(tale) => deed.events.push(tale.named(Uuid::nil())),
@@ -115,6 +116,23 @@ impl Shared {
             }
         }
         deed
+    }
+
+    /// Which leases may take over a row of somebody else's: where other nodes write, any.
+    pub fn look_ahead(&self, jobs: &mut [Job]) {
+        if self.database.is_shared() {
+            return;
+        }
+        let world = self.world();
+        let deeds =
+            jobs.iter_mut().flat_map(|job| if let Work::Deeds(deeds) = &mut job.work { deeds } else { &mut [][..] });
+        for deed in deeds {
+            let others = |given: Given<'_>| {
+                let row = world.lease_at(&given.lease.network, given.lease.ip);
+                row.is_some_and(|row| row.holder != given.lease.holder)
+            };
+            deed.takes_over = deed.lease().is_none_or(others);
+        }
     }
 
     /// Makes room for decisions on their way to the writer.

@@ -28,6 +28,11 @@ const DEEDS: usize = 1024;
 const BATCH_LIMIT: Duration = Duration::from_secs(10);
 /// SQLite waits for a backup to end by itself, see its busy timeout.
 const BATCH_LIMIT_LOCAL: Duration = Duration::from_secs(60);
+/// While many wait, transactions begin no sooner than so after one another: each sync is then paid by more of
+/// them. One that comes alone waits for nobody.
+const PACE: Duration = Duration::from_millis(4);
+/// How many decisions in a transaction are many.
+const MANY: usize = 4;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(2);
 
@@ -87,6 +92,8 @@ pub struct Writer {
     pub heard: mpsc::Receiver<Vec<Change>>,
     pub db: Option<Conn>,
     pub outage: Outage,
+    /// The next transaction does not begin before.
+    pub begin_at: Instant,
     pub lock: Option<file::Lock>,
 }
 
@@ -125,6 +132,7 @@ impl Writer {
                     if count == 0 {
                         break;
                     }
+                    self.gather(&mut batch).await;
                     self.serve(batch.drain(..)).await;
                 }
             }
@@ -132,7 +140,23 @@ impl Writer {
         if self.db.is_some() {
             self.write_sightings(sightings::LIMIT).await;
         }
+        if let Some(db) = &mut self.db
+            && let Err(error) = db.bring_home().await
+        {
+            tracing::debug!(%error, "the log stays beside the database, and is read at the next start");
+        }
         drop(self.lock);
+    }
+
+    /// Lets others get in where the last transaction was for many and began a moment ago.
+    async fn gather(&mut self, batch: &mut Vec<Job>) {
+        sleep_until(self.begin_at).await;
+        while batch.len() < BATCH && let Ok(job) = self.jobs.try_recv() {
+            batch.push(job);
+        }
+        let count: usize = batch.iter().map(|job| job.work.deeds().len()).sum();
+        let now = Instant::now();
+        self.begin_at = if count < MANY { now } else { now + PACE };
     }
 
     /// Splits a batch at the edits: each takes its lock first in a transaction of its own, so that two
@@ -196,6 +220,7 @@ impl Writer {
             return;
         }
         name_events(&mut jobs);
+        self.shared.look_ahead(&mut jobs);
         match self.transact(&jobs).await {
             Ok(results) => self.shared.committed(jobs, results),
             Err(error) => {

@@ -105,12 +105,12 @@ fn network() -> Network {
 }
 
 /// It came to everybody.
-fn to_all() -> Received {
-    Received { here: HERE.ip, also: vec![], unicast: false, believed: false, boot_port: false, relayed: false }
+fn to_all() -> Received<'static> {
+    Received { here: HERE.ip, also: &[], unicast: false, believed: false, boot_port: false, relayed: false }
 }
 
 /// It came to our address.
-fn to_us() -> Received {
+fn to_us() -> Received<'static> {
     Received { unicast: true, ..to_all() }
 }
 

@@ -225,6 +225,11 @@ impl Conn {
         if self.is_sqlite() { sql("PRAGMA wal_checkpoint").run(self).await.map(drop) } else { Ok(()) }
     }
 
+    /// Leaves nothing in SQLite's log: a copy of the file alone is then a whole copy.
+    pub async fn bring_home(&mut self) -> Result<(), Error> {
+        if self.is_sqlite() { sql("PRAGMA wal_checkpoint(TRUNCATE)").run(self).await.map(drop) } else { Ok(()) }
+    }
+
     /// Begins to read several tables as of one moment.
     pub async fn begin_snapshot(&mut self) -> Result<(), Error> {
         let text = if self.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
@@ -233,6 +238,13 @@ impl Conn {
 
     pub async fn commit(&mut self) -> Result<(), Error> {
         sql("COMMIT").run(self).await.map(drop)
+    }
+
+    /// Undoes all and begins anew.
+    pub async fn begin_again(&mut self) -> Result<(), Error> {
+        sql("ROLLBACK").run(self).await?;
+        self.begin().await?;
+        self.lock_edits().await
     }
 
     pub async fn set_savepoint(&mut self) -> Result<(), Error> {
