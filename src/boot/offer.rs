@@ -217,7 +217,7 @@ impl Case<'_> {
         let ip = found.ip;
         let until = self.now.plus_secs(self.keep_secs(grant.lease_secs));
         let tale =
-            self.tale(Kind::Offer, format!("{ip} offered to {} ({})", self.ask.client, found.how)).from(ip);
+            self.tale(Kind::Offer, format!("{} offered to {} ({})", Dotted(ip), self.ask.client, found.how)).from(ip);
         let mut decision = Decision::new(OfferReply::Offer(grant), vec![why, found.why(), first]);
         // A lease that still runs says more than an offer.
         if self.facts.pool.of(&self.ask.holder).is_none_or(|b| b.ip != ip || b.until < until) {
@@ -289,7 +289,7 @@ impl Case<'_> {
             _ => format!(", {}: {}", first.rule, first.text),
         };
         let lease = self.lease(place, ip, grant.lease_secs);
-        let tale = self.tale(Kind::Lease, format!("{ip} for {} ({how}){told}", self.ask.client)).from(ip);
+        let tale = self.tale(Kind::Lease, format!("{} for {} ({how}){told}", Dotted(ip), self.ask.client)).from(ip);
         let mut decision = Decision::new(OfferReply::Ack(grant), vec![why, found.why(), first]);
         decision.effects = self.bind(lease, reserved);
         decision.effects.push(Effect::Tell(tale));
@@ -534,6 +534,6 @@ pub(super) struct Found {
 
 impl Found {
     fn why(&self) -> Reason {
-        Reason::new("address", format!("{}, {}", self.ip, self.how))
+        Reason::new("address", format!("{}, {}", Dotted(self.ip), self.how))
     }
 }

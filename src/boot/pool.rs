@@ -2,7 +2,8 @@
 
 use super::Effect;
 use crate::model::*;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 
 /// How long it is believed that nobody uses an address that answered no probe.

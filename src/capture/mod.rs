@@ -16,7 +16,8 @@
 pub mod pcap;
 
 use crate::model::{Mac, Time};
-use std::collections::{HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::VecDeque;
 use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -117,6 +118,9 @@ struct Shelf {
 /// What a MAC takes besides its packets: two entries' room in the map, and a queue that begins with four places.
 const SHELF_BYTES: usize = 2 * size_of::<(Mac, usize, Shelf)>() + 4 * size_of::<Note>();
 
+/// A queue that is kept for the next MAC has no more places.
+const SHORT: usize = 8;
+
 impl Note {
     /// What is longer than a frame carries is cut.
     pub fn new(at: Time, direction: Direction, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Note {
@@ -156,12 +160,11 @@ impl Room {
 
     /// A place for a MAC that has none, in no list yet.
     fn open(&mut self, mac: Mac) -> usize {
-        let shelf = Shelf { mac, notes: VecDeque::new(), bytes: SHELF_BYTES, older: None, newer: None };
         self.bytes = self.bytes.saturating_add(SHELF_BYTES);
         let place = self.vacant.pop().unwrap_or(self.shelves.len());
         match self.shelves.get_mut(place) {
-            Some(vacant) => *vacant = shelf,
-            None => self.shelves.push(shelf),
+            Some(vacant) => (vacant.mac, vacant.bytes) = (mac, SHELF_BYTES),
+            None => self.shelves.push(Shelf { mac, notes: VecDeque::new(), bytes: SHELF_BYTES, older: None, newer: None }),
         }
         self.places.insert(mac, place);
         place
@@ -172,7 +175,9 @@ impl Room {
         let Some(shelf) = self.shelves.get_mut(place) else { return };
         self.bytes = self.bytes.saturating_sub(shelf.bytes);
         self.places.remove(&shelf.mac);
-        shelf.notes = VecDeque::new();
+        // A short queue is at once needed again.
+        shelf.notes.clear();
+        shelf.notes.shrink_to(SHORT);
         self.vacant.push(place);
     }
 

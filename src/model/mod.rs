@@ -18,6 +18,7 @@
 //! from every state to ready.
 
 mod class;
+mod dotted;
 mod event;
 mod firmware;
 mod holder;
@@ -34,6 +35,7 @@ mod secret;
 mod time;
 
 pub use class::{Class, MacPrefix, Match, Traits};
+pub use dotted::Dotted;
 pub use event::{Event, Kind};
 pub use firmware::{Arch, Client, Program};
 pub use holder::Holder;

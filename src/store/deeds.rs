@@ -5,7 +5,7 @@ use super::leases::{self, Given};
 use super::{Change, Error, effects, events};
 use crate::boot::Effect;
 use crate::model::*;
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt};
 
 /// One decision: written all or none.
 pub struct Deed {

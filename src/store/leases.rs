@@ -117,7 +117,7 @@ async fn upsert(db: &mut Conn, statement: Statement, network: &Name, leases: Vec
     if leases.is_empty() {
         return Ok(());
     }
-    let rows = Rows::default().texts(leases.iter().map(|l| &l.holder)).texts(leases.iter().map(|l| l.ip));
+    let rows = Rows::default().texts(leases.iter().map(|l| &l.holder)).texts(leases.iter().map(|l| Dotted(l.ip)));
     let rows = rows.ints(leases.iter().map(|l| l.starts_at.0)).ints(leases.iter().map(|l| l.ends_at.0));
     let rows = rows.texts_or_null(leases.iter().map(|l| l.hostname.as_ref()));
     let touched = statement.text(network).rows_of(rows).run(db).await?;
@@ -131,7 +131,7 @@ async fn clear(db: &mut Conn, network: &Name, leases: &[&Lease]) -> Result<(), E
         "DELETE FROM leases WHERE network = $1 AND ends_at <= $2 AND ip IN (SELECT value->>0 FROM json_each($3))",
         "DELETE FROM leases WHERE network = $1 AND ends_at <= $2 AND ip = ANY($3)",
     );
-    let rows = Rows::default().texts(leases.iter().map(|lease| lease.ip));
+    let rows = Rows::default().texts(leases.iter().map(|lease| Dotted(lease.ip)));
     delete.text(network).int(now).rows_of(rows).run(db).await.map(drop)
 }
 
@@ -152,6 +152,7 @@ pub async fn release(db: &mut Conn, network: &Name, ip: Ipv4Addr, at: Time) -> R
 
 /// Forgets a card on every network; tells on which it had a lease.
 pub async fn forget(db: &mut Conn, mac: Mac) -> Result<Vec<Name>, Error> {
-    let rows = sql("DELETE FROM leases WHERE holder = $1 RETURNING network").text(mac).rows(db).await?;
+    let delete = "DELETE FROM leases WHERE network IN (SELECT name FROM networks) AND holder = $1 RETURNING network";
+    let rows = sql(delete).text(mac).rows(db).await?;
     rows.iter().map(|row| row.get("network")).collect()
 }

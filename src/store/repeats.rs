@@ -2,7 +2,7 @@
 
 use crate::boot::{Effect, Tale};
 use crate::model::{Kind, MachineId, Time};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// How long the same sentence of the same machine is not said again.
 const QUIET_SECS: u32 = 60;

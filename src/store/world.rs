@@ -3,7 +3,8 @@
 use super::sightings;
 use crate::boot::{Records, Standing};
 use crate::model::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 #[derive(Debug, Default)]

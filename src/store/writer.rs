@@ -30,7 +30,7 @@ const BATCH_LIMIT: Duration = Duration::from_secs(10);
 const BATCH_LIMIT_LOCAL: Duration = Duration::from_secs(60);
 /// While many wait, transactions begin no sooner than so after one another: each sync is then paid by more of
 /// them. One that comes alone waits for nobody.
-const PACE: Duration = Duration::from_millis(4);
+const PACE: Duration = Duration::from_millis(5);
 /// How many decisions in a transaction are many.
 const MANY: usize = 4;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
