@@ -40,6 +40,8 @@ pub fn run(lab: &Lab) -> Result<Report> {
     report.add("exchanges.responder", sustained, Some(responder.best.acks_per_sec), "ACKs/s", Bar::RatioAtLeast(0.8));
     report.add("exchanges.overloaded", overloaded, Some(kea.overloaded(lab)?), "ACKs/s", Bar::None);
     report.add("exchanges.cpu", ours.best.cpu_us, Some(kea.best.cpu_us), "us/exchange", Bar::None);
+    let bare_us = responder.best.cpu_us;
+    report.add("exchanges.cpu.responder", ours.best.cpu_us, Some(bare_us), "us/exchange", Bar::None);
     if let Some(acks_per_commit) = ours.best.acks_per_commit {
         report.add("exchanges.acks_per_commit", acks_per_commit, None, "ACKs", Bar::None);
     }

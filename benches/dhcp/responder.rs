@@ -1,9 +1,10 @@
 //! A server that decides nothing: the ceiling of everything that can be measured here.
 //!
-//! It reads no more of a packet than a reply needs, makes the address out of the MAC, and remembers nothing.
+//! It reads no more of a packet than a reply needs, makes the address out of the MAC, and remembers nothing. What it
+//! tells is what the servers tell: perfdhcp's work for an answer grows with its options, and is the ceiling's greater part.
 
 use crate::Lab;
-use crate::net::{GATEWAY, SERVER};
+use crate::net::{DNS, GATEWAY, SERVER};
 use crate::stock::{LEASE_SECS, POOL};
 use anyhow::Result;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -11,6 +12,7 @@ use std::process::Command;
 
 const OPTIONS: usize = 240;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
+const SHORTEST: usize = 300;
 const DISCOVER: u8 = 1;
 const OFFER: u8 = 2;
 const REQUEST: u8 = 3;
@@ -47,6 +49,8 @@ fn answer(packet: &mut [u8], size: usize) -> Option<usize> {
     };
     packet[0] = 2;
     let address = address(&packet[28..34]).octets();
+    let mut id = [1; 7];
+    id[1..].copy_from_slice(&packet[28..34]);
     packet[16..20].copy_from_slice(&address);
     let mut end = OPTIONS;
     let mut put = |code: u8, value: &[u8]| {
@@ -57,11 +61,17 @@ fn answer(packet: &mut [u8], size: usize) -> Option<usize> {
     put(53, &[kind]);
     put(54, &SERVER.octets());
     put(51, &LEASE_SECS.to_be_bytes());
+    put(58, &(LEASE_SECS / 2).to_be_bytes());
+    put(59, &(LEASE_SECS - LEASE_SECS / 8).to_be_bytes());
     put(1, &[255, 240, 0, 0]);
     put(3, &GATEWAY.octets());
+    put(6, &DNS.octets());
+    put(28, &[10, 79, 255, 255]);
+    put(61, &id);
     packet[end] = 255;
-    packet[end + 1..300].fill(0);
-    Some(300)
+    let size = (end + 1).max(SHORTEST);
+    packet[end + 1..size].fill(0);
+    Some(size)
 }
 
 fn message_type(mut options: &[u8]) -> Option<u8> {
