@@ -3,8 +3,8 @@
 use crate::assets::Assets;
 use crate::boot::Tale;
 use crate::config::Config;
-use crate::dhcp::{lane, rogue};
 use crate::dhcp::server::{BOOT_PORT, Door, Owners, interface_addresses};
+use crate::dhcp::{lane, rogue};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::model::{Dhcp, Event, Kind, Name, Network, Placement, Unknown};

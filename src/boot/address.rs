@@ -1,8 +1,8 @@
 //! Which address a client has: reserved, bound, remembered, wished for, or any that is free (RFC 2131 §4.3.1).
 
 use super::offer::{Case, Found};
-use super::role::Standing;
 use super::pool::Binding;
+use super::role::Standing;
 use crate::model::*;
 use std::borrow::Cow;
 use std::net::Ipv4Addr;

@@ -164,7 +164,9 @@ impl Room {
         let place = self.vacant.pop().unwrap_or(self.shelves.len());
         match self.shelves.get_mut(place) {
             Some(vacant) => (vacant.mac, vacant.bytes) = (mac, SHELF_BYTES),
-            None => self.shelves.push(Shelf { mac, notes: VecDeque::new(), bytes: SHELF_BYTES, older: None, newer: None }),
+            None => {
+                self.shelves.push(Shelf { mac, notes: VecDeque::new(), bytes: SHELF_BYTES, older: None, newer: None })
+            }
         }
         self.places.insert(mac, place);
         place

@@ -105,7 +105,12 @@ fn message(packet: &Packet, received: &Received<'_>) -> Result<Message, Ignored>
 
 /// A client that uses its address may name the server or the address again, against RFC 2131 §4.3.6:
 /// only both together say that it chooses. What came through a relay was a broadcast at first.
-fn request(packet: &Packet, wants: Option<Ipv4Addr>, has: Option<Ipv4Addr>, received: &Received<'_>) -> Option<Message> {
+fn request(
+    packet: &Packet,
+    wants: Option<Ipv4Addr>,
+    has: Option<Ipv4Addr>,
+    received: &Received<'_>,
+) -> Option<Message> {
     let server = packet.options.ip(OptionCode::ServerIdentifier);
     let unicast = received.unicast && packet.giaddr.is_unspecified();
     match (server, wants, has) {

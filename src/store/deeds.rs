@@ -1,7 +1,7 @@
 //! Decisions on their way to the database: those that only write leases share their statements.
 
-use super::sql::Conn;
 use super::leases::{self, Given};
+use super::sql::Conn;
 use super::{Change, Error, effects, events};
 use crate::boot::Effect;
 use crate::model::*;

@@ -101,7 +101,8 @@ pub async fn bind_all(db: &mut Conn, leases: &[Given<'_>]) -> Result<(), Error> 
         );
         upsert(db, renew, network, here().filter(|given| given.renews).map(|given| given.lease).collect()).await?;
         let new = || here().filter(|given| !given.renews);
-        clear(db, network, &new().filter(|given| given.takes_over).map(|given| given.lease).collect::<Vec<_>>()).await?;
+        clear(db, network, &new().filter(|given| given.takes_over).map(|given| given.lease).collect::<Vec<_>>())
+            .await?;
         let give = either(
             each_of_sqlite!(", ip = excluded.ip WHERE leases.ip = excluded.ip OR leases.ends_at <= excluded.starts_at"),
             each_of_postgres!(

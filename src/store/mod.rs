@@ -119,7 +119,15 @@ impl Store {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (to, heard) = mpsc::channel(QUEUE);
         let outage = writer::Outage::default();
-        let writer = Writer { shared: shared.clone(), jobs: queue, heard, db: Some(db), outage, begin_at: tokio::time::Instant::now(), lock };
+        let writer = Writer {
+            shared: shared.clone(),
+            jobs: queue,
+            heard,
+            db: Some(db),
+            outage,
+            begin_at: tokio::time::Instant::now(),
+            lock,
+        };
         let mut tasks = vec![tokio::spawn(writer.run())];
         tasks.extend(ear.map(|ear| tokio::spawn(hear::run(shared.clone(), ear, to))));
         Ok(Store { jobs, shared, tasks: Arc::new(Mutex::new(tasks)) })

@@ -151,7 +151,9 @@ impl Writer {
     /// Lets others get in where the last transaction was for many and began a moment ago.
     async fn gather(&mut self, batch: &mut Vec<Job>) {
         sleep_until(self.begin_at).await;
-        while batch.len() < BATCH && let Ok(job) = self.jobs.try_recv() {
+        while batch.len() < BATCH
+            && let Ok(job) = self.jobs.try_recv()
+        {
             batch.push(job);
         }
         let count: usize = batch.iter().map(|job| job.work.deeds().len()).sum();

@@ -1,7 +1,7 @@
 //! Which interfaces are answered, and how soon after they went away, came back or changed their address.
 
 use crate::house::{House, ask};
-use crate::rig::{Space, cable};
+use crate::rig::{Space, cable, until};
 use kickstand::model::Mac;
 use serde_json::json;
 use std::process::Command;

@@ -68,18 +68,21 @@ fn the_list_stays_whole_whatever_comes() {
     }
     let rooms = captures.rooms();
     let (mut forward, mut at) = (Vec::new(), rooms[0].oldest);
-    while let Some(mac) = at {
-        forward.push(mac);
-        at = rooms[0].shelves[&mac].newer;
+    while let Some(place) = at {
+        forward.push(place);
+        at = rooms[0].shelves[place].newer;
     }
     let (mut back, mut at) = (Vec::new(), rooms[0].newest);
-    while let Some(mac) = at {
-        back.push(mac);
-        at = rooms[0].shelves[&mac].older;
+    while let Some(place) = at {
+        back.push(place);
+        at = rooms[0].shelves[place].older;
     }
     back.reverse();
-    assert_eq!((forward.len(), &forward), (rooms[0].shelves.len(), &back));
-    assert_eq!(rooms[0].bytes, rooms[0].shelves.values().map(|shelf| shelf.bytes).sum::<usize>());
+    assert_eq!((forward.len(), &forward), (rooms[0].places.len(), &back));
+    let in_use = rooms[0].places.iter().map(|(mac, place)| (mac, &rooms[0].shelves[*place]));
+    assert_eq!(rooms[0].bytes, in_use.clone().map(|(_, shelf)| shelf.bytes).sum::<usize>());
+    assert!(in_use.clone().all(|(mac, shelf)| shelf.mac == *mac && !shelf.notes.is_empty()));
+    assert_eq!(rooms[0].shelves.len(), in_use.count() + rooms[0].vacant.len());
     assert!(rooms[0].bytes <= rooms[0].limit && forward.len() > 3);
 }
 

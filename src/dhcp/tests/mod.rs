@@ -73,7 +73,7 @@ fn system(kind: MessageType) -> Packet {
 }
 
 impl Packet {
-    fn with(mut self, code: OptionCode, value: impl Into<Vec<u8>>) -> Packet {
+    fn with(mut self, code: OptionCode, value: impl AsRef<[u8]>) -> Packet {
         self.options.set(code, value);
         self
     }
