@@ -1,15 +1,23 @@
-//! One DHCP decision, with a thousand to a hundred thousand machines in the records.
+//! One DHCP decision, with a thousand to a hundred thousand machines in the records: each time of another client, so
+//! that the caches of the processor help no more than on the wire.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+#[path = "dhcp/report.rs"]
+#[expect(dead_code, reason = "the other benches judge in other ways")]
+mod report;
+
+use criterion::{BenchmarkId, Criterion};
 use kickstand::boot::offer::{Message, OfferAsk, OfferFacts};
 use kickstand::boot::pool::Pool;
 use kickstand::boot::{Ask, Here, lifecycle};
 use kickstand::model::*;
 use kickstand::store::{Edit, Store};
+use report::{Bar, Report};
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
+const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
+const CASES: [&str; 3] = ["machine discovers", "stranger discovers", "stranger renews"];
 const NOW: Time = Time::from_secs(1_800_000_000);
 
 fn network() -> Network {
@@ -77,21 +85,24 @@ fn ask(mac: Mac, message: Message) -> OfferAsk {
 fn decisions(c: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut group = c.benchmark_group("decision");
-    for count in [1_000, 10_000, 100_000] {
+    for count in SIZES {
         let folder = tempfile::tempdir().unwrap();
         let (store, pool) = runtime.block_on(filled(count, folder.path()));
         let world = store.world();
         let network = world.networks.values().next().unwrap();
         let discover = Message::Discover { wants: None };
-        let renew = Message::Renew { ip: Ipv4Addr::from(0x0a80_0007) };
+        let renew = |n| Message::Renew { ip: Ipv4Addr::from(0x0a80_0000 + n) };
+        let each = |make: &dyn Fn(u32) -> OfferAsk| (0..count).map(|n| make(scattered(n, count))).collect::<Vec<_>>();
         let cases = [
-            ("machine discovers", ask(mac(count / 2), discover)),
-            ("stranger discovers", ask(mac(0xff_ffff), discover)),
-            ("stranger renews", ask(mac(0x80_0007), renew)),
+            each(&|n| ask(mac(n), discover)),
+            each(&|n| ask(mac(0xf0_0000 + n), discover)),
+            each(&|n| ask(mac(0x80_0000 + n), renew(n))),
         ];
-        for (name, ask) in cases {
-            group.bench_with_input(BenchmarkId::new(name, count), &ask, |b, ask| {
+        for (name, asks) in CASES.iter().zip(cases) {
+            let mut all = asks.iter().cycle();
+            group.bench_function(BenchmarkId::new(*name, count), |b| {
                 b.iter(|| {
+                    let ask = all.next().unwrap();
                     let networks = [network];
                     let facts = OfferFacts {
                         networks: &networks,
@@ -110,5 +121,28 @@ fn decisions(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decisions);
-criterion_main!(benches);
+/// All of them in another order.
+fn scattered(n: u32, count: u32) -> u32 {
+    (u64::from(n) * 7919 % u64::from(count)) as u32
+}
+
+/// What criterion found, beside the figures of the other benches.
+fn report() -> anyhow::Result<()> {
+    let mut report = Report::default();
+    for (case, count) in CASES.iter().flat_map(|case| SIZES.map(|count| (case, count))) {
+        let path = format!("{}/../criterion/decision/{case}/{count}/new/estimates.json", env!("CARGO_TARGET_TMPDIR"));
+        let found: serde_json::Value = serde_json::from_slice(&std::fs::read(path)?)?;
+        let ns = found["mean"]["point_estimate"].as_f64().unwrap_or(f64::NAN);
+        let name = format!("decision.{}.{}k", case.replace(' ', "-"), count / 1000);
+        report.add(name, ns / 1000.0, None, "us", Bar::AtMost(5.0));
+    }
+    report.print();
+    report.write()
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut criterion = Criterion::default().configure_from_args();
+    decisions(&mut criterion);
+    criterion.final_summary();
+    report()
+}

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 const SIZES: [(u32, &str); 3] = [(1_000, "1k"), (10_000, "10k"), (100_000, "100k")];
 /// Modest: no server here queues at this rate.
-const RATE: u32 = 1500;
+const RATE: u32 = 4000;
 /// A hundred times as many machines may cost the caches something, and nothing else.
 const GROWTH: f64 = 1.3;
 

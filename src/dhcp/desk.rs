@@ -22,6 +22,7 @@ use crate::boot::pool::Pool;
 use crate::boot::role::Standing;
 use crate::boot::{Ask, Decision, Effect, Here};
 use crate::engine::Engine;
+use crate::metrics::Silence;
 use crate::model::{Holder, Mac, Time};
 use crate::store::World;
 use std::net::Ipv4Addr;
@@ -76,8 +77,12 @@ impl Heard {
 pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Option<Answer> {
     let world = engine.store.world();
     let Heard { packet, place, .. } = heard;
-    // It may have been removed while the packet waited.
-    let networks = world.wire(world.networks.get(&place.network)?);
+    let Some(network) = world.networks.get(&place.network) else {
+        // It was removed while the packet waited.
+        engine.metrics.silent(Silence::Network);
+        return None;
+    };
+    let networks = world.wire(network);
     let received = Received {
         here: place.here,
         also: &heard.also,

@@ -183,7 +183,9 @@ impl Owner {
     /// Another node may have given this client an address a moment ago: before it is told no, what is
     /// written is read again. A flood of such questions is left unanswered.
     fn look_first(&self, holder: Holder, question: Question) {
-        let Ok(turn) = self.looks.clone().try_acquire_owned() else { return };
+        let Ok(turn) = self.looks.clone().try_acquire_owned() else {
+            return self.engine.metrics.dropped(crate::metrics::Dropped::Overload);
+        };
         let (engine, undone) = (self.engine.clone(), self.undo.0.clone());
         let networks: Vec<_> = wire(&engine.store.world(), &self.link).map(|network| network.name.clone()).collect();
         let changes = networks.into_iter().map(|network| Change::Lease { network, holder: holder.clone() }).collect();
