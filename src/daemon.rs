@@ -17,7 +17,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -26,6 +26,8 @@ const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How long a line of the log may wait for others.
 const LOG_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
+/// How many are written before others get their turn.
+const LOG_BATCH: usize = 1024;
 
 /// A server that runs, until it is stopped.
 pub struct Running {
@@ -154,7 +156,10 @@ impl Sockets {
         }
         if !doors.is_empty() {
             let lane = lane::start(doors.iter().cloned().zip(self.dhcp).collect(), owners, stopped.clone())?;
-            tasks.spawn(async { lane.await.expect("DHCP's thread tells when it ends") });
+            tasks.spawn(async {
+                let ended = lane.await.unwrap_or_else(|_| Err(anyhow!("DHCP broke down")));
+                ended.unwrap_or_else(|error| tracing::error!("{error:#}"));
+            });
         }
         let library = Arc::new(tftp::Loaders::new(engine.clone()));
         let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(), stopped.clone());
@@ -232,10 +237,14 @@ async fn log_events(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
                 Err(RecvError::Closed) => return,
             }
         }
-        while let Ok(event) = feed.try_recv() {
-            log_event(&engine, &event);
-        }
         // Under load, to be woken for each costs more than to write it.
+        for _ in 0..LOG_BATCH {
+            match feed.try_recv() {
+                Ok(event) => log_event(&engine, &event),
+                Err(TryRecvError::Lagged(missed)) => tracing::warn!(missed, "too many events at once for the log"),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
         tokio::time::sleep(LOG_EVERY).await;
     }
 }

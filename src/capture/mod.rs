@@ -118,9 +118,6 @@ struct Shelf {
 /// What a MAC takes besides its packets: two entries' room in the map, and a queue that begins with four places.
 const SHELF_BYTES: usize = 2 * size_of::<(Mac, usize, Shelf)>() + 4 * size_of::<Note>();
 
-/// A queue that is kept for the next MAC has no more places.
-const SHORT: usize = 8;
-
 impl Note {
     /// What is longer than a frame carries is cut.
     pub fn new(at: Time, direction: Direction, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Note {
@@ -177,9 +174,7 @@ impl Room {
         let Some(shelf) = self.shelves.get_mut(place) else { return };
         self.bytes = self.bytes.saturating_sub(shelf.bytes);
         self.places.remove(&shelf.mac);
-        // A short queue is at once needed again.
-        shelf.notes.clear();
-        shelf.notes.shrink_to(SHORT);
+        shelf.notes = VecDeque::new();
         self.vacant.push(place);
     }
 

@@ -18,6 +18,8 @@ use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 
 /// How many packets may wait for their turn; the rest is dropped, and clients ask again.
 pub const QUEUE: usize = 8192;
+/// Its client has asked again by then (RFC 2131 §4.1): that packet is answered, and not both.
+const STALE: std::time::Duration = std::time::Duration::from_secs(3);
 /// How many are answered in one go, and share a commit.
 const BATCH: usize = 256;
 /// Of those that begin a dialogue fewer: who is in the middle of one comes first.
@@ -52,6 +54,7 @@ pub struct Owner {
     undo: (mpsc::UnboundedSender<Undo>, mpsc::UnboundedReceiver<Undo>),
     stock: Stock,
     looks: Arc<Semaphore>,
+    answering: mpsc::Sender<()>,
 }
 
 /// How many clients may wait for a second look at what is written.
@@ -72,7 +75,7 @@ struct Pending {
 }
 
 impl Owner {
-    pub fn new(link: Name, engine: Arc<Engine>, interfaces: Arc<[String]>) -> Owner {
+    pub fn new(link: Name, engine: Arc<Engine>, interfaces: Arc<[String]>, answering: mpsc::Sender<()>) -> Owner {
         let pool = crate::engine::pool(&engine.store.world(), &link, engine.store.seed());
         Owner {
             link,
@@ -81,6 +84,7 @@ impl Owner {
             undo: mpsc::unbounded_channel(),
             stock: Stock::new(interfaces),
             looks: Arc::new(Semaphore::new(LOOKS)),
+            answering,
         }
     }
 
@@ -155,6 +159,10 @@ impl Owner {
     fn answer(&mut self, questions: impl Iterator<Item = Question>) {
         let (mut pending, mut effects) = (Vec::new(), Vec::new());
         for question in questions {
+            if question.received_at.elapsed() > STALE && !question.again {
+                self.engine.metrics.dropped(crate::metrics::Dropped::Overload);
+                continue;
+            }
             let answer = desk::answer(&self.engine, &mut self.pool, &question.heard, self.engine.now());
             let Some(Answer { reply, outgoing, effects: decided, holder }) = answer else { continue };
             if matches!(reply, OfferReply::Nak(_)) && self.engine.store.is_shared() && !question.again {
@@ -175,7 +183,12 @@ impl Owner {
         }
         if !pending.is_empty() {
             let tickets = self.engine.store.record_all(effects);
-            tokio::spawn(settle(tickets, pending, self.engine.clone(), self.undo.0.clone()));
+            let (settled, answering) =
+                (settle(tickets, pending, self.engine.clone(), self.undo.0.clone()), self.answering.clone());
+            tokio::spawn(async move {
+                settled.await;
+                drop(answering);
+            });
         }
         self.move_on();
     }

@@ -29,6 +29,9 @@ const PADDED_BYTES: usize = 300;
 /// An Ethernet frame without the headers of IP and UDP.
 pub const WIRE_BYTES: usize = 1472;
 
+/// No card or relay sends more, and what waits for its turn must not fill the memory: the rest is not read.
+const MOST_BYTES: usize = 4096;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
     pub op: u8,
@@ -80,6 +83,7 @@ impl Packet {
     }
 
     fn parse_any(bytes: &[u8]) -> Result<Packet, Malformed> {
+        let bytes = bytes.get(..MOST_BYTES).unwrap_or(bytes);
         match Packet::read(bytes).ok_or(Malformed::Short(bytes.len()))?? {
             Packet { hlen, htype, .. } if hlen > 16 && htype != INFINIBAND => Err(Malformed::HardwareLength(hlen)),
             packet => Ok(packet),

@@ -57,16 +57,25 @@ impl Door {
                 socket.set_broadcast(true)?;
                 socket.set_reuse_address(*shared)?;
                 socket.bind_device(Some(name.as_bytes()))?;
-                let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+                self.make_room(&socket);
                 socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)).into())?;
             }
             Door::Relays { ip, port } => {
-                let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+                self.make_room(&socket);
                 socket.bind(&SocketAddr::from((*ip, *port)).into())?;
             }
             Door::Address(address) => socket.bind(&(*address).into())?,
         }
         Ok(socket.into())
+    }
+
+    /// As much as the kernel gives.
+    fn make_room(&self, socket: &Socket) {
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        let bytes = socket.recv_buffer_size().unwrap_or_default();
+        if bytes < RECEIVE_BUFFER {
+            tracing::info!(door = %self, bytes, "a rack that starts at once may overflow this socket: `sysctl net.core.rmem_max={RECEIVE_BUFFER}`");
+        }
     }
 
     /// What the kernel calls the interface now; none where there is none.
@@ -175,6 +184,8 @@ pub struct Owners {
     interfaces: Arc<[String]>,
     running: Arc<Mutex<HashMap<Name, Inbox>>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
+    /// Held by whoever still has an answer to send.
+    answering: mpsc::Sender<()>,
 }
 
 /// Where an owner's questions go in.
@@ -196,8 +207,15 @@ impl Inbox {
 }
 
 impl Owners {
-    pub fn new(engine: Arc<Engine>, interfaces: Vec<String>, stop: watch::Receiver<bool>) -> Owners {
-        Owners { engine, stop, interfaces: interfaces.into(), running: Default::default(), tasks: Default::default() }
+    /// And what ends when the last answer was sent, once the owners are gone.
+    pub fn new(
+        engine: Arc<Engine>,
+        interfaces: Vec<String>,
+        stop: watch::Receiver<bool>,
+    ) -> (Owners, mpsc::Receiver<()>) {
+        let (answering, answered) = mpsc::channel(1);
+        let (interfaces, running, tasks) = (interfaces.into(), Default::default(), Default::default());
+        (Owners { engine, stop, interfaces, running, tasks, answering }, answered)
     }
 
     fn of(&self, link: &Name) -> Inbox {
@@ -206,7 +224,7 @@ impl Owners {
             return inbox.clone();
         }
         let ((requests, r), (discovers, d)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
-        let owner = Owner::new(link.clone(), self.engine.clone(), self.interfaces.clone());
+        let owner = Owner::new(link.clone(), self.engine.clone(), self.interfaces.clone(), self.answering.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         tasks.spawn(owner.run(Queues { requests: r, discovers: d }, self.stop.clone()));
         let inbox = Inbox { requests, discovers };
@@ -266,8 +284,11 @@ pub async fn run(door: Door, socket: std::net::UdpSocket, owners: Owners, mut st
                     (socket, index) = (fresh, now);
                 }
             }
-            ready = socket.readable() => {
-                if let Err(error) = ready.and_then(|()| doorway.drain(&socket, &mut buffer)) {
+            ready = socket.readable() => match ready.and_then(|()| doorway.drain(&socket, &mut buffer)) {
+                // However fast they come: those that came are answered before more are taken.
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => {}
+                Err(error) => {
                     tracing::warn!(%error, "a DHCP packet could not be received");
                     // An interface that is down answers at once, and again: wait for it.
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -299,15 +320,16 @@ impl Doorway {
         }
     }
 
-    fn drain(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<()> {
+    /// Whether there may be more.
+    fn drain(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<bool> {
         for _ in 0..DRAIN {
             match socket.try_recv_from(buffer) {
                 Ok((size, from)) => self.receive(buffer.get(..size).unwrap_or_default(), from),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn receive(&self, bytes: &[u8], from: SocketAddr) {

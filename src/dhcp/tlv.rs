@@ -66,29 +66,42 @@ impl Options {
         options
     }
 
+    /// The parts of an option belong together, wherever they stand (RFC 3396 §5): each value is copied once, however
+    /// many parts it has.
     pub(super) fn read(&mut self, mut field: &[u8]) {
+        let mut further = Vec::new();
         while let Some((&code, rest)) = field.split_first() {
             field = rest;
             match code {
                 PAD => continue,
-                END => return,
+                END => break,
                 _ => {}
             }
-            let Some((&len, rest)) = field.split_first() else { return };
-            let Some((value, rest)) = rest.split_at_checked(usize::from(len)) else { return };
-            self.append(code, value);
+            let Some((&len, rest)) = field.split_first() else { break };
+            let Some((value, rest)) = rest.split_at_checked(usize::from(len)) else { break };
+            match self.items.iter().any(|item| item.code == code) {
+                true => further.push((code, value)),
+                false => self.push(code, value),
+            }
             field = rest;
         }
+        further.sort_by_key(|(code, _)| *code);
+        further.chunk_by(|a, b| a.0 == b.0).for_each(|parts| self.append(parts));
     }
 
-    /// The parts of an option belong together, wherever they stand (RFC 3396 §5).
-    fn append(&mut self, code: u8, part: &[u8]) {
-        let Some(old) = self.items.iter().position(|item| item.code == code) else {
-            return self.push(code, part);
-        };
-        let whole = self.items.get(old).map(|item| [self.value(item), part].concat()).unwrap_or_default();
+    /// More parts of an option that is there.
+    fn append(&mut self, parts: &[(u8, &[u8])]) {
+        let Some(&(code, _)) = parts.first() else { return };
+        let Some(old) = self.items.iter().position(|item| item.code == code) else { return };
+        let mut whole = self.get(code).unwrap_or_default().to_vec();
+        parts.iter().for_each(|(_, part)| whole.extend_from_slice(part));
         let item = self.store(code, &whole);
         self.items.get_mut(old).into_iter().for_each(|place| *place = item);
+    }
+
+    #[cfg(test)]
+    pub(super) fn stored_bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     fn push(&mut self, code: u8, value: &[u8]) {

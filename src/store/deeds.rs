@@ -40,7 +40,8 @@ impl Deed {
 pub async fn write(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<Result<Vec<Change>, Error>>, Error> {
     let mut ended = Vec::with_capacity(deeds.len());
     // Nearly always they are all alike and none is refused: then a savepoint would be two statements in vain.
-    if alike(deeds) == deeds.len() {
+    // To begin again is to wait for the other nodes once more, so it is for a database of one's own.
+    if !shared && alike(deeds) == deeds.len() {
         match together(db, deeds, shared).await {
             Ok(changes) => return Ok(changes.into_iter().map(Ok).collect()),
             Err(refusal) if refusal.is_a_refusal() => db.begin_again().await?,

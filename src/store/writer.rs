@@ -28,8 +28,9 @@ const DEEDS: usize = 1024;
 const BATCH_LIMIT: Duration = Duration::from_secs(10);
 /// SQLite waits for a backup to end by itself, see its busy timeout.
 const BATCH_LIMIT_LOCAL: Duration = Duration::from_secs(60);
-/// While many wait, transactions begin no sooner than so after one another: each sync is then paid by more of
-/// them. One that comes alone waits for nobody.
+/// How long the end waits for somebody who reads the file.
+const LAST_LIMIT: Duration = Duration::from_secs(2);
+/// A transaction begins no sooner than so after one that was for many: each sync is then paid by more of them.
 const PACE: Duration = Duration::from_millis(5);
 /// How many decisions in a transaction are many.
 const MANY: usize = 4;
@@ -140,17 +141,18 @@ impl Writer {
         if self.db.is_some() {
             self.write_sightings(sightings::LIMIT).await;
         }
-        if let Some(db) = &mut self.db
-            && let Err(error) = db.bring_home().await
-        {
-            tracing::debug!(%error, "the log stays beside the database, and is read at the next start");
+        if let Some(db) = &mut self.db {
+            // A backup may hold it: then the log stays beside the database, and is read at the next start.
+            let _ = timeout(LAST_LIMIT, db.bring_home()).await;
         }
         drop(self.lock);
     }
 
     /// Lets others get in where the last transaction was for many and began a moment ago.
     async fn gather(&mut self, batch: &mut Vec<Job>) {
-        sleep_until(self.begin_at).await;
+        if self.begin_at > Instant::now() {
+            sleep_until(self.begin_at).await;
+        }
         while batch.len() < BATCH
             && let Ok(job) = self.jobs.try_recv()
         {

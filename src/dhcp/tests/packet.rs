@@ -14,6 +14,16 @@ fn parsed(options: &[u8]) -> Options {
 }
 
 #[test]
+fn an_option_in_thousands_of_parts_is_copied_once() {
+    let parts: Vec<u8> = (0..1000u32).flat_map(|n| [61, 1, n as u8, 43, 2, n as u8, 0]).collect();
+    let options = Options::scan(&parts);
+    let id: Vec<u8> = (0..1000u32).map(|n| n as u8).collect();
+    assert_eq!(options.get(61u8), Some(id.as_slice()));
+    assert_eq!(options.get(43u8).unwrap().len(), 2000);
+    assert!(options.stored_bytes() <= 2 * parts.len(), "{} for {}", options.stored_bytes(), parts.len());
+}
+
+#[test]
 fn the_header_is_read_field_by_field() {
     let packet = captured("ipxe-rom-discover-again");
     assert_eq!((packet.op, packet.htype, packet.hlen, packet.hops), (1, 1, 6, 0));

@@ -225,7 +225,7 @@ impl Conn {
         if self.is_sqlite() { sql("PRAGMA wal_checkpoint").run(self).await.map(drop) } else { Ok(()) }
     }
 
-    /// Leaves nothing in SQLite's log: a copy of the file alone is then a whole copy.
+    /// Leaves nothing in SQLite's log, unless somebody reads it: a copy of the file alone is then a whole copy.
     pub async fn bring_home(&mut self) -> Result<(), Error> {
         if self.is_sqlite() { sql("PRAGMA wal_checkpoint(TRUNCATE)").run(self).await.map(drop) } else { Ok(()) }
     }
@@ -243,8 +243,7 @@ impl Conn {
     /// Undoes all and begins anew.
     pub async fn begin_again(&mut self) -> Result<(), Error> {
         sql("ROLLBACK").run(self).await?;
-        self.begin().await?;
-        self.lock_edits().await
+        self.begin().await
     }
 
     pub async fn set_savepoint(&mut self) -> Result<(), Error> {
