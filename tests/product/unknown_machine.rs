@@ -43,6 +43,9 @@ async fn discover_lists_it_and_sends_it_to_its_disk() {
     let mut stranger = appliance.machine(0x99);
     assert!(matches!(stranger.power_on().await, Booted::OwnDisk));
     assert_eq!(appliance.state("52-54-00-77-00-99").await, "discovered");
+    assert!(matches!(appliance.machine(0x98).power_on().await, Booted::OwnDisk));
+    assert_eq!(appliance.state("52-54-00-77-00-98").await, "discovered", "each has a record of its own");
+    assert_eq!(appliance.state("52-54-00-77-00-99").await, "discovered");
     appliance.cli(&["machine", "adopt", "52:54:00:77:00:99", "--name", "web-9"]).await;
     assert_eq!(appliance.state("web-9").await, "ready");
     assert!(matches!(stranger.power_on().await, Booted::OwnDisk));

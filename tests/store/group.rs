@@ -69,6 +69,43 @@ async fn tickets_tell_of_each_decision_and_counters_of_all() {
     store.close().await;
 }
 
+/// Many decisions come one behind the other: their syncs keep a distance, so that more share each. What is queued
+/// meanwhile ends before the store does.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_for_many_keep_a_distance() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(&folder.path().join("k.db"));
+    let store = with_lan(&url).await;
+    let eight =
+        |round: u32| (0..8).map(move |n| vec![bound(lease(round * 8 + n, &format!("10.0.{round}.{}", n + 1), 0, 600))]);
+    let start = std::time::Instant::now();
+    for round in 0..20 {
+        assert!(store.record_all(eight(round).collect()).settled().await.iter().all(Result::is_ok));
+    }
+    assert!(start.elapsed() >= std::time::Duration::from_millis(19 * 5), "{:?}", start.elapsed());
+    let (many, one) = (store.record_all(eight(20).collect()), store.record(eight(21).next().unwrap()));
+    store.close().await;
+    assert!(many.settled().await.iter().all(Result::is_ok) && one.await.is_ok());
+    let store = Store::open(&url).await.unwrap();
+    assert_eq!(store.world().leases().count(), 21 * 8 + 1);
+    store.close().await;
+}
+
+/// Strangers get addresses whose leases are over, and the rows of those go.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_takes_over_what_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = with_lan(&sqlite_url(&folder.path().join("k.db"))).await;
+    let fifty = |first: u32, starts: u32| {
+        (0..50).map(|n| vec![bound(lease(first + n, &format!("10.0.1.{}", n + 1), starts, starts + 60))]).collect()
+    };
+    assert!(store.record_all(fifty(100, 0)).settled().await.iter().all(Result::is_ok));
+    assert!(store.record_all(fifty(200, 30)).settled().await.iter().all(Result::is_err), "they still run");
+    assert!(store.record_all(fifty(200, 90)).settled().await.iter().all(Result::is_ok));
+    assert!(store.world().leases().all(|lease| lease.holder.mac() >= Some(mac(200))));
+    store.close().await;
+}
+
 /// Own leases are no news to who made them; an operator's word is.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_others_leases_are_told() {
