@@ -354,7 +354,9 @@ impl Case<'_> {
     /// It is quarantined for longer each time, and somebody is told: two hosts use one address.
     fn declined(&self, ip: Ipv4Addr) -> Decision<OfferReply> {
         let holder = &self.ask.holder;
-        if self.facts.pool.of(holder).is_none_or(|b| b.ip != ip) {
+        // Another node may have given it the address that is its own by a record.
+        let its_own = self.reservation().is_some_and(|(own, _)| own == ip);
+        if !its_own && self.facts.pool.of(holder).is_none_or(|b| b.ip != ip) {
             return self.silence("address", format!("{holder} declined {ip}, which it was not given"), vec![]);
         }
         let network = &self.facts.networks[self.place_of(ip)].name;
