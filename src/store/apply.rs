@@ -10,7 +10,12 @@ impl World {
         match effect {
             Effect::Bind { lease, .. } => self.bind(lease),
             Effect::Know(lease) => self.know_lease(lease),
-            Effect::Unbind { network, holder, at } => self.end_lease(&network, &holder, at),
+            Effect::Unbind { network, holder, at } => {
+                // One that began later is another lease.
+                if self.lease(&network, &holder).is_some_and(|lease| lease.starts_at <= at) {
+                    self.end_lease(&network, &holder, at);
+                }
+            }
             Effect::Avoid(hold) => self.put_hold(hold),
             Effect::Enlist(machine) => self.put_machine(*machine),
             Effect::Step(step) => self.with_machine(step.machine, |machine| {
@@ -39,7 +44,7 @@ impl World {
             .lease(&lease.network, &lease.holder)
             .filter(|known| known.ip == lease.ip && known.starts_at > lease.starts_at)
         {
-            lease.ends_at = known.ends_at;
+            (lease.starts_at, lease.ends_at) = (known.starts_at, known.ends_at);
         }
         self.put_lease(lease);
     }

@@ -41,8 +41,9 @@ pub async fn bind(db: &mut Conn, lease: &Lease, was: Option<Ipv4Addr>) -> Result
     clear.run(db).await?;
     let upsert =
         "INSERT INTO leases (network, holder, ip, starts_at, ends_at, hostname) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (network, holder) DO UPDATE SET ip = excluded.ip, starts_at = excluded.starts_at,
-        ends_at = CASE WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.ends_at
+        ON CONFLICT (network, holder) DO UPDATE SET ip = excluded.ip,
+        starts_at = CASE WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.starts_at
+        ELSE excluded.starts_at END, ends_at = CASE WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.ends_at
         ELSE excluded.ends_at END, hostname = excluded.hostname
         WHERE leases.ip IN (excluded.ip, $7) OR leases.ends_at <= excluded.starts_at";
     let upsert = sql(upsert).text(&lease.network).text(&lease.holder).text(lease.ip).int(lease.starts_at.0);
@@ -56,7 +57,9 @@ macro_rules! each_of_sqlite {
         concat!(
             "INSERT INTO leases (network, holder, ip, starts_at, ends_at, hostname)
             SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each($2) WHERE true
-            ON CONFLICT (network, holder) DO UPDATE SET starts_at = excluded.starts_at, ends_at = CASE
+            ON CONFLICT (network, holder) DO UPDATE SET starts_at = CASE
+            WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.starts_at
+            ELSE excluded.starts_at END, ends_at = CASE
             WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.ends_at
             ELSE excluded.ends_at END, hostname = excluded.hostname",
             $then
@@ -68,7 +71,9 @@ macro_rules! each_of_postgres {
         concat!(
             "INSERT INTO leases (network, holder, ip, starts_at, ends_at, hostname)
             SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
-            ON CONFLICT (network, holder) DO UPDATE SET starts_at = excluded.starts_at, ends_at = CASE
+            ON CONFLICT (network, holder) DO UPDATE SET starts_at = CASE
+            WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.starts_at
+            ELSE excluded.starts_at END, ends_at = CASE
             WHEN leases.ip = excluded.ip AND leases.starts_at > excluded.starts_at THEN leases.ends_at
             ELSE excluded.ends_at END, hostname = excluded.hostname",
             $then
@@ -136,9 +141,11 @@ async fn clear(db: &mut Conn, network: &Name, leases: &[&Lease]) -> Result<(), E
     delete.text(network).int(now).rows_of(rows).run(db).await.map(drop)
 }
 
-/// Ends a lease before its time. One that is not there, or over, needs no ending.
+/// Ends a lease before its time. One that is not there, or over, needs no ending; one that another node gave after
+/// that moment is another lease, whichever is written first.
 pub async fn unbind(db: &mut Conn, network: &Name, holder: &Holder, at: Time) -> Result<(), Error> {
-    let update = "UPDATE leases SET ends_at = $3 WHERE network = $1 AND holder = $2 AND ends_at > $3";
+    let update =
+        "UPDATE leases SET ends_at = $3 WHERE network = $1 AND holder = $2 AND ends_at > $3 AND starts_at <= $3";
     sql(update).text(network).text(holder).int(at.0).run(db).await.map(drop)
 }
 

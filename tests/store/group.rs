@@ -106,6 +106,39 @@ async fn a_group_takes_over_what_is_over() {
     store.close().await;
 }
 
+/// Two nodes decide in one order and commit in another: what was promised last stays, whatever is written last.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_promised_last_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = postgres::Fresh::make().await;
+    for url in [sqlite_url(&folder.path().join("k.db")), fresh.url()] {
+        let store = with_lan(&url).await;
+        let renewed =
+            |starts: u32| Effect::Bind { lease: lease(1, "10.0.0.1", starts, starts + 600), was: Some(ip("10.0.0.1")) };
+        let other = |starts: u32| bound(lease(starts, &format!("10.0.2.{}", starts % 1000), starts, starts + 1));
+        store.record(vec![bound(lease(1, "10.0.0.1", 0, 600))]).await.unwrap();
+        for starts in [30, 10, 20] {
+            store.record(vec![renewed(starts)]).await.unwrap();
+        }
+        for starts in [50, 40, 45] {
+            let together = vec![vec![renewed(starts)], vec![other(starts + 1000)]];
+            assert!(store.record_all(together).settled().await.iter().all(Result::is_ok));
+        }
+        let released = Effect::Unbind { network: name("lan"), holder: mac(1).into(), at: later(49) };
+        store.record(vec![released]).await.unwrap();
+        let until = |store: &Store| store.world().lease(&name("lan"), &mac(1).into()).unwrap().ends_at;
+        assert_eq!(until(&store), later(650), "{url}: in memory");
+        store.close().await;
+        let store = Store::open(&url).await.unwrap();
+        assert_eq!(until(&store), later(650), "{url}: in the row");
+        let released = Effect::Unbind { network: name("lan"), holder: mac(1).into(), at: later(51) };
+        store.record(vec![released]).await.unwrap();
+        assert_eq!(until(&store), later(51));
+        store.close().await;
+    }
+    fresh.drop().await;
+}
+
 /// Own leases are no news to who made them; an operator's word is.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_others_leases_are_told() {
