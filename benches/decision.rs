@@ -112,7 +112,7 @@ fn decisions(c: &mut Criterion) {
                         records: &*world,
                         pool: &pool,
                         lost_since: None,
-                        fresh: [Uuid::nil(); 2],
+                        fresh: &|| [Uuid::nil(); 2],
                     };
                     black_box(ask.decide(facts, NOW))
                 });

@@ -18,11 +18,6 @@ use uuid::Uuid;
 pub const KEEP_SECS: u32 = 60;
 /// And for one that nobody knows: a flood of them must not keep the pool.
 const KEEP_UNKNOWN_SECS: u32 = 20;
-/// How long an address that a client found in use is given to nobody: at first, and twice as long each time,
-/// up to a day.
-const DECLINED_SECS: u32 = 600;
-const DECLINED_LAST_SECS: u32 = 86_400;
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfferAsk {
     pub message: Message,
@@ -95,7 +90,7 @@ pub struct OfferFacts<'a> {
     /// Since when the database is lost: nothing new can be promised.
     pub lost_since: Option<Time>,
     /// For a record that this packet may create: its id and that of its arming.
-    pub fresh: [Uuid; 2],
+    pub fresh: &'a dyn Fn() -> [Uuid; 2],
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -352,39 +347,7 @@ impl Case<'_> {
     }
 
     /// It is quarantined for longer each time, and somebody is told: two hosts use one address.
-    fn declined(&self, ip: Ipv4Addr) -> Decision<OfferReply> {
-        let holder = &self.ask.holder;
-        // Another node may have given it the address that is its own by a record.
-        let its_own = self.reservation().is_some_and(|(own, _)| own == ip);
-        if !its_own && self.facts.pool.of(holder).is_none_or(|b| b.ip != ip) {
-            return self.silence("address", format!("{holder} declined {ip}, which it was not given"), vec![]);
-        }
-        let network = &self.facts.networks[self.place_of(ip)].name;
-        let before = self.facts.records.hold(ip).filter(|h| h.why == HoldWhy::Declined).map_or(0, |h| h.times);
-        let hold = quarantine(network, ip, HoldWhy::Declined, before, self.now);
-        let text = format!(
-            "{holder} found {ip} in use by another host, nobody gets it for {} min: look for one with a fixed address",
-            hold.until.secs_since(self.now) / 60
-        );
-        Decision::new(OfferReply::Silence, vec![Reason::new("address", text.clone())])
-            .with(self.unbind(network.clone()))
-            .with(Effect::Avoid(hold))
-            .with(Effect::Tell(self.tale(Kind::Alarm, text).from(ip)))
-    }
-
-    fn released(&self, ip: Ipv4Addr) -> Decision<OfferReply> {
-        if self.facts.pool.of(&self.ask.holder).is_none_or(|b| b.ip != ip) {
-            let text = format!("{} released {ip}, which it does not have", self.ask.holder);
-            return self.silence("address", text, vec![]);
-        }
-        let unbind = self.unbind(self.facts.networks[self.place_of(ip)].name.clone());
-        let tale = self.tale(Kind::Lease, format!("{ip} released")).from(ip);
-        Decision::new(OfferReply::Silence, vec![Reason::new("address", format!("{ip} released"))])
-            .with(unbind)
-            .with(Effect::Tell(tale))
-    }
-
-    fn unbind(&self, network: Name) -> Effect {
+    pub(super) fn unbind(&self, network: Name) -> Effect {
         Effect::Unbind { network, holder: self.ask.holder.clone(), at: self.now }
     }
 
@@ -436,37 +399,6 @@ impl Case<'_> {
         }
     }
 
-    /// The record of a machine that this network takes in by itself, once it holds an address. Only a
-    /// machine that boots from the network is armed: a running system that asks for an address is not.
-    pub(super) fn newcomer(&self, ip: Ipv4Addr) -> Option<State> {
-        let netboots = self.ask.client.program != Program::System;
-        match (self.facts.standing, self.network.unknown) {
-            (Standing::Unknown, Unknown::Install) if netboots && self.profile(ip).is_some() => Some(State::Armed),
-            (Standing::Unknown, Unknown::Install | Unknown::Discover) => Some(State::Discovered),
-            _ => None,
-        }
-    }
-
-    /// A flood of invented MACs makes no more records than the pools have addresses.
-    pub(super) fn enlist(&self, ip: Ipv4Addr, state: State) -> Vec<Effect> {
-        let Some(mac) = self.ask.holder.mac() else { return Vec::new() };
-        let room: u64 = match self.network.dhcp.placement {
-            Placement::Proxy => PROXY_NEWCOMERS,
-            _ => self.network.pools.iter().map(|pool| pool.span.size()).sum(),
-        };
-        if self.facts.records.newcomers() >= room {
-            let text = format!(
-                "network {} has {room} new machines that nobody has taken in, and makes no more records: `kickstand machine adopt` or `remove` them",
-                self.network.name
-            );
-            return vec![Effect::Tell(Tale::new(self.now, Kind::Alarm, text))];
-        }
-        let machine = super::lifecycle::newcomer(mac, state, self.facts.fresh, self.now);
-        let text = format!("{} was seen for the first time and is {}", machine.name, machine.state);
-        let tale = self.tale(Kind::State, text).of(machine.id).from(ip);
-        vec![Effect::Enlist(Box::new(machine)), Effect::Tell(tale)]
-    }
-
     fn nak(&self, text: String) -> Decision<OfferReply> {
         let tale = self.tale(Kind::Nak, text.clone());
         Decision::new(OfferReply::Nak(text.clone()), vec![Reason::new("address", text)]).with(Effect::Tell(tale))
@@ -497,32 +429,7 @@ impl Case<'_> {
             _ => tale,
         }
     }
-
-    pub(super) fn seen(&self) -> Option<Effect> {
-        let unknown = matches!(self.facts.standing, Standing::Unknown);
-        let mac = self.ask.holder.mac().filter(|_| unknown)?;
-        Some(Effect::See(Sighting {
-            mac,
-            network: self.network.name.clone(),
-            arch: self.ask.client.arch,
-            vendor: self.ask.vendor.clone(),
-            uuid: self.ask.uuid.clone(),
-            first_at: self.now,
-            last_at: self.now,
-        }))
-    }
 }
-
-/// An address that somebody uses who was not given it: longer each time.
-pub fn quarantine(network: &Name, ip: Ipv4Addr, why: HoldWhy, before: u32, now: Time) -> Hold {
-    let factor = 1u32.checked_shl(before).unwrap_or(u32::MAX);
-    let secs = DECLINED_SECS.saturating_mul(factor).min(DECLINED_LAST_SECS);
-    let until = now.plus_secs(secs);
-    Hold { network: network.clone(), ip, until, why, holder: None, times: before.saturating_add(1) }
-}
-
-/// Beside another server nobody knows how many addresses there are.
-const PROXY_NEWCOMERS: u64 = 1000;
 
 /// An address that a client may have.
 pub(super) struct Found {

@@ -97,7 +97,7 @@ fn vendor(client: Client) -> String {
 
 fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {
     let RehearsalFacts { networks, here, standing, records, pool, .. } = *facts;
-    OfferFacts { networks, here, ours: &[], standing, records, pool, lost_since: None, fresh: [Uuid::nil(); 2] }
+    OfferFacts { networks, here, ours: &[], standing, records, pool, lost_since: None, fresh: &|| [Uuid::nil(); 2] }
 }
 
 fn script(mac: Mac, lease: &Lease, facts: &RehearsalFacts<'_>, now: Time) -> super::Decision<ScriptReply> {

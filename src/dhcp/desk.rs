@@ -19,7 +19,6 @@ use super::rogue::is_our_probe;
 use super::seen;
 use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
 use crate::boot::pool::Pool;
-use crate::boot::role::Standing;
 use crate::boot::{Ask, Decision, Effect, Here};
 use crate::engine::Engine;
 use crate::metrics::Silence;
@@ -101,9 +100,6 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
     };
     let here = Here { ip: place.here, http_port: engine.http_port };
     let standing = world.standing_of(&networks, &ask.holder, ask.client_id.as_deref(), ask.circuit.as_deref());
-    // Few packets make a record: the others need no ids, which cost as much as the rest of the decision.
-    let newcomer = matches!(standing, Standing::Unknown) && networks.first().is_some_and(|network| network.takes_in());
-    let fresh = if newcomer { [Uuid::now_v7(), Uuid::now_v7()] } else { [Uuid::nil(); 2] };
     let facts = OfferFacts {
         networks: &networks,
         here,
@@ -112,7 +108,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
         records: &*world,
         pool,
         lost_since: engine.store.lost_since(),
-        fresh,
+        fresh: &|| [Uuid::now_v7(), Uuid::now_v7()],
     };
     let decision = ask.decide(facts, now);
     log(&ask, &decision);

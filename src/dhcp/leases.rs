@@ -8,7 +8,7 @@ use super::server::Outlet;
 use super::stock::{self, Proof, Stock};
 use crate::boot::offer::OfferReply;
 use crate::boot::pool::Pool;
-use crate::boot::{Effect, Tale, offer};
+use crate::boot::{Effect, giveback};
 use crate::engine::{Engine, stopped};
 use crate::model::*;
 use crate::store::{Change, Error, Tickets, World};
@@ -238,7 +238,8 @@ impl Owner {
             if self.pool.holder(used.ip, now).is_some() || self.is_its_own(&proof.network, used) {
                 continue;
             }
-            let effects = found_in_use(&self.engine, &proof.network, used, now);
+            let before = self.engine.store.world().hold(used.ip).cloned();
+            let effects = giveback::found_in_use(&proof.network, used.ip, used.mac, before.as_ref(), now);
             effects.iter().for_each(|effect| self.pool.apply(effect, now));
             drop(self.engine.store.record(effects));
         }
@@ -265,17 +266,6 @@ impl Owner {
 fn may_be_given(world: &World, network: &Network, ip: Ipv4Addr) -> bool {
     let kept = world.reserved(ip).is_some() || world.reservation_at(ip).is_some() || network.gateway == Some(ip);
     network.pooled(ip) && network.can_hold(ip) && !kept
-}
-
-/// Nobody is given it for a while, and somebody is told.
-fn found_in_use(engine: &Engine, network: &Name, used: Used, now: Time) -> Vec<Effect> {
-    let before = engine.store.world().hold(used.ip).filter(|hold| hold.why == HoldWhy::InUse).map_or(0, |h| h.times);
-    let hold = offer::quarantine(network, used.ip, HoldWhy::InUse, before, now);
-    let by = used.mac.map_or("a host that answers pings".into(), |mac| mac.to_string());
-    let text = format!("{} is in a pool of network {network}, but {by} uses it and was not given it here", used.ip);
-    let mut tale = Tale::new(now, Kind::Alarm, text).from(used.ip);
-    tale.mac = used.mac;
-    vec![Effect::Avoid(hold), Effect::Tell(tale)]
 }
 
 fn wire<'a>(world: &'a World, link: &Name) -> impl Iterator<Item = &'a Network> {

@@ -129,11 +129,6 @@ impl Network {
         self.dhcp.link.as_ref().unwrap_or(&self.name)
     }
 
-    /// Whether a machine that nobody knows gets a record there by itself.
-    pub fn takes_in(&self) -> bool {
-        matches!(self.unknown, Unknown::Discover | Unknown::Install)
-    }
-
     pub fn believes(&self, relay: Ipv4Addr) -> bool {
         self.dhcp.relays.iter().any(|trusted| trusted.contains(relay))
     }
