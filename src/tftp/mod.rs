@@ -4,8 +4,7 @@
 //! [`options`] (block size, timeout, size), [`transfer`] (one transfer as a state machine) and [`server`], the only one
 //! that has sockets and a clock. Which bytes a name stands for is answered by a [`Library`].
 //!
-//! Deliberately absent: writing; netascii (sent as octet); windowsize (RFC 7440) and multicast (RFC 2090); paths, for a
-//! name is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
+//! Deliberately absent: writing; netascii (sent as octet); multicast (RFC 2090); paths, for a name is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
 mod library;
@@ -95,6 +94,10 @@ pub enum Ending {
 pub struct Limits {
     /// The largest block that we agree to: the link's MTU less 32, so that no packet is cut into fragments.
     pub max_blksize: u16,
+    /// The largest window that we agree to. Far below half of the 65536 numbers, so that no number means two blocks.
+    pub max_windowsize: u16,
+    /// For how long a window that was lost, or whose acknowledgement was doubled, is not sent again before its time.
+    pub window_pause: Duration,
     /// Before a packet is sent again, if the client did not say; doubles each time.
     pub wait: Duration,
     /// How often one packet is sent.
@@ -112,6 +115,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_blksize: 1468,
+            max_windowsize: 64,
+            window_pause: Duration::from_millis(5),
             wait: Duration::from_secs(1),
             max_tries: 5,
             max_tries_unproven: 4,

@@ -1,4 +1,4 @@
-//! Which options of a read request we accept, and what we then hold to (RFC 2347, 2348, 2349).
+//! Which options of a read request we accept, and what we then hold to (RFC 2347, 2348, 2349, 7440).
 
 use super::Limits;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct Agreement {
     pub blksize: u16,
     /// Before a packet is sent for the second time; doubles from then on.
     pub wait: Duration,
-    /// Blocks in flight. Always 1: RFC 7440 is not offered yet.
+    /// How many blocks may be in flight (RFC 7440).
     pub windowsize: u16,
     /// What the OACK says; without any there is no OACK.
     pub accepted: Vec<(String, String)>,
@@ -32,17 +32,20 @@ struct Row {
 struct Terms {
     size_bytes: u64,
     max_blksize: u16,
+    max_windowsize: u16,
 }
 
 const OPTIONS: &[Row] = &[
     Row { name: "blksize", accept: blksize },
     Row { name: "timeout", accept: timeout },
     Row { name: "tsize", accept: |_, _, terms| Some(terms.size_bytes) },
+    Row { name: "windowsize", accept: windowsize },
 ];
 
 impl Agreement {
     pub fn reach(asked: &[(String, String)], size_bytes: u64, limits: &Limits) -> Agreement {
-        let terms = Terms { size_bytes, max_blksize: limits.max_blksize.clamp(MIN_BLKSIZE, MAX_BLKSIZE) };
+        let max_blksize = limits.max_blksize.clamp(MIN_BLKSIZE, MAX_BLKSIZE);
+        let terms = Terms { size_bytes, max_blksize, max_windowsize: limits.max_windowsize.max(1) };
         let wait = limits.wait;
         let mut agreement = Agreement { blksize: DEFAULT_BLKSIZE, wait, windowsize: 1, accepted: Vec::new() };
         for (name, value) in asked {
@@ -71,6 +74,13 @@ fn blksize(asked: u64, agreement: &mut Agreement, terms: Terms) -> Option<u64> {
     }
     agreement.blksize = asked.min(terms.max_blksize);
     Some(agreement.blksize.into())
+}
+
+/// Never more than was asked for (RFC 7440 §3), and no more than what a client with a small buffer may lose.
+fn windowsize(asked: u64, agreement: &mut Agreement, terms: Terms) -> Option<u64> {
+    let asked = u16::try_from(asked).ok().filter(|asked| *asked > 0)?;
+    agreement.windowsize = asked.min(terms.max_windowsize);
+    Some(agreement.windowsize.into())
 }
 
 /// The answer must be the value that was asked for (RFC 2349); only our own patience is capped.

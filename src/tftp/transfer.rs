@@ -14,21 +14,30 @@ pub enum Action {
     End(Ending),
 }
 
-/// One block (or the OACK) is in flight at any time; only its acknowledgement brings the next one.
+/// A window of blocks (most often of one), or the OACK, is in flight at any time; only the acknowledgement of its last
+/// brings the next one.
 ///
-/// An acknowledgement of any other block is never answered, else each packet that the network doubled would be doubled
-/// until the end of the file: the Sorcerer's Apprentice (RFC 1123 §4.2.3.1).
+/// An acknowledgement within the window says that something behind that block was lost: the rest is sent again at once,
+/// and a whole window with it (RFC 7440 §4). The acknowledgement of the block before the window may say the same, of its
+/// first block, or be a copy of one that was answered: at most one window for each pause goes out for those, and none at
+/// all where the window is one block. Else each packet that the network doubled would be doubled until the end of the
+/// file: the Sorcerer's Apprentice (RFC 1123 §4.2.3.1).
 #[derive(Debug)]
 pub struct Transfer {
     content: Bytes,
     agreement: Agreement,
     limits: Limits,
-    /// In flight; 0 is the OACK. On the wire it rolls over from 65535 to 0.
-    block: u64,
+    /// The first that is not acknowledged; 0 is the OACK. On the wire it rolls over from 65535 to 0.
+    base: u64,
+    /// The first that was not sent since `base` moved.
+    next: u64,
     /// The client acknowledged something: the address is not forged.
     is_proven: bool,
-    /// How often the packet in flight was sent since the client was last heard.
+    /// How often the window in flight was sent since the client was last heard.
     tries: u32,
+    sent_at: Instant,
+    /// When a window was last sent before its time.
+    hastened_at: Option<Instant>,
     resend_at: Instant,
     heard_at: Instant,
     started_at: Instant,
@@ -38,12 +47,15 @@ impl Transfer {
     pub fn start(read: &Read, content: Bytes, limits: Limits, now: Instant) -> (Transfer, Vec<Action>) {
         let agreement = Agreement::reach(&read.options, length(&content), &limits);
         let mut transfer = Transfer {
-            block: 0,
+            base: 0,
+            next: 0,
             content,
             agreement,
             limits,
             is_proven: false,
             tries: 0,
+            sent_at: now,
+            hastened_at: None,
             resend_at: now,
             heard_at: now,
             started_at: now,
@@ -91,23 +103,46 @@ impl Transfer {
 
     /// What the client has acknowledged.
     pub fn bytes_acknowledged(&self) -> u64 {
-        self.offset().min(length(&self.content))
+        self.offset(self.base).min(length(&self.content))
     }
 
     fn on_ack(&mut self, block: u16, now: Instant) -> Vec<Action> {
-        if block != on_the_wire(self.block) {
+        let in_flight = (self.base..self.next).find(|number| on_the_wire(*number) == block);
+        let Some(number) = in_flight else {
             self.on_other_ack(now);
-            return Vec::new();
-        }
-        let is_last = self.block != 0 && self.payload().len() < usize::from(self.agreement.blksize);
+            let lost_its_first = self.base.checked_sub(1).is_some_and(|before| on_the_wire(before) == block);
+            // An acknowledgement that was doubled says the same, close behind the first.
+            let is_no_copy = now >= later(self.sent_at, self.limits.window_pause);
+            return if lost_its_first && is_no_copy { self.hasten(now) } else { Vec::new() };
+        };
         self.is_proven = true;
         self.heard_at = now;
         self.tries = 0;
-        self.block = self.block.saturating_add(1);
-        if is_last { vec![Action::End(Ending::Complete)] } else { self.send(now) }
+        self.base = number.saturating_add(1);
+        match number {
+            number if number == self.last() => vec![Action::End(Ending::Complete)],
+            number if number.saturating_add(1) == self.next => self.send(now),
+            _ => self.hasten(now),
+        }
     }
 
-    /// The client is alive and waits for the packet in flight, which is sent again when its time comes, not now.
+    /// Sends what the client misses before its time: at once, but not again before the pause is over.
+    fn hasten(&mut self, now: Instant) -> Vec<Action> {
+        let allowed_at = self.hastened_at.map_or(now, |at| later(at, self.limits.window_pause));
+        match self.agreement.windowsize {
+            0 | 1 => Vec::new(),
+            _ if now >= allowed_at => {
+                self.hastened_at = Some(now);
+                self.send(now)
+            }
+            _ => {
+                self.resend_at = self.resend_at.min(allowed_at);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The client is alive and waits for what is in flight, which is sent again when its time comes.
     fn on_other_ack(&mut self, now: Instant) {
         if self.is_proven {
             self.heard_at = now;
@@ -116,7 +151,7 @@ impl Transfer {
     }
 
     fn restart(&mut self, now: Instant) -> Vec<Action> {
-        self.block = if self.agreement.accepted.is_empty() { 1 } else { 0 };
+        self.base = if self.agreement.accepted.is_empty() { 1 } else { 0 };
         self.is_proven = false;
         self.heard_at = now;
         self.tries = 0;
@@ -126,28 +161,38 @@ impl Transfer {
     fn send(&mut self, now: Instant) -> Vec<Action> {
         let wait = self.agreement.wait.saturating_mul(2_u32.saturating_pow(self.tries));
         self.tries = self.tries.saturating_add(1);
+        self.sent_at = now;
         self.resend_at = later(now, wait);
-        vec![Action::Send(self.in_flight())]
+        self.next = match self.base {
+            0 => 1,
+            base => base.saturating_add(self.agreement.windowsize.into()).min(self.last().saturating_add(1)),
+        };
+        (self.base..self.next).map(|number| Action::Send(self.packet(number))).collect()
     }
 
-    fn in_flight(&self) -> Packet {
-        match self.block {
+    fn packet(&self, number: u64) -> Packet {
+        match number {
             0 => Packet::OptionAck(self.agreement.accepted.clone()),
-            block => Packet::Data { block: on_the_wire(block), payload: self.payload() },
+            block => Packet::Data { block: on_the_wire(block), payload: self.payload(block) },
         }
     }
 
-    /// Of the block in flight. The last one is shorter than the others, or empty.
-    fn payload(&self) -> Bytes {
+    /// Shorter than the others, or empty.
+    fn last(&self) -> u64 {
+        let whole = length(&self.content).checked_div(self.agreement.blksize.into()).unwrap_or(0);
+        whole.saturating_add(1)
+    }
+
+    fn payload(&self, block: u64) -> Bytes {
         let size = self.content.len();
-        let start = usize::try_from(self.offset()).unwrap_or(size).min(size);
+        let start = usize::try_from(self.offset(block)).unwrap_or(size).min(size);
         let end = start.saturating_add(self.agreement.blksize.into()).min(size);
         self.content.slice(start..end)
     }
 
-    /// Where the block in flight begins.
-    fn offset(&self) -> u64 {
-        self.block.saturating_sub(1).saturating_mul(self.agreement.blksize.into())
+    /// Where a block begins.
+    fn offset(&self, block: u64) -> u64 {
+        block.saturating_sub(1).saturating_mul(self.agreement.blksize.into())
     }
 
     fn max_tries(&self) -> u32 {

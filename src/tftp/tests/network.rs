@@ -27,10 +27,14 @@ enum Event {
     Patience(u64),
 }
 
-/// A reader as RFC 1350 has it: acknowledges a doubled block again, repeats itself when nothing comes.
+/// A reader as RFC 1350 has it: acknowledges a doubled block again, repeats itself when nothing comes. With a window it
+/// acknowledges the last block of each, and at once what it has when a block is missing (RFC 7440 §4).
 struct Reader {
     received: Vec<u8>,
     blksize: usize,
+    window: u16,
+    /// Blocks since the last acknowledgement.
+    unacknowledged: u16,
     next: u16,
     last_sent: Packet,
     is_done: bool,
@@ -55,7 +59,17 @@ impl World {
     fn new(size: usize, options: &[(&str, &str)], weather: Weather) -> World {
         let request = read("x", options);
         let last_sent = Packet::Read(request.clone());
-        let reader = Reader { received: vec![], blksize: 512, next: 1, last_sent, is_done: false, sent: 0 };
+        let (window, unacknowledged) = (1, 0);
+        let reader = Reader {
+            received: vec![],
+            blksize: 512,
+            window,
+            unacknowledged,
+            next: 1,
+            last_sent,
+            is_done: false,
+            sent: 0,
+        };
         let (events, blocks_sent) = (BTreeMap::new(), BTreeMap::new());
         let (now, content) = (Instant::now(), content(size));
         World { weather, now, events, made: 0, reader, request, content, server: None, blocks_sent }
@@ -117,8 +131,9 @@ impl World {
         let reader = &mut self.reader;
         match packet {
             Packet::OptionAck(options) if reader.next == 1 => {
-                let blksize = options.iter().find(|(name, _)| name == "blksize");
-                reader.blksize = blksize.map_or(512, |(_, value)| value.parse().unwrap());
+                let agreed = |wanted| options.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+                reader.blksize = agreed("blksize").map_or(512, |value| value.parse().unwrap());
+                reader.window = agreed("windowsize").map_or(1, |value| value.parse().unwrap());
                 reader.last_sent = Packet::Ack(0);
             }
             Packet::Data { block, payload } if *block == reader.next && !reader.is_done => {
@@ -126,8 +141,13 @@ impl World {
                 reader.is_done = payload.len() < reader.blksize;
                 reader.next = reader.next.wrapping_add(1);
                 reader.last_sent = Packet::Ack(*block);
+                reader.unacknowledged += 1;
+                if reader.unacknowledged < reader.window && !reader.is_done {
+                    return;
+                }
             }
             Packet::Data { block, .. } if *block == reader.next.wrapping_sub(1) => {}
+            Packet::Data { .. } if reader.window > 1 => {}
             _ => return,
         }
         self.client_sends();
@@ -135,6 +155,7 @@ impl World {
 
     fn client_sends(&mut self) {
         self.reader.sent += 1;
+        self.reader.unacknowledged = 0;
         self.deliver(Event::AtServer(self.reader.last_sent.clone()));
         self.at(self.now + CLIENT_WAIT, Event::Patience(self.reader.sent));
     }
@@ -188,7 +209,8 @@ fn assert_intact(world: &World, ending: &Ending) {
 #[test]
 fn files_arrive_intact_through_bad_weather() {
     for seed in 0..50 {
-        for options in [&[][..], &[("tsize", "0"), ("blksize", "1468")]] {
+        let windows = &[("windowsize", "16"), ("blksize", "1468")];
+        for options in [&[][..], &[("tsize", "0"), ("blksize", "1468")], windows] {
             let mut world = World::new(100_000, options, bad_weather(seed));
             let ending = world.run();
             assert_intact(&world, &ending);
@@ -207,6 +229,18 @@ fn doubled_packets_do_not_double_the_blocks() {
     assert!(world.blocks_sent.values().all(|times| *times == 1), "{:?}", world.blocks_sent);
 }
 
+/// And with windows at most twice: a copy of an acknowledgement may look like a loss.
+#[test]
+fn doubled_packets_do_not_double_windows_again_and_again() {
+    for window in ["2", "16", "64"] {
+        let weather = Weather { loss_percent: 0, double_percent: 100, max_delay: Duration::ZERO, seed: 1 };
+        let mut world = World::new(300_000, &[("windowsize", window)], weather);
+        assert_eq!(world.run(), Ending::Complete);
+        assert_intact(&world, &Ending::Complete);
+        assert!(world.blocks_sent.values().all(|times| *times <= 2), "{window}: {:?}", world.blocks_sent);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -215,10 +249,12 @@ proptest! {
         loss_percent in 0..=20_u64,
         double_percent in 0..=100_u64,
         delay_ms in 0..900_u64,
+        window in 1..=64_u16,
         seed: u64,
     ) {
         let max_delay = Duration::from_millis(delay_ms);
-        let mut world = World::new(size, &[("blksize", "700")], Weather { loss_percent, double_percent, max_delay, seed });
+        let window = window.to_string();
+        let mut world = World::new(size, &[("blksize", "700"), ("windowsize", &window)], Weather { loss_percent, double_percent, max_delay, seed });
         let ending = world.run();
         assert_intact(&world, &ending);
     }

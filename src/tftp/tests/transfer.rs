@@ -60,7 +60,11 @@ fn options_are_answered_by_this_table() {
         (&[("timeout", "1")], &[("timeout", "1")]),
         (&[("timeout", "255")], &[("timeout", "255")]),
         (&[("tsize", "0"), ("multicast", ""), ("blksize", "1024")], &[("tsize", "9000"), ("blksize", "1024")]),
-        (&[("tsize", "0"), ("windowsize", "16")], &[("tsize", "9000")]),
+        (&[("tsize", "0"), ("windowsize", "16")], &[("tsize", "9000"), ("windowsize", "16")]),
+        (&[("windowsize", "1")], &[("windowsize", "1")]),
+        (&[("windowsize", "65535")], &[("windowsize", "64")]),
+        (&[("tsize", "0"), ("windowsize", "0")], &[("tsize", "9000")]),
+        (&[("tsize", "0"), ("windowsize", "65536")], &[("tsize", "9000")]),
         (&[("blksize", "1024"), ("BLKSIZE", "600")], &[("blksize", "1024")]),
     ];
     for (asked, wanted) in table {
@@ -71,7 +75,7 @@ fn options_are_answered_by_this_table() {
 #[test]
 fn options_that_are_all_unknown_or_nonsense_are_answered_with_data() {
     let options = [("blksize", "7"), ("blksize", "0"), ("blksize", "-1"), ("blksize", "1k"), ("blksize", "")];
-    let others = [("timeout", "0"), ("timeout", "256"), ("utimeout", "3"), ("windowsize", "4"), ("tsize", "+1")];
+    let others = [("timeout", "0"), ("timeout", "256"), ("utimeout", "3"), ("windowsize", "0"), ("tsize", "+1")];
     for option in options.iter().chain(&others) {
         assert_eq!(start(600, &[*option]).1, data(1, content(600).slice(..512)), "{option:?}");
     }
@@ -105,6 +109,80 @@ fn a_doubled_acknowledgement_is_not_answered_twice() {
     }
     assert_eq!(transfer.deadline(), resend_at, "nor does it put the next try off");
     assert_eq!(transfer.on_timeout(resend_at), data(2, content(5000).slice(512..1024)));
+}
+
+/// A window of four in a file of ten blocks and a short one, with its first four sent.
+fn windowed() -> (Transfer, Instant) {
+    let (mut transfer, actions, now) = start(5130, &[("windowsize", "4")]);
+    assert_eq!(actions, option_ack(&[("windowsize", "4")]));
+    assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(0), now)), [1, 2, 3, 4]);
+    (transfer, now)
+}
+
+fn blocks(actions: &[Action]) -> Vec<u16> {
+    let block = |action: &Action| match action {
+        Action::Send(Packet::Data { block, .. }) => *block,
+        other => panic!("{other:?}"),
+    };
+    actions.iter().map(block).collect()
+}
+
+#[test]
+fn a_window_goes_on_when_its_last_block_is_acknowledged() {
+    let (mut transfer, now) = windowed();
+    assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(4), now)), [5, 6, 7, 8]);
+    assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(8), now)), [9, 10, 11], "no more than there are");
+    assert_eq!(transfer.bytes_acknowledged(), 8 * 512);
+    assert_eq!(transfer.on_packet(&Packet::Ack(11), now), end(Ending::Complete));
+    assert_eq!(transfer.bytes_acknowledged(), 5130);
+}
+
+/// RFC 7440 §4: what is behind the acknowledged block was lost, and more of the window may go.
+#[test]
+fn an_acknowledgement_inside_the_window_brings_the_rest_at_once() {
+    for (acknowledged, wanted) in [(1, [2, 3, 4, 5]), (2, [3, 4, 5, 6]), (3, [4, 5, 6, 7])] {
+        let (mut transfer, now) = windowed();
+        assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(acknowledged), now)), wanted);
+        assert_eq!(transfer.on_packet(&Packet::Ack(acknowledged), now), vec![], "nor its copy a second time");
+    }
+}
+
+#[test]
+fn a_window_that_lost_its_first_block_is_sent_again_and_once_for_each_pause() {
+    let (mut transfer, now) = windowed();
+    let pause = Limits::default().window_pause;
+    assert_eq!(transfer.on_packet(&Packet::Ack(0), now + pause / 2), vec![], "a copy of what was answered");
+    assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(0), now + pause)), [1, 2, 3, 4]);
+    assert_eq!(transfer.on_packet(&Packet::Ack(0), now + pause), vec![]);
+    for stray in [5, 11, 65535] {
+        assert_eq!(transfer.on_packet(&Packet::Ack(stray), now + 2 * pause), vec![], "ACK {stray}");
+    }
+    assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(3), now + 2 * pause)), [4, 5, 6, 7]);
+}
+
+#[test]
+fn a_window_that_nobody_acknowledges_is_sent_again_when_its_time_comes() {
+    let (mut transfer, _) = windowed();
+    let again = transfer.deadline();
+    assert_eq!(blocks(&transfer.on_timeout(again)), [1, 2, 3, 4]);
+}
+
+/// Windows over the place where the number of a block begins anew.
+#[test]
+fn windows_roll_over_with_the_number_of_their_blocks() {
+    let (mut transfer, _, now) = start(70_000 * 8, &[("blksize", "8"), ("windowsize", "64")]);
+    let mut actions = transfer.on_packet(&Packet::Ack(0), now);
+    let (mut sent, mut size) = (0u64, 0);
+    while let [.., Action::Send(Packet::Data { block, .. })] = actions[..] {
+        for action in &actions {
+            let Action::Send(Packet::Data { block, payload }) = action else { panic!("{action:?}") };
+            sent += 1;
+            assert_eq!(u64::from(*block), sent % 65_536);
+            size += payload.len();
+        }
+        actions = transfer.on_packet(&Packet::Ack(block), now);
+    }
+    assert_eq!((actions, sent, size), (end(Ending::Complete), 70_001, 560_000));
 }
 
 #[test]
