@@ -6,6 +6,7 @@
 mod error;
 mod gauges;
 mod kitchen;
+mod loaders;
 mod operate;
 mod rehearse;
 mod serve;
@@ -13,6 +14,7 @@ mod tokens;
 
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
+pub use loaders::Loaded;
 pub use rehearse::{Scene, pool};
 pub use serve::{Newcomer, Welcome};
 pub use tokens::fresh_secret;
@@ -43,7 +45,8 @@ pub struct Engine {
     /// Kernels, initrds and images.
     pub files: PathBuf,
     /// Folders with boot loaders.
-    pub loaders: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
+    loaders: loaders::Loaders,
     pub http_port: u16,
     pub metrics: Metrics,
     /// The last DHCP packets of each machine.
@@ -76,7 +79,8 @@ impl Engine {
             store,
             assets,
             files,
-            loaders,
+            folders: loaders,
+            loaders: loaders::Loaders::default(),
             http_port,
             metrics,
             captures,

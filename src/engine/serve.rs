@@ -3,7 +3,6 @@
 use super::kitchen::Dish;
 use super::{Engine, Error, fresh_secret};
 use crate::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts, AutoinstallReply};
-use crate::boot::file::{FileAsk, FileFacts, FileReply};
 use crate::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
 use crate::boot::report::{ReportAsk, ReportFacts, ReportReply, Stage};
 use crate::boot::role;
@@ -13,7 +12,6 @@ use crate::model::*;
 use crate::store;
 use serde_json::json;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often a decision is made anew when somebody else changed the machine meanwhile.
@@ -225,22 +223,6 @@ impl Engine {
         let Some(machine) = machine else { return Ok(false) };
         self.store.record(vec![Effect::Inventory { machine, inventory }]).await?;
         Ok(true)
-    }
-
-    /// Where the boot loader of this name lies; none if no loader has that name.
-    pub fn loader(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let decision = FileAsk { name: name.to_owned() }.decide(FileFacts, self.now());
-        let FileReply::Loader(file) = decision.reply else { return Ok(None) };
-        if let Some(path) = self.loaders.iter().map(|dir| dir.join(file)).find(|path| path.is_file()) {
-            return Ok(Some(path));
-        }
-        let folders: Vec<_> = self.loaders.iter().map(|dir| dir.display().to_string()).collect();
-        let text = format!(
-            "the boot loader {file} is in none of {}: install the package `ipxe`, or copy it there",
-            folders.join(", ")
-        );
-        self.tell(Tale::new(self.now(), Kind::Appliance, text.clone()));
-        Err(Error::Missing(text))
     }
 
     /// A boot file went out: a line of the timeline, under the machine that leased the address.

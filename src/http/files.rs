@@ -2,7 +2,7 @@
 
 use super::auth::Peer;
 use super::machine::{failed, from, not_found};
-use crate::engine::Engine;
+use crate::engine::{Engine, Loaded};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -11,7 +11,7 @@ use std::io::{self, SeekFrom};
 use std::net::Ipv4Addr;
 use std::path::{Component, Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -23,10 +23,9 @@ pub async fn loader(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(name): Path<String>,
     method: Method,
-    headers: HeaderMap,
 ) -> Response {
-    match engine.loader(&name) {
-        Ok(Some(path)) => send(engine, Wanted { path, name, from: from(&peer) }, &method, &headers).await,
+    match engine.loader(&name).await {
+        Ok(Some(loaded)) => whole(&engine, &name, loaded, from(&peer), &method),
         Ok(None) => not_found(),
         Err(error) => failed(&error, "boot loader"),
     }
@@ -43,6 +42,27 @@ pub async fn file(
         Some(path) => send(engine, Wanted { path, name, from: from(&peer) }, &method, &headers).await,
         None => not_found(),
     }
+}
+
+/// Loaders are small and always sent whole.
+fn whole(engine: &Engine, name: &str, loaded: Loaded, from: Option<Ipv4Addr>, method: &Method) -> Response {
+    let Loaded { bytes, tag } = loaded;
+    let length = bytes.len();
+    let body = match *method {
+        Method::HEAD => Body::empty(),
+        _ => {
+            if let Some(from) = from {
+                engine.sent(name, from, length as u64, Duration::ZERO, "HTTP");
+            }
+            Body::from(bytes)
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, content_type(name).to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::ETAG, format!("\"{tag}\"")),
+    ];
+    (headers, body).into_response()
 }
 
 /// The file of this name, unless a `..` or a link leads out of the folder.
