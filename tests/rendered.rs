@@ -151,6 +151,7 @@ fn distro(family: Family, own: serde_json::Value) -> Distro {
         initrd: "d/initrd.img".into(),
         arguments: "console=ttyS0".into(),
         variables: variables(own),
+        loader: None,
     }
 }
 
@@ -168,6 +169,8 @@ fn profile(family: Family) -> Profile {
             "ssh_authorized_keys": ["ssh-ed25519 AAAA it's me"],
         })),
         options: OptionSet::default(),
+        loader: None,
+        disk_boot: None,
     }
 }
 

@@ -99,6 +99,8 @@ pub fn newcomer(mac: Mac, state: State, [id, install]: [Uuid; 2], now: Time) -> 
         arguments: String::new(),
         variables: Variables::new(),
         options: OptionSet::default(),
+        loader: None,
+        disk_boot: None,
         state,
         state_at: now,
         install: (state == State::Armed).then_some(arming),

@@ -3,7 +3,7 @@
 use super::table::{maybe, options, words};
 use super::values::{OrNone, Setting, clearable, list, settings};
 use crate::http::api::dhcp::{DhcpPatch, Relay};
-use crate::model::{Dhcp, Name, Network, Placement, Span};
+use crate::model::{Dhcp, DiskBoot, Name, Network, Placement, Span};
 use anyhow::Result;
 use clap::Args;
 
@@ -34,6 +34,12 @@ pub struct DhcpArgs {
     /// Whether addresses are probed before they are given away: true or false [default: true]
     #[arg(long, value_name = "BOOL")]
     probe: Option<bool>,
+    /// The boot loader that machines there are given, of `kickstand loader list`, where nothing nearer names one; "" clears it
+    #[arg(long)]
+    loader: Option<OrNone<Name>>,
+    /// The way to machines' own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot, where nothing nearer names one; "" clears it
+    #[arg(long, value_name = "WAY")]
+    disk_boot: Option<OrNone<DiskBoot>>,
     /// A DHCP option, for example ntp-servers=10.0.0.1; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
@@ -50,6 +56,8 @@ impl DhcpArgs {
             excluded: list(self.excluded).map(Some),
             unknown_lease_secs: clearable(self.unknown_lease_secs),
             probe: self.probe.map(Some),
+            loader: clearable(self.loader),
+            disk_boot: clearable(self.disk_boot),
             options: settings(self.options)?,
         })
     }
@@ -57,8 +65,7 @@ impl DhcpArgs {
 
 /// The lines of a network's card.
 pub fn card(dhcp: &Dhcp, lease_secs: u32) -> Vec<(&'static str, String)> {
-    let Dhcp { placement, authoritative, relays, link, snooping, excluded, unknown_lease_secs, probe, options: set } =
-        dhcp;
+    let Dhcp { placement, authoritative, relays, link, snooping, excluded, unknown_lease_secs, probe, .. } = dhcp;
     let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     let relays: Vec<_> = relays.iter().map(|relay| Relay(*relay)).collect();
     let unknown = unknown_lease_secs.unwrap_or(Network::UNKNOWN_LEASE_SECS.min(lease_secs));
@@ -71,6 +78,8 @@ pub fn card(dhcp: &Dhcp, lease_secs: u32) -> Vec<(&'static str, String)> {
         ("excluded", words(excluded)),
         ("lease of unknown", format!("{unknown} s")),
         ("probe", yes(*probe)),
-        ("options", options(set)),
+        ("loader", maybe(&dhcp.loader)),
+        ("disk boot", maybe(&dhcp.disk_boot)),
+        ("options", options(&dhcp.options)),
     ]
 }

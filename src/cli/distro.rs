@@ -1,8 +1,8 @@
 //! `kickstand distro`: the files that boot an installer.
 
 use super::session::Session;
-use super::table::variables as shown;
-use super::values::{Variable, new_variables, variables};
+use super::table::{maybe, variables as shown};
+use super::values::{OrNone, Variable, clearable, new_variables, variables};
 use crate::http::api::distro::{DistroDraft, DistroPatch, DistroView};
 use crate::model::{Family, Name};
 use anyhow::Result;
@@ -48,6 +48,9 @@ pub struct Add {
     /// A variable for templates, for example disk=/dev/vda; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// The boot loader that starts its kernel, of `kickstand loader list`: Secure Boot wants the one of its own family
+    #[arg(long)]
+    loader: Option<Name>,
 }
 
 #[derive(Debug, Args)]
@@ -69,17 +72,27 @@ pub struct Set {
     /// A variable to set; NAME= removes it; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// The boot loader that starts its kernel; "" clears it
+    #[arg(long)]
+    loader: Option<OrNone<Name>>,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Add(Add { name, family, kernel, initrd, arguments, variables }) => {
+        Command::Add(Add { name, family, kernel, initrd, arguments, variables, loader }) => {
             let variables = new_variables(variables);
-            let draft = DistroDraft { name, family, kernel, initrd, arguments, variables };
+            let draft = DistroDraft { name, family, kernel, initrd, arguments, variables, loader };
             session.send(Method::POST, "distros", &draft, |d: &DistroView| format!("distro {} added", d.name)).await
         }
-        Command::Set(Set { name, family, kernel, initrd, arguments, variables: given }) => {
-            let patch = DistroPatch { family, kernel, initrd, arguments, variables: variables(given) };
+        Command::Set(Set { name, family, kernel, initrd, arguments, variables: given, loader }) => {
+            let patch = DistroPatch {
+                family,
+                kernel,
+                initrd,
+                arguments,
+                variables: variables(given),
+                loader: clearable(loader),
+            };
             let said = |d: &DistroView| format!("distro {} changed", d.name);
             session.send(Method::PATCH, &format!("distros/{name}"), &patch, said).await
         }
@@ -101,5 +114,6 @@ fn card(d: &DistroView) -> Vec<(&'static str, String)> {
         ("initrd", d.initrd.clone()),
         ("arguments", d.arguments.clone()),
         ("variables", shown(&d.variables)),
+        ("loader", maybe(&d.loader)),
     ]
 }

@@ -6,7 +6,7 @@ use super::values::{OrNone, Setting, Variable, clearable, new_variables, setting
 use super::{csv, inventory};
 use crate::http::api::arming::{Adoption, Replacement};
 use crate::http::api::machine::{InterfaceDraft, MachineDraft, MachinePatch, MachineView};
-use crate::model::{Mac, Name};
+use crate::model::{DiskBoot, Mac, Name};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -82,8 +82,14 @@ pub struct Add {
     /// A DHCP option of this machine alone, for example ntp-servers=10.0.0.1; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    /// The boot loader that it is given, of `kickstand loader list`; by default the profile's
+    #[arg(long)]
+    loader: Option<Name>,
+    /// The way to its own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot; by default what suits its firmware
+    #[arg(long, value_name = "WAY")]
+    disk_boot: Option<DiskBoot>,
     /// A file with the header name,mac,ip,profile,key,arguments,var.NAME (in any order, name and mac needed): all or nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables", "options"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables", "options", "loader", "disk_boot"])]
     csv: Option<PathBuf>,
 }
 
@@ -112,6 +118,12 @@ pub struct Set {
     /// A DHCP option to set; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    /// The boot loader that it is given, of `kickstand loader list`; "" leaves it to the profile
+    #[arg(long)]
+    loader: Option<OrNone<Name>>,
+    /// The way to its own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot; "" leaves it to the profile
+    #[arg(long, value_name = "WAY")]
+    disk_boot: Option<OrNone<DiskBoot>>,
 }
 
 #[derive(Debug, Args)]
@@ -211,12 +223,13 @@ fn armed(m: &MachineView) -> String {
 
 impl Add {
     fn draft(self) -> Result<MachineDraft> {
-        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, options, csv: _ } = self;
+        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, options, loader, disk_boot, csv: _ } =
+            self;
         let name = name.ok_or_else(|| anyhow::anyhow!("a machine needs a name"))?;
         let first = mac.map(|mac| InterfaceDraft { mac, ip });
         let interfaces = first.into_iter().chain(interfaces.into_iter().map(|Card(card)| card)).collect();
         let (variables, options) = (new_variables(variables), settings(options)?);
-        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables, options })
+        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables, options, loader, disk_boot })
     }
 }
 
@@ -237,6 +250,8 @@ impl Set {
             arguments: self.arguments,
             variables: variables(self.variables),
             options: settings(self.options)?,
+            loader: clearable(self.loader),
+            disk_boot: clearable(self.disk_boot),
         };
         session.send(Method::PATCH, &path, &patch, |m: &MachineView| format!("machine {} changed", m.name)).await
     }

@@ -4,7 +4,7 @@ use super::session::Session;
 use super::table::{self, maybe, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
 use crate::http::api::profile::{ProfileDraft, ProfilePatch, ProfileView};
-use crate::model::Name;
+use crate::model::{DiskBoot, Name};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -54,6 +54,12 @@ pub struct Add {
     /// A DHCP option of its machines, for example ntp-servers=10.0.0.1; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    /// The boot loader that its machines are given, of `kickstand loader list`; by default the parent's, then the distro's
+    #[arg(long)]
+    loader: Option<Name>,
+    /// The way to its machines' own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot
+    #[arg(long, value_name = "WAY")]
+    disk_boot: Option<DiskBoot>,
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +87,12 @@ pub struct Set {
     /// A DHCP option to set; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    /// The boot loader that its machines are given, of `kickstand loader list`; "" leaves it to the parent
+    #[arg(long)]
+    loader: Option<OrNone<Name>>,
+    /// The way to its machines' own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot; "" leaves it to the parent
+    #[arg(long, value_name = "WAY")]
+    disk_boot: Option<OrNone<DiskBoot>>,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
@@ -108,9 +120,9 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 
 impl Add {
     fn draft(self) -> Result<ProfileDraft> {
-        let Add { name, parent, distro, template, arguments, key, variables, options } = self;
+        let Add { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot } = self;
         let (variables, options) = (new_variables(variables), settings(options)?);
-        Ok(ProfileDraft { name, parent, distro, template, arguments, key, variables, options })
+        Ok(ProfileDraft { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot })
     }
 }
 
@@ -124,6 +136,8 @@ impl Set {
             key: clearable(self.key),
             variables: variables(self.variables),
             options: settings(self.options)?,
+            loader: clearable(self.loader),
+            disk_boot: clearable(self.disk_boot),
         })
     }
 }
@@ -138,5 +152,7 @@ fn card(p: &ProfileView) -> Vec<(&'static str, String)> {
         ("arguments", p.arguments.clone()),
         ("variables", shown(&p.variables)),
         ("options", table::options(&p.options)),
+        ("loader", maybe(&p.loader)),
+        ("disk boot", maybe(&p.disk_boot)),
     ]
 }

@@ -10,19 +10,46 @@ pub struct Arch(pub u16);
 /// The registry "Processor Architecture Types", with the words of the trade.
 const NAMES: &[(u16, &str)] = &[
     (0x00, "BIOS"),
+    (0x01, "NEC PC-98"),
+    (0x02, "Itanium"),
+    (0x03, "DEC Alpha"),
+    (0x04, "Arc x86"),
+    (0x05, "Intel Lean Client"),
     (0x06, "x86 UEFI"),
     (0x07, "x86-64 UEFI"),
+    (0x08, "XScale UEFI"),
     (0x09, "x86-64 UEFI"),
     (0x0a, "arm32 UEFI"),
     (0x0b, "arm64 UEFI"),
+    (0x0c, "PowerPC Open Firmware"),
+    (0x0d, "PowerPC ePAPR"),
+    (0x0e, "POWER OPAL"),
     (0x0f, "x86 UEFI HTTP"),
     (0x10, "x86-64 UEFI HTTP"),
+    (0x11, "EBC UEFI HTTP"),
     (0x12, "arm32 UEFI HTTP"),
     (0x13, "arm64 UEFI HTTP"),
     (0x14, "BIOS HTTP"),
+    (0x15, "arm32 U-Boot"),
     (0x16, "arm64 U-Boot"),
+    (0x17, "arm32 U-Boot HTTP"),
+    (0x18, "arm64 U-Boot HTTP"),
+    (0x19, "riscv32 UEFI"),
+    (0x1a, "riscv32 UEFI HTTP"),
     (0x1b, "riscv64 UEFI"),
+    (0x1c, "riscv64 UEFI HTTP"),
+    (0x1d, "riscv128 UEFI"),
+    (0x1e, "riscv128 UEFI HTTP"),
+    (0x1f, "s390 basic"),
+    (0x20, "s390 extended"),
+    (0x21, "MIPS32 UEFI"),
+    (0x22, "MIPS64 UEFI"),
+    (0x23, "Sunway32 UEFI"),
+    (0x24, "Sunway64 UEFI"),
+    (0x25, "loongarch32 UEFI"),
+    (0x26, "loongarch32 UEFI HTTP"),
     (0x27, "loongarch64 UEFI"),
+    (0x28, "loongarch64 UEFI HTTP"),
     (0x29, "Raspberry Pi"),
 ];
 
@@ -33,6 +60,11 @@ impl Arch {
 
     pub fn is_x64_uefi(self) -> bool {
         matches!(self.0, 0x07 | 0x09 | 0x10)
+    }
+
+    /// A U-Boot asks for its script by itself, and so does what a Raspberry Pi's ROM loads.
+    pub fn is_u_boot(self) -> bool {
+        matches!(self.0, 0x15..=0x18)
     }
 
     pub fn is_bios(self) -> bool {

@@ -1,6 +1,6 @@
 //! A machine: the record that outlives its cards, its disk and even its metal.
 
-use super::{Hash, Mac, Malformed, Name, OptionSet, Time, Variables, serde_as_text, words};
+use super::{DiskBoot, Hash, Mac, Malformed, Name, OptionSet, Time, Variables, serde_as_text, words};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::{fmt, str::FromStr};
@@ -46,6 +46,10 @@ pub struct Machine {
     pub variables: Variables,
     /// DHCP options of this machine alone.
     pub options: OptionSet,
+    /// The loader that it is given, where the profile's or the usual one does not do.
+    pub loader: Option<Name>,
+    /// The way to its own disk, where the usual one does not do.
+    pub disk_boot: Option<DiskBoot>,
     pub state: State,
     pub state_at: Time,
     /// The current arming, from `arm` until the next one.

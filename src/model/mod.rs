@@ -18,6 +18,7 @@
 //! from every state to ready.
 
 mod class;
+mod disk;
 mod dotted;
 mod event;
 mod firmware;
@@ -31,11 +32,14 @@ mod name;
 mod network;
 pub mod option;
 mod profile;
+mod quirk;
 mod reservation;
 mod secret;
+mod shelf;
 mod time;
 
 pub use class::{Class, MacPrefix, Match, Traits};
+pub use disk::DiskBoot;
 pub use dotted::Dotted;
 pub use event::{Event, Kind};
 pub use firmware::{Arch, Client, Program};
@@ -49,8 +53,10 @@ pub use name::Name;
 pub use network::{Dhcp, Network, Placement, Pooled, Range, Serves, Span, Unknown};
 pub use option::{OptionPatch, OptionSet};
 pub use profile::{Distro, Family, Profile, Variables};
+pub use quirk::{Marks, Quirk};
 pub use reservation::{Hold, HoldWhy, Mark, Reservation};
 pub use secret::{Hash, Secret};
+pub use shelf::{Shelf, Shelved};
 pub use time::Time;
 
 /// What a text could not be read as, and how it should look.

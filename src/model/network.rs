@@ -1,6 +1,6 @@
 //! A network that Kickstand serves, its pools, and the address ranges that name a profile.
 
-use super::{Malformed, Name, OptionSet, serde_as_text, words};
+use super::{DiskBoot, Malformed, Name, OptionSet, serde_as_text, words};
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -42,6 +42,10 @@ pub struct Dhcp {
     pub unknown_lease_secs: Option<u32>,
     /// Addresses are probed before they are given away.
     pub probe: bool,
+    /// The loader that machines here are given, where nothing nearer names one.
+    pub loader: Option<Name>,
+    /// The way of machines here to their own disks, where nothing nearer names one.
+    pub disk_boot: Option<DiskBoot>,
     pub options: OptionSet,
 }
 
@@ -56,6 +60,8 @@ impl Default for Dhcp {
             excluded: Vec::new(),
             unknown_lease_secs: None,
             probe: true,
+            loader: None,
+            disk_boot: None,
             options: OptionSet::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! What to install: the distro (whose files) and the profile (how), with the variables that both carry.
 
-use super::{Name, OptionSet, words};
+use super::{DiskBoot, Name, OptionSet, words};
 use std::collections::BTreeMap;
 
 /// Values for templates: text, numbers, lists, whatever JSON can say.
@@ -28,6 +28,8 @@ pub struct Distro {
     /// Kernel arguments of the installer, before the family's own and the profile's.
     pub arguments: String,
     pub variables: Variables,
+    /// The loader that starts its kernel: under Secure Boot only the one of the same family does.
+    pub loader: Option<Name>,
 }
 
 /// How to install. What it does not say, its parent says.
@@ -45,4 +47,8 @@ pub struct Profile {
     pub variables: Variables,
     /// DHCP options of its machines.
     pub options: OptionSet,
+    /// The loader that its machines are given, where the distro's or the usual one does not do.
+    pub loader: Option<Name>,
+    /// The way of its machines to their own disks.
+    pub disk_boot: Option<DiskBoot>,
 }

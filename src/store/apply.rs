@@ -112,11 +112,23 @@ impl World {
             Edit::SetMachine(new) => {
                 new.interfaces.iter().for_each(|interface| self.lift_tombstone(interface.mac));
                 self.with_machine(new.id, |machine| {
-                    let Machine { name, interfaces, profile, key, arguments, variables, options, revision, .. } = new;
+                    let Machine { name, interfaces, profile, key, arguments, variables, options, .. } = new;
+                    let (loader, disk_boot, revision) = (new.loader, new.disk_boot, new.revision);
                     let revision = revision + 1;
                     let old = machine.clone();
-                    *machine =
-                        Machine { name, interfaces, profile, key, arguments, variables, options, revision, ..old };
+                    *machine = Machine {
+                        name,
+                        interfaces,
+                        profile,
+                        key,
+                        arguments,
+                        variables,
+                        options,
+                        loader,
+                        disk_boot,
+                        revision,
+                        ..old
+                    };
                 });
             }
             Edit::RemoveMachine(name) => {

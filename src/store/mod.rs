@@ -72,8 +72,11 @@ const QUEUE: usize = 8192;
 const BEHIND: usize = 4096;
 
 /// Every change of the schema, in order; the shipped ones never change.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "nouns", include_str!("migrations/0001_nouns.sql")), (2, "dhcp", include_str!("migrations/0002_dhcp.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "nouns", include_str!("migrations/0001_nouns.sql")),
+    (2, "dhcp", include_str!("migrations/0002_dhcp.sql")),
+    (3, "boot", include_str!("migrations/0003_boot.sql")),
+];
 
 fn migrations() -> Migrator {
     let migration = |(version, name, text): &(i64, &'static str, &'static str)| {

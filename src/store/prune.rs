@@ -60,6 +60,8 @@ mod tests {
             arguments: String::new(),
             variables: Variables::new(),
             options: OptionSet::default(),
+            loader: None,
+            disk_boot: None,
             state: State::Ready,
             state_at: Time::from_secs(0),
             install: None,

@@ -177,6 +177,8 @@ fn profile(words: &[String]) -> Result<Edit, String> {
         key: None,
         variables: Variables::new(),
         options,
+        loader: None,
+        disk_boot: None,
     }))
 }
 

@@ -72,7 +72,15 @@ fn range(called: &str, on: &str, span: &str, profile: &str) -> Range {
 
 fn distro(called: &str) -> Distro {
     let [kernel, initrd, arguments] = ["linux", "initrd", "quiet"].map(String::from);
-    Distro { name: name(called), family: Family::Image, kernel, initrd, arguments, variables: Variables::new() }
+    Distro {
+        name: name(called),
+        family: Family::Image,
+        kernel,
+        initrd,
+        arguments,
+        variables: Variables::new(),
+        loader: None,
+    }
 }
 
 fn profile(called: &str, parent: Option<&str>) -> Profile {
@@ -85,6 +93,8 @@ fn profile(called: &str, parent: Option<&str>) -> Profile {
         key: None,
         variables: Variables::new(),
         options: OptionSet::default(),
+        loader: None,
+        disk_boot: None,
     }
 }
 
@@ -110,6 +120,8 @@ fn machine(called: &str, card: u32, address: Option<&str>) -> Machine {
         arguments: String::new(),
         variables: Variables::new(),
         options: OptionSet::default(),
+        loader: None,
+        disk_boot: None,
         state: State::Ready,
         state_at: NOW,
         install: None,

@@ -1,7 +1,7 @@
 //! How a network is served by DHCP, as a request says it: each field by itself, and null for its default.
 
 use super::body::given;
-use crate::model::{Dhcp, Malformed, Name, OptionPatch, Placement, Span};
+use crate::model::{Dhcp, DiskBoot, Malformed, Name, OptionPatch, Placement, Span};
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -26,6 +26,10 @@ pub struct DhcpPatch {
     pub unknown_lease_secs: Option<Option<u32>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub probe: Option<Option<bool>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub loader: Option<Option<Name>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub disk_boot: Option<Option<DiskBoot>>,
     #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
     pub options: OptionPatch,
 }
@@ -46,6 +50,8 @@ impl DhcpPatch {
         put_or(&mut dhcp.excluded, self.excluded, usual.excluded);
         put_or(&mut dhcp.unknown_lease_secs, self.unknown_lease_secs.map(Some), usual.unknown_lease_secs);
         put_or(&mut dhcp.probe, self.probe, usual.probe);
+        put_or(&mut dhcp.loader, self.loader.map(Some), usual.loader);
+        put_or(&mut dhcp.disk_boot, self.disk_boot.map(Some), usual.disk_boot);
         dhcp.options.patch(self.options);
     }
 }
@@ -103,6 +109,7 @@ mod tests {
         let mut dhcp = Dhcp::default();
         let all = json!({"placement": "relayed", "authoritative": true, "relays": ["10.1.0.1"], "link": "floor",
             "snooping": true, "excluded": ["10.0.0.5-10.0.0.6"], "unknown_lease_secs": 120, "probe": false,
+            "loader": "pxelinux", "disk_boot": "exit-1",
             "options": {"ntp-servers": "10.0.0.1", "224": "0x01"}});
         read(all.clone()).apply(&mut dhcp);
         assert_eq!((dhcp.placement, dhcp.probe, dhcp.unknown_lease_secs), (Placement::Relayed, false, Some(120)));

@@ -1,6 +1,6 @@
 //! Distros, the files that boot an installer: `/api/v1/distros`.
 
-use super::body::put;
+use super::body::{given, put};
 use super::noun::Noun;
 use super::variables::merge;
 use crate::engine::Engine;
@@ -21,6 +21,7 @@ pub struct DistroDraft {
     pub arguments: String,
     #[serde(default)]
     pub variables: Variables,
+    pub loader: Option<Name>,
 }
 
 /// What is to change of one; in `variables`, null removes one.
@@ -37,6 +38,8 @@ pub struct DistroPatch {
     pub arguments: Option<String>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub loader: Option<Option<Name>>,
 }
 
 /// A distro as it is shown.
@@ -48,6 +51,7 @@ pub struct DistroView {
     pub initrd: String,
     pub arguments: String,
     pub variables: Variables,
+    pub loader: Option<Name>,
 }
 
 impl Noun for Distro {
@@ -58,22 +62,23 @@ impl Noun for Distro {
     type View = DistroView;
 
     fn draft(draft: DistroDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let DistroDraft { name, family, kernel, initrd, arguments, variables } = draft;
-        Ok(Distro { name, family, kernel, initrd, arguments, variables })
+        let DistroDraft { name, family, kernel, initrd, arguments, variables, loader } = draft;
+        Ok(Distro { name, family, kernel, initrd, arguments, variables, loader })
     }
 
     fn patch(&mut self, patch: DistroPatch, _: &World) {
-        let DistroPatch { family, kernel, initrd, arguments, variables } = patch;
+        let DistroPatch { family, kernel, initrd, arguments, variables, loader } = patch;
         put(&mut self.family, family);
         put(&mut self.kernel, kernel);
         put(&mut self.initrd, initrd);
         put(&mut self.arguments, arguments);
         merge(&mut self.variables, variables);
+        put(&mut self.loader, loader);
     }
 
     fn view(&self, _: &World) -> DistroView {
-        let Distro { name, family, kernel, initrd, arguments, variables } = self.clone();
-        DistroView { name, family, kernel, initrd, arguments, variables }
+        let Distro { name, family, kernel, initrd, arguments, variables, loader } = self.clone();
+        DistroView { name, family, kernel, initrd, arguments, variables, loader }
     }
 
     fn key(&self) -> Name {

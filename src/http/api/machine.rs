@@ -7,7 +7,9 @@ use crate::boot::recipe::recipe;
 use crate::boot::{lifecycle, role};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Interface, Mac, Machine, MachineId, Name, OptionPatch, OptionSet, State, Time, Variables};
+use crate::model::{
+    DiskBoot, Interface, Mac, Machine, MachineId, Name, OptionPatch, OptionSet, State, Time, Variables,
+};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -28,6 +30,8 @@ pub struct MachineDraft {
     pub variables: Variables,
     #[serde(default)]
     pub options: OptionPatch,
+    pub loader: Option<Name>,
+    pub disk_boot: Option<DiskBoot>,
 }
 
 /// One network card; without an address it gets one from the pool.
@@ -55,6 +59,10 @@ pub struct MachinePatch {
     pub variables: Variables,
     #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
     pub options: OptionPatch,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub loader: Option<Option<Name>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub disk_boot: Option<Option<DiskBoot>>,
 }
 
 /// A machine as it is shown: no token, hash or credential.
@@ -69,6 +77,8 @@ pub struct MachineView {
     pub variables: Variables,
     #[serde(default)]
     pub options: OptionSet,
+    pub loader: Option<Name>,
+    pub disk_boot: Option<DiskBoot>,
     /// What an install would take now, and which rule says so.
     pub chosen: Chosen,
     pub state: State,
@@ -110,7 +120,7 @@ impl Noun for Machine {
 
     fn draft(draft: MachineDraft, now: Time, _: &World) -> Result<Self, Problem> {
         not_reserved(&draft.name)?;
-        let MachineDraft { name, interfaces, profile, key, arguments, variables, options } = draft;
+        let MachineDraft { name, interfaces, profile, key, arguments, variables, options, loader, disk_boot } = draft;
         let Some(first) = interfaces.first() else {
             let text = "interfaces: a machine needs at least one network card, with its MAC";
             return Err(Problem::invalid("interfaces", text));
@@ -119,7 +129,7 @@ impl Noun for Machine {
         let blank = lifecycle::newcomer(first.mac, State::Ready, ids, now);
         let interfaces = interfaces.into_iter().map(InterfaceDraft::needed).collect();
         let options = options.into();
-        Ok(Machine { name, interfaces, profile, key, arguments, variables, options, ..blank })
+        Ok(Machine { name, interfaces, profile, key, arguments, variables, options, loader, disk_boot, ..blank })
     }
 
     fn patch(&mut self, patch: MachinePatch, _: &World) {
@@ -130,10 +140,13 @@ impl Noun for Machine {
         put(&mut self.arguments, patch.arguments);
         merge(&mut self.variables, patch.variables);
         self.options.patch(patch.options);
+        put(&mut self.loader, patch.loader);
+        put(&mut self.disk_boot, patch.disk_boot);
     }
 
     fn view(&self, world: &World) -> MachineView {
-        let Machine { id, name, profile, key, arguments, variables, options, inventory, .. } = self.clone();
+        let Machine { id, name, profile, key, arguments, variables, options, loader, disk_boot, inventory, .. } =
+            self.clone();
         MachineView {
             id,
             name,
@@ -143,6 +156,8 @@ impl Noun for Machine {
             arguments,
             variables,
             options,
+            loader,
+            disk_boot,
             chosen: chosen(self, world),
             state: self.state,
             state_at: self.state_at,

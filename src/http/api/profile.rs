@@ -4,7 +4,7 @@ use super::body::{given, put};
 use super::noun::Noun;
 use super::variables::merge;
 use crate::http::problem::Problem;
-use crate::model::{Name, OptionPatch, OptionSet, Profile, Time, Variables};
+use crate::model::{DiskBoot, Name, OptionPatch, OptionSet, Profile, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub struct ProfileDraft {
     pub variables: Variables,
     #[serde(default)]
     pub options: OptionPatch,
+    pub loader: Option<Name>,
+    pub disk_boot: Option<DiskBoot>,
 }
 
 /// What is to change of one; in `variables` and `options`, null removes one.
@@ -43,6 +45,10 @@ pub struct ProfilePatch {
     pub variables: Variables,
     #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
     pub options: OptionPatch,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub loader: Option<Option<Name>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub disk_boot: Option<Option<DiskBoot>>,
 }
 
 /// A profile as it is shown.
@@ -56,6 +62,8 @@ pub struct ProfileView {
     pub key: Option<Name>,
     pub variables: Variables,
     pub options: OptionSet,
+    pub loader: Option<Name>,
+    pub disk_boot: Option<DiskBoot>,
 }
 
 impl Noun for Profile {
@@ -66,13 +74,14 @@ impl Noun for Profile {
     type View = ProfileView;
 
     fn draft(draft: ProfileDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let ProfileDraft { name, parent, distro, template, arguments, key, variables, options } = draft;
+        let ProfileDraft { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot } =
+            draft;
         let options = options.into();
-        Ok(Profile { name, parent, distro, template, arguments, key, variables, options })
+        Ok(Profile { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot })
     }
 
     fn patch(&mut self, patch: ProfilePatch, _: &World) {
-        let ProfilePatch { parent, distro, template, arguments, key, variables, options } = patch;
+        let ProfilePatch { parent, distro, template, arguments, key, variables, options, loader, disk_boot } = patch;
         put(&mut self.parent, parent);
         put(&mut self.distro, distro);
         put(&mut self.template, template);
@@ -80,11 +89,14 @@ impl Noun for Profile {
         put(&mut self.key, key);
         merge(&mut self.variables, variables);
         self.options.patch(options);
+        put(&mut self.loader, loader);
+        put(&mut self.disk_boot, disk_boot);
     }
 
     fn view(&self, _: &World) -> ProfileView {
-        let Profile { name, parent, distro, template, arguments, key, variables, options } = self.clone();
-        ProfileView { name, parent, distro, template, arguments, key, variables, options }
+        let Profile { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot } =
+            self.clone();
+        ProfileView { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot }
     }
 
     fn key(&self) -> Name {
