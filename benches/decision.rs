@@ -85,6 +85,7 @@ fn ask(mac: Mac, message: Message) -> OfferAsk {
 fn decisions(c: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut group = c.benchmark_group("decision");
+    let shelf = shelf();
     for count in SIZES {
         let folder = tempfile::tempdir().unwrap();
         let (store, pool) = runtime.block_on(filled(count, folder.path()));
@@ -111,6 +112,7 @@ fn decisions(c: &mut Criterion) {
                         standing: world.standing_of(&networks, &ask.holder, None, None),
                         records: &*world,
                         pool: &pool,
+                        shelf: &shelf,
                         lost_since: None,
                         fresh: &|| [Uuid::nil(); 2],
                     };
@@ -119,6 +121,16 @@ fn decisions(c: &mut Criterion) {
             });
         }
     }
+}
+
+/// What is built in, with iPXE there.
+fn shelf() -> Shelf {
+    let text = include_str!("../pxe/loaders.toml");
+    let loaders = kickstand::loader::manifest::catalogue(&[("loaders.toml", text)]).unwrap();
+    let there = |loader: &Loader| loader.name.as_str().starts_with("ipxe");
+    let loaders = loaders.into_iter().map(|loader| Shelved { there: there(&loader), loader }).collect();
+    let quirks = kickstand::engine::quirks("quirks.toml", include_str!("../pxe/quirks.toml")).unwrap();
+    Shelf { loaders, quirks }
 }
 
 /// All of them in another order.

@@ -19,8 +19,18 @@ impl Assets {
         if !is_plain(name) {
             return None;
         }
-        let own = self.operator.as_ref().and_then(|dir| std::fs::read_to_string(dir.join(name)).ok());
-        own.or_else(|| shipped(name).map(str::to_owned))
+        self.own(name).or_else(|| shipped(name).map(str::to_owned))
+    }
+
+    /// The operator's text of this name.
+    pub fn own(&self, name: &str) -> Option<String> {
+        let dir = self.operator.as_ref().filter(|_| is_plain(name))?;
+        std::fs::read_to_string(dir.join(name)).ok()
+    }
+
+    /// The text that is built in.
+    pub fn shipped(&self, name: &str) -> Option<&'static str> {
+        shipped(name)
     }
 
     /// Whose text it is, for error messages.

@@ -167,6 +167,7 @@ impl Sockets {
         for listener in self.http {
             tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
         }
+        tasks.spawn(engine.clone().watch_shelf(stopped.clone()));
         tasks.spawn(watch_store(engine.store.clone(), stopped.clone()));
         tasks.spawn(announce(engine.clone(), stopped.clone()));
         tasks.spawn(log_events(engine.clone(), stopped.clone()));

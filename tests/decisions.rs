@@ -34,6 +34,16 @@ fn offers() {
 }
 
 #[test]
+fn first_programs() {
+    play("loader.toml", Case::offer);
+}
+
+#[test]
+fn names_of_files() {
+    play("file.toml", Case::file);
+}
+
+#[test]
 fn scripts() {
     play("script.toml", Case::script);
 }

@@ -1,21 +1,16 @@
-//! The first program of each firmware: the LOADERS table, and what leads to the local disk.
+//! The first program of each firmware: the LOADERS table, what operators said, and what there is on the shelf.
 
-use super::names::{Here, NOT_HERE};
+use super::names::{self, Here};
+use super::said::Said;
 use super::{Reason, Role};
 use crate::model::*;
 
-/// A row: which firmware takes which file, by which protocol.
-pub struct Loader {
-    pub program: Program,
-    pub arch: fn(Arch) -> bool,
-    pub file: &'static str,
-}
-
-/// The first row that fits speaks. The files come from the distribution's `ipxe` package.
-pub const LOADERS: &[Loader] = &[
-    Loader { program: Program::Rom, arch: Arch::is_bios, file: "undionly.kpxe" },
-    Loader { program: Program::Rom, arch: Arch::is_x64_uefi, file: "snponly.efi" },
-    Loader { program: Program::Http, arch: Arch::is_x64_uefi, file: "snponly.efi" },
+/// What firmware gets that nobody said a word of: the first of its row that is on the shelf.
+pub const LOADERS: &[(Target, &[&str])] = &[
+    (Target::Bios, &["ipxe-bios", "pxelinux"]),
+    (Target::X64, &["ipxe-x64", "grub-http-x64", "debian-12-secure"]),
+    (Target::Arm64, &["ipxe-arm64", "grub-http-arm64", "debian-12-arm64"]),
+    (Target::UBoot, &["extlinux"]),
 ];
 
 /// What a DHCP answer names as the thing to run next.
@@ -27,46 +22,129 @@ pub enum First {
     Tftp(String),
     /// A URL: for iPXE a script, for UEFI HTTP boot a loader.
     Url(String),
+    /// Where TFTP is, and no file: U-Boot knows what to ask for.
+    Server,
 }
 
-/// Which program runs first, or why there is none.
-pub fn first(client: Client, role: Role, mac: Option<Mac>, here: Here) -> (Result<First, String>, Reason) {
-    let (first, text) = match (client.program, role) {
-        (Program::System, _) => (Ok(First::Nothing), "none: an operating system asks".to_owned()),
-        (_, Role::Nothing) => (Ok(First::Nothing), "none".to_owned()),
-        (Program::Ipxe, _) => match mac {
-            Some(mac) => (Ok(First::Url(here.script(mac))), "its script by HTTP: iPXE is running".to_owned()),
-            None => (Ok(First::Nothing), "none: a script is asked for by MAC, and it has none".to_owned()),
-        },
-        (_, Role::Disk) => disk(client, here),
-        (_, Role::Install | Role::Show) => chosen(client, here),
-    };
-    (first, Reason::new("first program", text))
+/// The answer, and what to say of it; the error is why there is no program.
+pub type Chosen = (Result<First, String>, String);
+
+/// What must be known to choose a first program.
+pub struct Choosing<'a> {
+    pub client: Client,
+    pub role: Role,
+    pub mac: Option<Mac>,
+    pub here: Here,
+    pub shelf: &'a Shelf,
+    pub said: Said<'a>,
 }
 
-/// UEFI needs a quick *error* from every entry before the disk: silence costs a minute each, and a
-/// loader that ends well leads into the firmware's menu (OVMF). A BIOS ROM that is named no file goes on.
-fn disk(client: Client, here: Here) -> (Result<First, String>, String) {
-    match client.program {
-        Program::Http => {
-            (Ok(First::Url(here.loader(NOT_HERE))), "a URL that is not there, so that UEFI goes on to the disk".into())
+impl<'a> Choosing<'a> {
+    /// Which program runs first, or why there is none.
+    pub fn first(&self) -> (Result<First, String>, Reason) {
+        let (first, text) = match self.role {
+            Role::Nothing => (Ok(First::Nothing), "none".to_owned()),
+            Role::Disk => self.disk(),
+            Role::Install | Role::Show => self.program(),
+        };
+        (first, Reason::new("first program", text))
+    }
+
+    fn program(&self) -> Chosen {
+        match self.choose(None) {
+            Ok((loader, why)) if self.scripted(loader) => match self.mac {
+                Some(_) => (self.script(), format!("its script by HTTP: iPXE is running{why}")),
+                None => (self.script(), "none: a script is asked for by MAC, and it has none".into()),
+            },
+            Ok((loader, why)) => (self.named(loader), format!("{} for {}{why}", self.called(loader), self.client)),
+            Err(text) => (Err(text.clone()), text),
         }
-        Program::Rom if client.arch.is_some_and(|a| !a.is_bios()) => {
-            (Ok(First::Tftp(NOT_HERE.into())), "a file that is not there, so that UEFI goes on to the disk".into())
+    }
+
+    /// iPXE that runs already needs no other of its kind, but starts the rest.
+    fn scripted(&self, loader: &Loader) -> bool {
+        self.client.program == Program::Ipxe && loader.language == Language::Ipxe
+    }
+
+    pub(super) fn called(&self, loader: &Loader) -> String {
+        match &loader.first {
+            Some(file) => format!("{file} of loader {}", loader.name),
+            None => format!("loader {}", loader.name),
         }
-        _ => (Ok(First::Nothing), "none, so that the BIOS goes on to the disk".into()),
+    }
+
+    /// The loader for this client, and on whose word; of this language only, where one is needed.
+    pub(super) fn choose(&self, language: Option<Language>) -> Result<(&'a Loader, String), String> {
+        let mut passed = String::new();
+        for (name, by) in self.said.loaders() {
+            match self.fits(name.as_str(), language) {
+                Ok(row) if row.there || self.scripted(&row.loader) => {
+                    return Ok((&row.loader, format!(", named by {by}{passed}")));
+                }
+                Ok(_) => return Err(format!("loader {name}, named by {by}, {}", missing(name.as_str()))),
+                Err(why) => passed.push_str(&format!("; not {name}, named by {by}: {why}")),
+            }
+        }
+        match self.usual(language) {
+            Some(row) if row.there || self.scripted(&row.loader) => Ok((&row.loader, passed)),
+            // Its name leads to a quick error, and to an event that says what is missing.
+            Some(row) => Ok((&row.loader, format!(", which {}{passed}", missing(row.loader.name.as_str())))),
+            None => Err(format!("no boot loader for {}{passed}: see the table in docs/loaders.md", self.client)),
+        }
+    }
+
+    /// Of the LOADERS table: the first that is there, else the first.
+    fn usual(&self, language: Option<Language>) -> Option<&'a Shelved> {
+        let names =
+            LOADERS.iter().filter(|(target, _)| target.archs().contains(&self.arch())).flat_map(|(_, names)| *names);
+        let mut fit = names.filter_map(|name| self.fits(name, language).ok());
+        let first = fit.next()?;
+        let there = std::iter::once(first).chain(fit).find(|row| row.there);
+        // A way to the disk is no reason to name what is not there.
+        there.or(language.is_none().then_some(first))
+    }
+
+    fn fits(&self, name: &str, language: Option<Language>) -> Result<&'a Shelved, String> {
+        let row = self.shelf.loader(name).ok_or("there is no such loader")?;
+        let loader = &row.loader;
+        if !loader.runs_on(self.arch()) {
+            return Err(format!("it is for {}", words(&loader.arch)));
+        }
+        if self.client.program == Program::Http && !loader.by.contains(&By::Http) {
+            return Err("it cannot read its files by HTTP".into());
+        }
+        match language {
+            Some(language) if language != loader.language => Err(format!("it is no {language}")),
+            _ => Ok(row),
+        }
+    }
+
+    fn arch(&self) -> Arch {
+        self.client.arch.unwrap_or(Arch::BIOS)
+    }
+
+    /// What DHCP says for this loader.
+    pub(super) fn named(&self, loader: &Loader) -> Result<First, String> {
+        if self.scripted(loader) {
+            return self.script();
+        }
+        let Some(file) = names::first_file(self.shelf, loader) else { return Ok(First::Server) };
+        Ok(match self.client.program {
+            Program::Http => First::Url(self.here.loader(&file)),
+            _ => First::Tftp(file),
+        })
+    }
+
+    /// Its script is asked for by MAC: who has none boots nothing.
+    pub(super) fn script(&self) -> Result<First, String> {
+        Ok(self.mac.map_or(First::Nothing, |mac| First::Url(self.here.script(mac))))
     }
 }
 
-fn chosen(client: Client, here: Here) -> (Result<First, String>, String) {
-    let arch = client.arch.unwrap_or(Arch::BIOS);
-    let Some(row) = LOADERS.iter().find(|row| row.program == client.program && (row.arch)(arch)) else {
-        let text = format!("no boot loader for {client}: see the LOADERS table in docs/loaders.md");
-        return (Err(text.clone()), text);
-    };
-    let text = format!("{} for {client}", row.file);
-    match client.program {
-        Program::Http => (Ok(First::Url(here.loader(row.file))), text),
-        _ => (Ok(First::Tftp(row.file.into())), text),
-    }
+fn missing(name: &str) -> String {
+    format!("is not there: `kickstand loader import {name}`, see `kickstand loader list`")
+}
+
+fn words(targets: &[Target]) -> String {
+    targets.iter().map(|target| target.word()).collect::<Vec<_>>().join(", ")
 }

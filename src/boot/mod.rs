@@ -9,6 +9,7 @@
 mod address;
 pub mod autoinstall;
 mod decision;
+pub mod disk;
 pub mod file;
 pub mod giveback;
 pub mod lifecycle;
@@ -24,6 +25,7 @@ pub mod register;
 pub mod rehearsal;
 pub mod report;
 pub mod role;
+pub mod said;
 pub mod script;
 mod told;
 

@@ -1,10 +1,18 @@
 //! The names by which machines ask for things: state travels in the name, so no session is needed.
 
-use crate::model::{Mac, Secret};
+use crate::model::{Language, Loader, Mac, Secret, Shelf};
 use std::net::Ipv4Addr;
 
 /// Asked for by TFTP or HTTP, never there: firmware takes the quick error and tries its next entry, the disk.
 pub const NOT_HERE: &str = "own-disk";
+
+/// The name of a loader's first file on the wire: in the loader's own folder, from where shim and GRUB ask for more.
+/// iPXE needs nothing beside it and goes by its file's name alone, as everywhere.
+pub fn first_file(shelf: &Shelf, loader: &Loader) -> Option<String> {
+    let file = loader.first.as_deref()?;
+    let alone = loader.language == Language::Ipxe && shelf.with_file(file).is_some_and(|row| row.name == loader.name);
+    Some(if alone { file.to_owned() } else { format!("{}/{file}", loader.name) })
+}
 
 /// Where a machine reaches this appliance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

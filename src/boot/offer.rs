@@ -3,11 +3,12 @@
 //! The table of RFC 2131 §4.3 is [`Case::answer`]; `address` says which address a client has, `told` with which
 //! options, `proxy` what is said beside another DHCP server.
 
-use super::loader::{self, First};
+use super::loader::{Choosing, First};
 use super::names::Here;
 use super::pool::Pool;
 use super::records::Records;
 use super::role::{self, Role, Standing};
+use super::said::Said;
 use super::{Ask, Decision, Effect, Reason, Tale, told};
 use crate::model::*;
 use std::borrow::Cow;
@@ -37,6 +38,18 @@ pub struct OfferAsk {
     pub circuit: Option<Box<[u8]>>,
     /// A relay forwarded it, or it comes from an address to which one leads.
     pub relayed: bool,
+}
+
+impl OfferAsk {
+    pub fn traits(&self) -> Traits<'_> {
+        Traits {
+            client: self.client,
+            vendor: &self.vendor,
+            user_classes: &self.user_classes,
+            mac: self.holder.mac(),
+            circuit: self.circuit.as_deref(),
+        }
+    }
 }
 
 /// What a client says, told apart as RFC 2131 §4.3 does.
@@ -87,6 +100,7 @@ pub struct OfferFacts<'a> {
     pub standing: Standing<'a>,
     pub records: &'a dyn Records,
     pub pool: &'a Pool,
+    pub shelf: &'a Shelf,
     /// Since when the database is lost: nothing new can be promised.
     pub lost_since: Option<Time>,
     /// For a record that this packet may create: its id and that of its arming.
@@ -114,6 +128,8 @@ pub struct Grant {
     pub ip: Ipv4Addr,
     pub lease_secs: u32,
     pub first: First,
+    /// Whether a NUL ends the texts of options 66 and 67.
+    pub nul: bool,
     /// The machine's name: installers take it for their own.
     pub hostname: Option<Name>,
     /// What operators set, most specific first.
@@ -366,14 +382,32 @@ impl Case<'_> {
             Role::Install if self.profile(ip).is_none() => Role::Disk,
             role => role,
         };
-        let (first, why) = loader::first(self.ask.client, role, self.ask.holder.mac(), self.facts.here);
+        let (first, nul, why) = self.first(network, ip, role)?;
         let hostname = match self.facts.standing {
             Standing::Machine(machine) => Some(machine.name.clone()),
             _ => None,
         };
         let lease_secs = if self.is_machine() { network.lease_secs } else { network.unknown_lease_secs() };
         let options = told::options(self, network, ip);
-        Ok((Grant { place, ip, lease_secs, first: first?, hostname, options }, why))
+        Ok((Grant { place, ip, lease_secs, first, nul, hostname, options }, why))
+    }
+
+    /// What runs first, whether a NUL ends its name, and why.
+    fn first(&self, network: &Network, ip: Ipv4Addr, role: Role) -> Result<(First, bool, Reason), String> {
+        let client = self.ask.client;
+        if client.program == Program::System {
+            return Ok((First::Nothing, true, Reason::new("first program", "none: an operating system asks")));
+        }
+        let (machine, records, shelf) = (self.machine(), self.facts.records, self.facts.shelf);
+        let profiles = Said::profiles(self.profile(ip), records.profiles());
+        let distro = profiles.iter().find_map(|profile| profile.distro.as_ref()).filter(|_| role == Role::Install);
+        let distro = distro.and_then(|name| records.distros().get(name));
+        let mac = self.ask.holder.mac();
+        let quirks = Said::quirks(shelf, Some(&self.ask.traits()), mac, machine);
+        let said = Said { machine, profiles, distro, quirks, network };
+        let nul = said.nul();
+        let (first, why) = Choosing { client, role, mac, here: self.facts.here, shelf, said }.first();
+        Ok((first?, nul, why))
     }
 
     pub(super) fn machine(&self) -> Option<&Machine> {

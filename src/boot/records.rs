@@ -20,6 +20,7 @@ pub trait Records {
     fn newcomers(&self) -> u64;
     fn ranges(&self) -> &[Range];
     fn profiles(&self) -> &BTreeMap<Name, Profile>;
+    fn distros(&self) -> &BTreeMap<Name, Distro>;
     fn classes(&self) -> &BTreeMap<Name, Class>;
     /// The options that everybody gets.
     fn options(&self) -> &OptionSet;

@@ -19,6 +19,7 @@ pub struct RehearsalFacts<'a> {
     pub standing: Standing<'a>,
     pub records: &'a dyn Records,
     pub pool: &'a Pool,
+    pub shelf: &'a Shelf,
 }
 
 /// One question of a boot, its answer and the rules that led to it.
@@ -38,8 +39,10 @@ pub struct Boot {
 
 /// What would happen now if this MAC booted from this network with this firmware.
 pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec<Scene>, Option<Boot>) {
-    let rom = discover(mac, Client { program: Program::Rom, arch: Some(arch) });
+    let program = if arch.is_http() { Program::Http } else { Program::Rom };
+    let rom = discover(mac, Client { program, arch: Some(arch) });
     let offer = rom.decide(offer_facts(facts), now);
+    let language = language(&offer.reply, facts.shelf);
     let first = Scene { question: "address and first program", answer: say_offer(&offer.reply), why: offer.why };
     let mut scenes = vec![first];
     let ip = match offer.reply {
@@ -58,7 +61,7 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
         ends_at: now.plus_secs(facts.network.lease_secs),
         hostname: None,
     };
-    let script = script(mac, &lease, facts, now);
+    let script = script((mac, language), &lease, facts, now);
     let (scene, reply) =
         (Scene { question: "script", answer: say_script(&script.reply), why: script.why }, script.reply);
     scenes.push(scene);
@@ -92,15 +95,46 @@ fn discover(mac: Mac, client: Client) -> OfferAsk {
 
 /// As a boot ROM says it, for the classes that look at it.
 fn vendor(client: Client) -> String {
-    client.arch.map(|Arch(arch)| format!("PXEClient:Arch:{arch:05}:UNDI:003000")).unwrap_or_default()
+    let class = if client.program == Program::Http { "HTTPClient" } else { "PXEClient" };
+    client.arch.map(|Arch(arch)| format!("{class}:Arch:{arch:05}:UNDI:003000")).unwrap_or_default()
+}
+
+/// Of the loader that was named; where none was, iPXE may still ask.
+fn language(reply: &OfferReply, shelf: &Shelf) -> Language {
+    use super::loader::First;
+    let (OfferReply::Offer(grant) | OfferReply::Proxy(grant)) = reply else { return Language::Ipxe };
+    let named = |loader: &&Loader| match &grant.first {
+        First::Tftp(name) => super::names::first_file(shelf, loader).as_ref() == Some(name),
+        First::Url(url) => {
+            super::names::first_file(shelf, loader).is_some_and(|name| url.ends_with(&format!("/loader/{name}")))
+        }
+        First::Server => loader.language == Language::Extlinux,
+        First::Nothing => false,
+    };
+    shelf.loaders.iter().map(|row| &row.loader).find(named).map_or(Language::Ipxe, |loader| loader.language)
 }
 
 fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {
-    let RehearsalFacts { networks, here, standing, records, pool, .. } = *facts;
-    OfferFacts { networks, here, ours: &[], standing, records, pool, lost_since: None, fresh: &|| [Uuid::nil(); 2] }
+    let RehearsalFacts { networks, here, standing, records, pool, shelf, .. } = *facts;
+    OfferFacts {
+        networks,
+        here,
+        ours: &[],
+        standing,
+        records,
+        pool,
+        shelf,
+        lost_since: None,
+        fresh: &|| [Uuid::nil(); 2],
+    }
 }
 
-fn script(mac: Mac, lease: &Lease, facts: &RehearsalFacts<'_>, now: Time) -> super::Decision<ScriptReply> {
+fn script(
+    (mac, language): (Mac, Language),
+    lease: &Lease,
+    facts: &RehearsalFacts<'_>,
+    now: Time,
+) -> super::Decision<ScriptReply> {
     let unused = Hash([0; 32]);
     let ticket = Ticket { token: unused, report: unused, ip: lease.ip };
     let newcomer;
@@ -117,10 +151,12 @@ fn script(mac: Mac, lease: &Lease, facts: &RehearsalFacts<'_>, now: Time) -> sup
         network: facts.network,
         lease: Some(lease),
         ranges: facts.records.ranges(),
+        profiles: facts.records.profiles(),
+        shelf: facts.shelf,
         lost: false,
         ticket,
     };
-    ScriptAsk { mac, from: lease.ip }.decide(facts, now)
+    ScriptAsk { mac, from: lease.ip, language }.decide(facts, now)
 }
 
 fn say_offer(reply: &OfferReply) -> String {
@@ -142,14 +178,15 @@ fn say_first(first: &super::loader::First) -> String {
         First::Nothing => "nothing to boot".into(),
         First::Tftp(file) => format!("{file} by TFTP"),
         First::Url(url) => url.clone(),
+        First::Server => "its script by TFTP, which it asks for by itself".into(),
     }
 }
 
 fn say_script(reply: &ScriptReply) -> String {
     match reply {
         ScriptReply::Install { profile, .. } => format!("the installer of profile {profile}"),
-        ScriptReply::Disk => "its own disk".into(),
-        ScriptReply::Show => "a word on the console, then its own disk".into(),
+        ScriptReply::Disk { .. } => "its own disk".into(),
+        ScriptReply::Show { .. } => "a word on the console, then its own disk".into(),
         ScriptReply::NotFound => "nothing".into(),
     }
 }

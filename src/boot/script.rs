@@ -1,9 +1,11 @@
-//! The question after the address: which kernel, with which arguments (iPXE asks for its script).
+//! The question after the address: which kernel, with which arguments. iPXE, GRUB, PXELINUX and U-Boot ask it for their script.
 
 use super::lifecycle::{self, Moment, Next, Ticket};
 use super::role::{self, Standing};
-use super::{Ask, Decision, Effect, Reason, Tale};
+use super::said::Said;
+use super::{Ask, Decision, Effect, Reason, Tale, disk};
 use crate::model::*;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,8 @@ pub struct ScriptAsk {
     pub mac: Mac,
     /// The address that the request came from.
     pub from: Ipv4Addr,
+    /// Of the loader that asks.
+    pub language: Language,
 }
 
 /// What must be known to choose a script.
@@ -22,6 +26,8 @@ pub struct ScriptFacts<'a> {
     /// What this MAC has leased there.
     pub lease: Option<&'a Lease>,
     pub ranges: &'a [Range],
+    pub profiles: &'a BTreeMap<Name, Profile>,
+    pub shelf: &'a Shelf,
     /// The database is lost: nothing can be kept, so no installer is served.
     pub lost: bool,
     /// Freshly made secrets, hashed: used only if the installer is served.
@@ -32,10 +38,10 @@ pub struct ScriptFacts<'a> {
 pub enum ScriptReply {
     /// The installer of this profile, with the fresh token.
     Install { machine: MachineId, profile: Name },
-    /// The machine's own disk.
-    Disk,
+    /// The machine's own disk, this way.
+    Disk { way: DiskBoot },
     /// Say on the console that nobody here knows this MAC, then its own disk.
-    Show,
+    Show { way: DiskBoot },
     /// The same answer that a name which does not exist gets.
     NotFound,
 }
@@ -47,17 +53,19 @@ impl Ask for ScriptAsk {
     fn decide(&self, facts: ScriptFacts<'_>, now: Time) -> Decision<ScriptReply> {
         match facts.standing {
             Standing::Machine(machine) if machine.state.installs() && facts.lost => {
-                self.disk(machine, Reason::new("database", "lost: no installer can be served"), now)
+                self.disk(machine, &facts, Reason::new("database", "lost: no installer can be served"), now)
             }
             Standing::Machine(machine) if machine.state.installs() => self.install(machine, &facts, now),
             Standing::Machine(machine) => {
                 let (_, why) = role::role(facts.standing, facts.network);
-                self.disk(machine, why, now)
+                self.disk(machine, &facts, why, now)
             }
             Standing::Unknown if facts.network.unknown == Unknown::Show && self.has(facts.lease, now) => {
                 let (_, why) = role::role(facts.standing, facts.network);
                 let tale = Tale::new(now, Kind::Local, "told that nobody knows it, then sent to its own disk");
-                Decision::new(ScriptReply::Show, vec![why]).with(Effect::Tell(tale.by(self.mac).from(self.from)))
+                let (way, _) = self.way(None, &facts);
+                Decision::new(ScriptReply::Show { way }, vec![why])
+                    .with(Effect::Tell(tale.by(self.mac).from(self.from)))
             }
             _ => {
                 let (_, why) = role::role(facts.standing, facts.network);
@@ -78,9 +86,9 @@ impl ScriptAsk {
             return self.stranger(machine, facts.lease, now);
         }
         let (profile, named) = role::profile(Some(machine), self.from, facts.ranges, facts.network);
-        let Some(profile) = profile else { return self.disk(machine, named, now) };
+        let Some(profile) = profile else { return self.disk(machine, facts, named, now) };
         match lifecycle::next(machine, Moment::Boot { ticket: facts.ticket, profile: profile.clone() }, now) {
-            Next::Step(step) if step.state == State::Failed => self.too_often(machine, step, now),
+            Next::Step(step) if step.state == State::Failed => self.too_often(machine, facts, step, now),
             Next::Step(step) => {
                 let boots = step.install.as_ref().map_or(0, |i| i.boots);
                 let text = format!("installer of profile {profile}, boot {boots} of at most {}", lifecycle::BOOTS);
@@ -89,8 +97,8 @@ impl ScriptAsk {
                     .with(Effect::Step(step))
                     .with(Effect::Tell(self.tale(machine, Kind::Script, text, now)))
             }
-            Next::Refused(why) => self.disk(machine, why, now),
-            Next::Already => self.disk(machine, Reason::new("lifecycle", "nothing to serve"), now),
+            Next::Refused(why) => self.disk(machine, facts, why, now),
+            Next::Already => self.disk(machine, facts, Reason::new("lifecycle", "nothing to serve"), now),
         }
     }
 
@@ -109,21 +117,40 @@ impl ScriptAsk {
         )))
     }
 
-    fn too_often(&self, machine: &Machine, step: super::Step, now: Time) -> Decision<ScriptReply> {
+    fn too_often(
+        &self,
+        machine: &Machine,
+        facts: &ScriptFacts<'_>,
+        step: super::Step,
+        now: Time,
+    ) -> Decision<ScriptReply> {
         let text = format!(
             "machine {} was given the installer {} times and did not finish: failed, sent to its own disk; look at its console, then `kickstand machine arm {}`",
             machine.name,
             lifecycle::BOOTS,
             machine.name
         );
-        Decision::new(ScriptReply::Disk, vec![Reason::new("lifecycle", text.clone())])
+        let (way, _) = self.way(Some(machine), facts);
+        Decision::new(ScriptReply::Disk { way }, vec![Reason::new("lifecycle", text.clone())])
             .with(Effect::Step(step))
             .with(Effect::Tell(self.tale(machine, Kind::State, text, now)))
     }
 
-    fn disk(&self, machine: &Machine, why: Reason, now: Time) -> Decision<ScriptReply> {
+    fn disk(&self, machine: &Machine, facts: &ScriptFacts<'_>, why: Reason, now: Time) -> Decision<ScriptReply> {
         let tale = self.tale(machine, Kind::Local, format!("sent to its own disk ({})", why.text), now);
-        Decision::new(ScriptReply::Disk, vec![why]).with(Effect::Tell(tale))
+        let (way, named) = self.way(Some(machine), facts);
+        let mut reasons = vec![why];
+        reasons.extend(named.map(|by| Reason::new("own disk", format!("by {way}, {by}"))));
+        Decision::new(ScriptReply::Disk { way }, reasons).with(Effect::Tell(tale))
+    }
+
+    /// The way to the disk, and on whose word.
+    fn way(&self, machine: Option<&Machine>, facts: &ScriptFacts<'_>) -> (DiskBoot, Option<String>) {
+        let (profile, _) = role::profile(machine, self.from, facts.ranges, facts.network);
+        let profiles = Said::profiles(profile, facts.profiles);
+        let quirks = Said::quirks(facts.shelf, None, Some(self.mac), machine);
+        let said = Said { machine, profiles, distro: None, quirks, network: facts.network };
+        disk::scripted(&said, self.language)
     }
 
     fn tale(&self, machine: &Machine, kind: Kind, text: String, now: Time) -> Tale {

@@ -76,13 +76,7 @@ pub(super) fn levels<'a>(case: &'a Case<'_>, network: &'a Network, ip: Ipv4Addr)
 
 /// In the order of their names: where two say the same option, the later name wins.
 fn classes<'a>(case: &'a Case<'_>, network: &'a Network) -> impl Iterator<Item = &'a Class> {
-    let traits = Traits {
-        client: case.ask.client,
-        vendor: &case.ask.vendor,
-        user_classes: &case.ask.user_classes,
-        mac: case.ask.holder.mac(),
-        circuit: case.ask.circuit.as_deref(),
-    };
+    let traits = case.ask.traits();
     let here = |class: &&Class| class.network.as_ref().is_none_or(|name| *name == network.name);
     case.facts.records.classes().values().filter(here).filter(move |class| class.matches.fits(&traits))
 }

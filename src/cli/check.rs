@@ -1,8 +1,11 @@
 //! `kickstand check`: whether kickstand.toml can be read, and whether what it names is there.
 
 use super::session::{Unfinished, line};
+use crate::assets::Assets;
 use crate::boot::loader::LOADERS;
 use crate::config::{Config, DEFAULT_PATH};
+use crate::engine::quirks;
+use crate::loader::manifest;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -35,13 +38,32 @@ fn missing(config: &Config) -> Vec<String> {
     if !config.files.is_dir() {
         missing.push(format!("there is no folder {}: make it, kernels and initrds live there", config.files.display()));
     }
-    let mut loaders: Vec<&str> = LOADERS.iter().map(|row| row.file).collect();
-    loaders.dedup();
-    for file in loaders.into_iter().filter(|file| !config.loaders.iter().any(|folder| folder.join(file).is_file())) {
-        let folders = config.loaders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>();
-        missing.push(format!("no boot loader {file} in {}: install the package `ipxe`", folders.join(", ")));
-    }
+    missing.extend(of_loaders(config).unwrap_or_else(|text| vec![text]));
     missing
+}
+
+/// The loaders that a BIOS and UEFI get that nobody said a word of; the error is a file of the operator's that is broken.
+fn of_loaders(config: &Config) -> Result<Vec<String>, String> {
+    let assets = Assets { operator: Some(config.templates.clone()) };
+    let texts = [assets.shipped(manifest::NAME).map(str::to_owned), assets.own(manifest::NAME)];
+    let places = ["pxe/loaders.toml (built in)".to_owned(), assets.place(manifest::NAME)];
+    let texts: Vec<_> =
+        places.iter().zip(&texts).filter_map(|(place, text)| Some((place.as_str(), text.as_deref()?))).collect();
+    let loaders = manifest::catalogue(&texts).map_err(|error| error.to_string())?;
+    if let Some(text) = assets.own("pxe/quirks.toml") {
+        quirks(&assets.place("pxe/quirks.toml"), &text)?;
+    }
+    let folders = config.loaders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    let usual = LOADERS.iter().take(2).filter_map(|(_, names)| names.first());
+    let rows = usual.filter_map(|name| loaders.iter().find(|loader| loader.name.as_str() == *name));
+    let lacking = rows.filter_map(|loader| {
+        let file = loader.first.as_deref()?;
+        let is_in =
+            |folder: &PathBuf| folder.join(file).is_file() || folder.join(loader.name.as_str()).join(file).is_file();
+        let text = || format!("no boot loader {file} in {folders}: install the package `ipxe`");
+        (!config.loaders.iter().any(is_in)).then(text)
+    });
+    Ok(lacking.collect())
 }
 
 #[cfg(test)]
@@ -60,7 +82,7 @@ mod tests {
         assert_eq!(missing(&config).len(), 4);
         config.dhcp.interfaces = vec!["eth1".into()];
         std::fs::create_dir(&config.files).unwrap();
-        LOADERS.iter().for_each(|row| std::fs::write(folder.path().join(row.file), "").unwrap());
+        ["undionly.kpxe", "snponly.efi"].iter().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
         assert!(missing(&config).is_empty());
     }
 }

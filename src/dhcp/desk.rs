@@ -100,6 +100,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
     };
     let here = Here { ip: place.here, http_port: engine.http_port };
     let standing = world.standing_of(&networks, &ask.holder, ask.client_id.as_deref(), ask.circuit.as_deref());
+    let shelf = engine.shelf();
     let facts = OfferFacts {
         networks: &networks,
         here,
@@ -107,6 +108,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
         standing,
         records: &*world,
         pool,
+        shelf: &shelf,
         lost_since: engine.store.lost_since(),
         fresh: &|| [Uuid::now_v7(), Uuid::now_v7()],
     };

@@ -200,10 +200,13 @@ fn set_boot(packet: &mut Packet, request: &Packet, grant: &Grant, here: Here) {
     match &grant.first {
         // Neither a file nor the word PXE: a ROM takes it for "no boot file" and goes on to its disk.
         First::Nothing => {}
-        First::Tftp(name) | First::Url(name) => name_program(packet, program, name, here),
+        First::Tftp(name) | First::Url(name) => name_program(packet, program, (name, grant.nul), here),
+        First::Server => name_server(packet, grant.nul, here),
     }
     // Cisco's way to say where TFTP is: to who asks for it.
-    if matches!(grant.first, First::Tftp(_)) && wanted(request).is_some_and(|list| list.contains(&TFTP_SERVERS)) {
+    if matches!(grant.first, First::Tftp(_) | First::Server)
+        && wanted(request).is_some_and(|list| list.contains(&TFTP_SERVERS))
+    {
         packet.options.set(TFTP_SERVERS, here.ip.octets());
     }
 }
@@ -245,14 +248,10 @@ fn set_network(options: &mut Options, network: &Network) {
 }
 
 /// In the header and in options: shim and U-Boot read only the one, other firmware only the other.
-fn name_program(packet: &mut Packet, program: Program, name: &str, here: Here) {
-    let server = here.ip.to_string();
-    packet.siaddr = here.ip;
-    fill(&mut packet.sname, &server);
+fn name_program(packet: &mut Packet, program: Program, (name, nul): (&str, bool), here: Here) {
+    name_server(packet, nul, here);
     fill(&mut packet.file, name);
-    // With a NUL, as dnsmasq has it: some firmware reads on until it finds one.
-    packet.options.set(OptionCode::TFTPServerName, format!("{server}\0"));
-    packet.options.set(OptionCode::BootfileName, format!("{name}\0"));
+    packet.options.set(OptionCode::BootfileName, ended(name, nul));
     let class = match program {
         Program::Rom | Program::Ipxe => "PXEClient",
         Program::Http => "HTTPClient",
@@ -262,6 +261,18 @@ fn name_program(packet: &mut Packet, program: Program, name: &str, here: Here) {
     if program == Program::Rom {
         packet.options.set(OptionCode::VendorExtensions, USE_BOOTFILE);
     }
+}
+
+fn name_server(packet: &mut Packet, nul: bool, here: Here) {
+    let server = here.ip.to_string();
+    packet.siaddr = here.ip;
+    fill(&mut packet.sname, &server);
+    packet.options.set(OptionCode::TFTPServerName, ended(&server, nul));
+}
+
+/// With a NUL, as dnsmasq has it: some firmware reads on until it finds one, and some takes it for a letter.
+fn ended(text: &str, nul: bool) -> String {
+    if nul { format!("{text}\0") } else { text.to_owned() }
 }
 
 /// PXE discovery control (6), bit 3: take the file, ask nobody else. Without it UEFI asks again on

@@ -1,6 +1,6 @@
 //! From a recipe to texts: boot scripts and answer files, with all that their templates can name.
 
-use super::{Engine, Error};
+use super::{Engine, Error, scripts};
 use crate::boot::Here;
 use crate::boot::recipe::{self, Recipe};
 use crate::family::{self, Trip};
@@ -47,18 +47,32 @@ impl Dish {
 }
 
 impl Engine {
-    /// The script that loads the installer.
-    pub async fn install_script(&self, dish: &Dish, token: &Secret) -> Result<String, Error> {
+    /// The script that loads the installer, in the language of the loader that asks, by what it reads its kernel by.
+    pub async fn install_script(
+        &self,
+        dish: &Dish,
+        token: &Secret,
+        language: Language,
+        by: By,
+    ) -> Result<String, Error> {
         let answer_url = dish.here.answer(token);
         let trip = Trip { mac: dish.mac, here: dish.here, answer_url: &answer_url, recipe: &dish.recipe };
+        let distro = &dish.recipe.distro;
         let context = json!({
+            "name": dish.machine.name,
+            "mac": dish.mac,
             "machine": machine(dish),
             "profile": dish.recipe.profile,
-            "kernel_url": dish.here.file(&dish.recipe.distro.kernel),
-            "initrd_url": dish.here.file(&dish.recipe.distro.initrd),
+            "kernel_path": distro.kernel,
+            "initrd_path": distro.initrd,
+            "kernel_url": dish.here.file(&distro.kernel),
+            "initrd_url": dish.here.file(&distro.initrd),
+            "server": dish.here.ip,
+            "http_port": dish.here.http_port,
+            "by": by,
             "arguments": trip.command_line(),
         });
-        self.rendered("pxe/ipxe/install.ipxe", context).await
+        self.rendered(scripts::template(language, "install"), context).await
     }
 
     /// The answer file that this token opens.

@@ -1,11 +1,13 @@
-//! Boot loaders, each in memory once: the bytes that were looked at are the bytes that are sent.
+//! What a name stands for, as bytes: loaders out of memory, each read and compared with its import once.
 
 use super::{Engine, Error};
 use crate::boot::file::{FileAsk, FileFacts, FileReply};
 use crate::boot::{Ask, Tale};
 use crate::model::*;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -18,45 +20,129 @@ pub struct Loaded {
     pub tag: String,
 }
 
+/// What a machine is given for a name.
+#[derive(Debug, Clone)]
+pub enum BootFile {
+    Loader(Loaded),
+    /// Below the folder of files.
+    File(String),
+    Script(String),
+    NotFound,
+}
+
 /// Which state of a file was read: inode, modification and change in nanoseconds, size.
 type Stamp = (u64, i64, i64, u64);
 
-/// As many as there are boot loaders. A file that changed is read again.
+/// One file as it was read: the bytes that were looked at are the bytes that are sent.
+#[derive(Clone)]
+struct Read {
+    stamp: Stamp,
+    sha256: Digest,
+    loaded: Loaded,
+}
+
+/// As many as there are files of loaders. A file that changed is read again.
 #[derive(Default)]
-pub struct Loaders(Mutex<HashMap<PathBuf, (Stamp, Loaded)>>);
+pub struct Loaders {
+    read: Mutex<HashMap<PathBuf, Read>>,
+    /// Of which states an alarm was raised already.
+    told: Mutex<HashMap<PathBuf, Stamp>>,
+}
 
 impl Engine {
+    /// The bytes of this name, for who asks from there.
+    pub async fn boot_file(&self, name: &str, from: Option<Ipv4Addr>, by: By) -> Result<BootFile, Error> {
+        let ask = FileAsk { name: name.to_owned(), from, by };
+        let shelf = self.shelf();
+        let reply = {
+            let world = self.store.world();
+            let lease = from.and_then(|ip| world.lease_at(&world.network_of(ip)?.name, ip));
+            ask.decide(FileFacts { shelf: &shelf, lease }, self.now()).reply
+        };
+        match (reply, from) {
+            (FileReply::Loader { loader, file }, _) => self.loader_file(&shelf, &loader, &file).await,
+            (FileReply::File(path), _) => Ok(BootFile::File(path)),
+            (FileReply::Script { mac, language, by }, Some(from)) => {
+                let text = self.script_again(mac, from, language, by).await?;
+                Ok(text.map_or(BootFile::NotFound, BootFile::Script))
+            }
+            (FileReply::Autoexec { mac }, Some(from)) => {
+                let text = self.autoexec(mac, from).await?;
+                Ok(text.map_or(BootFile::NotFound, BootFile::Script))
+            }
+            _ => Ok(BootFile::NotFound),
+        }
+    }
+
     /// The boot loader of this name; none if no loader has that name.
     pub async fn loader(&self, name: &str) -> Result<Option<Loaded>, Error> {
-        let decision = FileAsk { name: name.to_owned() }.decide(FileFacts, self.now());
-        let FileReply::Loader(file) = decision.reply else { return Ok(None) };
-        if let Some(path) = self.folders.iter().map(|dir| dir.join(file)).find(|path| path.is_file()) {
-            return self.loaders.read(&path).await.map(Some);
+        match self.boot_file(name, None, By::Http).await? {
+            BootFile::Loader(loaded) => Ok(Some(loaded)),
+            _ => Ok(None),
         }
+    }
+
+    async fn loader_file(&self, shelf: &Shelf, name: &Name, file: &str) -> Result<BootFile, Error> {
+        let loader = shelf.loader(name.as_str()).map(|row| &row.loader);
+        let Some((loader, row)) = loader.and_then(|loader| Some((loader, loader.file(file)?))) else {
+            return Ok(BootFile::NotFound);
+        };
+        let Some(path) = self.place_of(loader, row) else {
+            return if row.optional { Ok(BootFile::NotFound) } else { Err(self.missing(loader, row)) };
+        };
+        let read = self.loaders.read(&path).await?;
+        match &row.imported {
+            Some(imported) if imported.sha256 != read.sha256 => Err(self.changed(&path, &read, name, file)),
+            _ => Ok(BootFile::Loader(read.loaded)),
+        }
+    }
+
+    fn missing(&self, loader: &Loader, file: &LoaderFile) -> Error {
         let folders: Vec<_> = self.folders.iter().map(|dir| dir.display().to_string()).collect();
+        let package =
+            file.package.as_ref().map(|name| format!("install the package `{name}`, then ")).unwrap_or_default();
         let text = format!(
-            "the boot loader {file} is in none of {}: install the package `ipxe`, or copy it there",
-            folders.join(", ")
+            "the file {} of loader {} is in none of {}: {package}`kickstand loader import {}`",
+            file.name,
+            loader.name,
+            folders.join(", "),
+            loader.name
         );
         self.tell(Tale::new(self.now(), Kind::Appliance, text.clone()));
-        Err(Error::Missing(text))
+        Error::Missing(text)
+    }
+
+    /// One alarm for each state of the file.
+    fn changed(&self, path: &Path, read: &Read, name: &Name, file: &str) -> Error {
+        let text = format!(
+            "{} of loader {name} is not what was imported (its SHA-256 is {} now), and is not served: \
+             `kickstand loader import {name}` if that is meant, else find out who changed {}",
+            file,
+            read.sha256,
+            path.display()
+        );
+        let told = self.loaders.told.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), read.stamp);
+        if told != Some(read.stamp) {
+            self.tell(Tale::new(self.now(), Kind::Alarm, text.clone()));
+        }
+        Error::Missing(text)
     }
 }
 
 impl Loaders {
-    async fn read(&self, path: &Path) -> Result<Loaded, Error> {
+    async fn read(&self, path: &Path) -> Result<Read, Error> {
         let unreadable = |source| Error::File { path: path.display().to_string(), source };
-        let meta = tokio::fs::metadata(path).await.map_err(unreadable)?;
-        let stamp = stamp(&meta);
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-        if let Some((_, loaded)) = known.filter(|(of, _)| *of == stamp) {
-            return Ok(loaded);
+        let stamp = stamp(&tokio::fs::metadata(path).await.map_err(unreadable)?);
+        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        if let Some(read) = known.filter(|read| read.stamp == stamp) {
+            return Ok(read);
         }
         let bytes = Bytes::from(tokio::fs::read(path).await.map_err(unreadable)?);
-        let loaded = Loaded { bytes, tag: format!("{:x}-{:x}-{:x}", stamp.1, stamp.3, stamp.0) };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(path.to_owned(), (stamp, loaded.clone()));
-        Ok(loaded)
+        let sha256 = Digest(Sha256::digest(&bytes).into());
+        let tag = sha256.to_string().chars().take(32).collect();
+        let read = Read { stamp, sha256, loaded: Loaded { bytes, tag } };
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), read.clone());
+        Ok(read)
     }
 }
 

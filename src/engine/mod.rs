@@ -1,6 +1,6 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
-//! `serve` answers machines, `operate` carries out what operators ask, `rehearse` tells what would
+//! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
 //! happen, `kitchen` turns a recipe into texts. None of them decides: `boot/` does.
 
 mod error;
@@ -9,14 +9,17 @@ mod kitchen;
 mod loaders;
 mod operate;
 mod rehearse;
+mod scripts;
 mod serve;
+mod shelf;
 mod tokens;
 
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
-pub use loaders::Loaded;
+pub use loaders::{BootFile, Loaded};
 pub use rehearse::{Scene, pool};
 pub use serve::{Newcomer, Welcome};
+pub use shelf::quirks;
 pub use tokens::fresh_secret;
 
 use crate::assets::Assets;
@@ -47,6 +50,8 @@ pub struct Engine {
     /// Folders with boot loaders.
     pub folders: Vec<PathBuf>,
     loaders: loaders::Loaders,
+    shelves: shelf::Shelves,
+    scripts: scripts::Scripts,
     pub http_port: u16,
     pub metrics: Metrics,
     /// The last DHCP packets of each machine.
@@ -75,19 +80,23 @@ impl Engine {
         let addresses = RwLock::new(addresses);
         let started_at = SystemTime::now().into();
         let (metrics, captures) = (Metrics::default(), Captures::default());
-        Ok(Arc::new(Engine {
+        let engine = Engine {
             store,
             assets,
             files,
             folders: loaders,
             loaders: loaders::Loaders::default(),
+            shelves: shelf::Shelves::default(),
+            scripts: scripts::Scripts::default(),
             http_port,
             metrics,
             captures,
             addresses,
             secret,
             started_at,
-        }))
+        };
+        engine.read_shelf();
+        Ok(Arc::new(engine))
     }
 
     pub fn now(&self) -> Time {

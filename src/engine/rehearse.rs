@@ -78,7 +78,16 @@ impl Engine {
             standing => standing,
         };
         let pool = pool(&world, network.link(), self.store.seed());
-        let facts = RehearsalFacts { networks: &networks, network, here, standing, records: &*world, pool: &pool };
+        let shelf = self.shelf();
+        let facts = RehearsalFacts {
+            networks: &networks,
+            network,
+            here,
+            standing,
+            records: &*world,
+            pool: &pool,
+            shelf: &shelf,
+        };
         let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
         let dish = match boot {
             Some(rehearsal::Boot { ip, script: ScriptReply::Install { profile, .. } }) => {
@@ -125,7 +134,7 @@ impl Engine {
         self.files_of(&dish.recipe)?;
         self.check_key(&dish)?;
         self.answer_file(&dish, &token).await?;
-        self.install_script(&dish, &token).await?;
+        self.install_script(&dish, &token, Language::Ipxe, By::Http).await?;
         Ok(dish)
     }
 

@@ -1,24 +1,22 @@
 //! What machines ask for over TFTP and HTTP: decided in `boot/`, rendered, recorded, then given away.
 
 use super::kitchen::Dish;
-use super::{Engine, Error, fresh_secret};
+use super::{Engine, Error};
 use crate::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts, AutoinstallReply};
 use crate::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
 use crate::boot::report::{ReportAsk, ReportFacts, ReportReply, Stage};
 use crate::boot::role;
-use crate::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
 use crate::boot::{Ask, Decision, Effect, Tale};
 use crate::model::*;
 use crate::store;
-use serde_json::json;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// How often a decision is made anew when somebody else changed the machine meanwhile.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// A decision, and what an install would be made from.
-type Planned<R> = (Decision<R>, Option<Result<Dish, Error>>);
+pub(super) type Planned<R> = (Decision<R>, Option<Result<Dish, Error>>);
 
 /// What an identity is made from.
 pub struct Welcome {
@@ -35,81 +33,12 @@ pub struct Newcomer<'a> {
 }
 
 impl Engine {
-    /// The boot script of a MAC; none looks like a name that does not exist.
-    pub async fn script(&self, mac: Mac, from: Ipv4Addr) -> Result<Option<String>, Error> {
-        for _ in 0..TRIES {
-            let token = fresh_secret()?;
-            let Some((decision, dish)) = self.decide_script(mac, from, &token) else { return Ok(None) };
-            let text = match (&decision.reply, dish) {
-                (ScriptReply::NotFound, _) => None,
-                (ScriptReply::Show, _) => Some(self.rendered("pxe/ipxe/show.ipxe", json!({"mac": mac})).await?),
-                (ScriptReply::Disk, _) => Some(self.disk_script(mac).await?),
-                (ScriptReply::Install { .. }, Some(dish)) => match self.both_texts(dish, &token).await {
-                    Ok(script) => Some(script),
-                    Err(e) => return self.cannot_install(mac, from, e).await.map(Some),
-                },
-                (ScriptReply::Install { .. }, None) => {
-                    return Err(Error::Internal("an install without a recipe".into()));
-                }
-            };
-            if self.lost_the_race(decision.effects).await? {
-                continue;
-            }
-            return Ok(text);
-        }
-        Err(restless())
-    }
-
     /// Records the effects; true if somebody else changed a record meanwhile, so that all must be decided anew.
-    async fn lost_the_race(&self, effects: Vec<Effect>) -> Result<bool, Error> {
+    pub(super) async fn lost_the_race(&self, effects: Vec<Effect>) -> Result<bool, Error> {
         match self.store.record(effects).await {
             Err(store::Error::Conflict) => Ok(true),
             recorded => Ok(recorded.map(|()| false)?),
         }
-    }
-
-    fn decide_script(&self, mac: Mac, from: Ipv4Addr, token: &Secret) -> Option<Planned<ScriptReply>> {
-        let world = self.store.world();
-        let network = world.network_of(from)?;
-        let facts = ScriptFacts {
-            standing: world.standing(mac),
-            network,
-            lease: world.lease(&network.name, &mac.into()),
-            ranges: &world.ranges,
-            lost: self.store.lost_since().is_some(),
-            ticket: self.ticket(token, from),
-        };
-        let decision = ScriptAsk { mac, from }.decide(facts, self.now());
-        let dish = match &decision.reply {
-            ScriptReply::Install { machine, profile } => {
-                let machine = world.machine(*machine)?;
-                Some(Dish::gather(&world, machine, profile, (mac, from), (network, self.here(network)?)))
-            }
-            _ => None,
-        };
-        Some((decision, dish))
-    }
-
-    /// The script, once the answer file that it leads to has been rendered too: a broken template burns nothing.
-    async fn both_texts(&self, dish: Result<Dish, Error>, token: &Secret) -> Result<String, Error> {
-        let dish = dish?;
-        self.files_of(&dish.recipe)?;
-        self.answer_file(&dish, token).await?;
-        self.install_script(&dish, token).await
-    }
-
-    async fn cannot_install(&self, mac: Mac, from: Ipv4Addr, error: Error) -> Result<String, Error> {
-        let machine = self.store.world().machine_with_mac(mac).map(|m| m.id);
-        let text = format!("not installed, sent to its own disk, still armed: {error}");
-        let mut tale = Tale::new(self.now(), Kind::Alarm, text).by(mac).from(from);
-        tale.machine = machine;
-        self.store.record(vec![Effect::Tell(tale)]).await?;
-        self.disk_script(mac).await
-    }
-
-    async fn disk_script(&self, mac: Mac) -> Result<String, Error> {
-        let name = self.store.world().machine_with_mac(mac).map_or_else(|| mac.to_string(), |m| m.name.to_string());
-        self.rendered("pxe/ipxe/disk.ipxe", json!({ "name": name })).await
     }
 
     /// The answer file that a token opens.
@@ -231,8 +160,9 @@ impl Engine {
             let world = self.store.world();
             let lease = world.network_of(from).and_then(|n| world.lease_at(&n.name, from));
             let mac = lease.and_then(|lease| lease.holder.mac());
-            let kernel = world.distros.values().any(|distro| distro.kernel == name);
-            let loader = self.loader_names().contains(&name);
+            let path = name.strip_prefix("files/").unwrap_or(name);
+            let kernel = world.distros.values().any(|distro| distro.kernel == path);
+            let loader = crate::boot::file::loader(name, &self.shelf()).is_some();
             let kind = if loader {
                 Kind::Loader
             } else if kernel {
@@ -247,13 +177,9 @@ impl Engine {
         (tale.machine, tale.mac) = (machine, mac);
         self.tell(tale);
     }
-
-    fn loader_names(&self) -> Vec<&'static str> {
-        crate::boot::loader::LOADERS.iter().map(|row| row.file).collect()
-    }
 }
 
-fn restless() -> Error {
+pub(super) fn restless() -> Error {
     Error::Conflict("the machine's record keeps changing: try again".into())
 }
 

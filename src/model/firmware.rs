@@ -67,6 +67,11 @@ impl Arch {
         matches!(self.0, 0x15..=0x18)
     }
 
+    /// Firmware that boots by HTTP and asks as `HTTPClient`.
+    pub fn is_http(self) -> bool {
+        matches!(self.0, 0x0f..=0x14 | 0x17 | 0x18 | 0x1a | 0x1c | 0x1e | 0x26 | 0x28)
+    }
+
     pub fn is_bios(self) -> bool {
         matches!(self.0, 0x00 | 0x14)
     }

@@ -95,6 +95,10 @@ impl Records for World {
         &self.profiles
     }
 
+    fn distros(&self) -> &BTreeMap<Name, Distro> {
+        &self.distros
+    }
+
     fn classes(&self) -> &BTreeMap<Name, Class> {
         &self.classes
     }

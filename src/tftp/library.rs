@@ -1,8 +1,9 @@
 //! The files that TFTP clients get: boot loaders, as the engine knows them, asked by name.
 
 use super::{Ending, Library, Outcome, Refusal, Request};
-use crate::engine::Engine;
+use crate::engine::{BootFile, Engine};
 use crate::metrics::Transfer;
+use crate::model::By;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,9 +28,14 @@ impl Library for Loaders {
         if !self.is_ours(request.client.ip()) {
             return Err(Refusal::Silence("not on a network that is served here".into()));
         }
-        match self.engine.loader(&request.name).await {
-            Ok(Some(loader)) => Ok(loader.bytes),
-            Ok(None) => Err(Refusal::NotFound("not found".into())),
+        let from = match request.client.ip() {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        };
+        match self.engine.boot_file(&request.name, from, By::Tftp).await {
+            Ok(BootFile::Loader(loader)) => Ok(loader.bytes),
+            Ok(BootFile::Script(text)) => Ok(text.into()),
+            Ok(BootFile::File(_) | BootFile::NotFound) => Err(Refusal::NotFound("not found".into())),
             Err(error) => {
                 tracing::warn!(%error, client = %request.client, "no boot loader was given");
                 Err(Refusal::NotFound("missing on the server".into()))

@@ -1,6 +1,7 @@
 //! A row of a decision table, and how it becomes facts and a question.
 
 use kickstand::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts};
+use kickstand::boot::file::{FileAsk, FileFacts};
 use kickstand::boot::lifecycle::Ticket;
 use kickstand::boot::offer::{Message, OfferAsk, OfferFacts};
 use kickstand::boot::pool::Pool;
@@ -8,6 +9,7 @@ use kickstand::boot::register::{RegisterAsk, RegisterFacts};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{ScriptAsk, ScriptFacts};
 use kickstand::boot::{Ask, Decision, Effect, Here, Records, Standing};
+use kickstand::loader::manifest;
 use kickstand::model::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -81,6 +83,27 @@ pub struct Case {
     options: OptionSet,
     #[serde(default)]
     class: Option<(Match, OptionSet)>,
+    /// Of the loader that asks for its script.
+    language: Option<Language>,
+    /// The loaders whose files are there; U-Boot needs none.
+    there: Option<Vec<Name>>,
+    #[serde(default)]
+    quirks: Vec<Quirk>,
+    /// What the profile `web` says.
+    #[serde(default)]
+    web: Way,
+    /// What the distro of the profile `web` says.
+    distro_loader: Option<Name>,
+    /// The file that is asked for, and by what.
+    name: Option<String>,
+    by: Option<By>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Way {
+    loader: Option<Name>,
+    disk_boot: Option<DiskBoot>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +124,9 @@ struct Row {
     reported: bool,
     #[serde(default)]
     repeats: u8,
+    loader: Option<Name>,
+    disk_boot: Option<DiskBoot>,
+    product: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -208,9 +234,59 @@ impl Case {
         machine.name = name("web-1");
         machine.interfaces[0].ip = row.ip;
         machine.profile = row.profile.clone();
+        machine.loader = row.loader.clone();
+        machine.disk_boot = row.disk_boot;
+        machine.inventory = row.product.as_ref().map(|product| serde_json::json!({ "product": product }));
         machine.install =
             Some(Install { id: Uuid::from_u128(8), armed_at: NOW, before: State::Ready, boots: row.boots, boot });
         Some(machine)
+    }
+
+    /// The loaders that are built in.
+    fn shelf(&self) -> Shelf {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/pxe/loaders.toml")).unwrap();
+        let usual = || vec![name("ipxe-bios"), name("ipxe-x64")];
+        let there = self.there.clone().unwrap_or_else(usual);
+        let shelved =
+            |loader: Loader| Shelved { there: loader.files.is_empty() || there.contains(&loader.name), loader };
+        let loaders = manifest::catalogue(&[("loaders.toml", &text)]).unwrap();
+        Shelf { loaders: loaders.into_iter().map(shelved).collect(), quirks: self.quirks.clone() }
+    }
+
+    fn profiles(&self) -> BTreeMap<Name, Profile> {
+        let web = Profile {
+            name: name("web"),
+            parent: None,
+            distro: Some(name("debian")),
+            template: None,
+            arguments: String::new(),
+            key: None,
+            variables: Variables::new(),
+            options: OptionSet::default(),
+            loader: self.web.loader.clone(),
+            disk_boot: self.web.disk_boot,
+        };
+        BTreeMap::from([(web.name.clone(), web)])
+    }
+
+    fn distros(&self) -> BTreeMap<Name, Distro> {
+        let debian = Distro {
+            name: name("debian"),
+            family: Family::Image,
+            kernel: "d/vmlinuz".into(),
+            initrd: "d/initrd.img".into(),
+            arguments: String::new(),
+            variables: Variables::new(),
+            loader: self.distro_loader.clone(),
+        };
+        BTreeMap::from([(debian.name.clone(), debian)])
+    }
+
+    pub fn file(&self) -> Vec<String> {
+        let leases: Vec<_> = self.leases.iter().map(|lease| self.lease(lease)).collect();
+        let lease = leases.iter().find(|lease| Some(lease.ip) == self.ip);
+        let ask = FileAsk { name: self.name.clone().unwrap(), from: self.ip, by: self.by.unwrap_or(By::Tftp) };
+        told(ask.decide(FileFacts { shelf: &self.shelf(), lease }, NOW))
     }
 
     fn tombstone(&self) -> Tombstone {
@@ -305,6 +381,7 @@ impl Case {
             standing,
             records: &books,
             pool: &pool,
+            shelf: &self.shelf(),
             lost_since: self.lost.map(|secs| Time(NOW.0 - secs * 1_000_000)),
             fresh: &|| [Uuid::from_u128(1), Uuid::from_u128(2)],
         };
@@ -313,6 +390,7 @@ impl Case {
 
     pub fn script(&self) -> Vec<String> {
         let (network, machine, tombstone, ranges) = (self.network(), self.machine(), self.tombstone(), self.ranges());
+        let profiles = self.profiles();
         let lease = self.leases.first().map(|lease| self.lease(lease));
         let from = self.ip.unwrap();
         let facts = ScriptFacts {
@@ -320,10 +398,13 @@ impl Case {
             network: &network,
             lease: lease.as_ref(),
             ranges: &ranges,
+            profiles: &profiles,
+            shelf: &self.shelf(),
             lost: self.lost.is_some(),
             ticket: Ticket { token: Hash([3; 32]), report: Hash([4; 32]), ip: from },
         };
-        told(ScriptAsk { mac: mac(), from }.decide(facts, NOW))
+        let language = self.language.unwrap_or(Language::Ipxe);
+        told(ScriptAsk { mac: mac(), from, language }.decide(facts, NOW))
     }
 
     pub fn answer(&self) -> Vec<String> {
@@ -390,6 +471,7 @@ struct Books {
     newcomers: u64,
     ranges: Vec<Range>,
     profiles: BTreeMap<Name, Profile>,
+    distros: BTreeMap<Name, Distro>,
     classes: BTreeMap<Name, Class>,
     options: OptionSet,
 }
@@ -415,7 +497,8 @@ impl Books {
             leases,
             newcomers: case.newcomers,
             ranges: case.ranges(),
-            profiles: BTreeMap::new(),
+            profiles: case.profiles(),
+            distros: case.distros(),
             classes: class.into_iter().map(|class| (class.name.clone(), class)).collect(),
             options: case.options.clone(),
         }
@@ -453,6 +536,10 @@ impl Records for Books {
 
     fn profiles(&self) -> &BTreeMap<Name, Profile> {
         &self.profiles
+    }
+
+    fn distros(&self) -> &BTreeMap<Name, Distro> {
+        &self.distros
     }
 
     fn classes(&self) -> &BTreeMap<Name, Class> {

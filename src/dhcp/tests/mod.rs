@@ -115,7 +115,7 @@ fn to_us() -> Received<'static> {
 }
 
 fn granted(first: First) -> Grant {
-    Grant { place: 0, ip: IP, lease_secs: 3600, first, hostname: None, options: OptionSet::default() }
+    Grant { place: 0, ip: IP, lease_secs: 3600, first, nul: true, hostname: None, options: OptionSet::default() }
 }
 
 /// The part of a packet behind its header and cookie, read without the code that is tested.

@@ -106,6 +106,7 @@ impl Noun for Distro {
     }
 
     fn check(&self, engine: &Engine) -> Result<(), Problem> {
+        engine.check_loader(self.loader.as_ref())?;
         Ok(engine.check_files(self)?)
     }
 }

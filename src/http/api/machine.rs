@@ -181,6 +181,7 @@ impl Noun for Machine {
     }
 
     fn check(&self, engine: &Engine) -> Result<(), Problem> {
+        engine.check_loader(self.loader.as_ref())?;
         let own = engine.addresses();
         match self.interfaces.iter().filter_map(|i| i.ip).find(|ip| own.contains(ip)) {
             Some(ip) => Err(Problem::invalid("ip", format!("ip: {ip} is this server's own address: choose another"))),

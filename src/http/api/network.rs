@@ -128,7 +128,8 @@ impl Noun for Network {
         Edit::RemoveNetwork(name)
     }
 
-    fn check(&self, _: &Engine) -> Result<(), Problem> {
+    fn check(&self, engine: &Engine) -> Result<(), Problem> {
+        engine.check_loader(self.dhcp.loader.as_ref())?;
         let (cidr, first) = (self.cidr, self.cidr.network());
         if cidr.ip() == first {
             return Ok(());

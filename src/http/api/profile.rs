@@ -3,6 +3,7 @@
 use super::body::{given, put};
 use super::noun::Noun;
 use super::variables::merge;
+use crate::engine::Engine;
 use crate::http::problem::Problem;
 use crate::model::{DiskBoot, Name, OptionPatch, OptionSet, Profile, Time, Variables};
 use crate::store::{Edit, World};
@@ -121,5 +122,9 @@ impl Noun for Profile {
 
     fn remove(name: Name) -> Edit {
         Edit::RemoveProfile(name)
+    }
+
+    fn check(&self, engine: &Engine) -> Result<(), Problem> {
+        Ok(engine.check_loader(self.loader.as_ref())?)
     }
 }

@@ -1,0 +1,169 @@
+//! The shelf as the files of `pxe/` and the folders of loaders have it: read anew when one of them changed.
+
+use super::{Engine, Error, stopped};
+use crate::boot::Tale;
+use crate::loader::manifest;
+use crate::model::*;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The quirks' name among the assets.
+const QUIRKS: &str = "pxe/quirks.toml";
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What was read last, and from which texts.
+#[derive(Default)]
+pub struct Shelves {
+    shelf: RwLock<Arc<Shelf>>,
+    texts: Mutex<Texts>,
+}
+
+/// The operator's files; none where there is no such file.
+#[derive(Default, Clone, PartialEq)]
+struct Texts {
+    loaders: Option<String>,
+    quirks: Option<String>,
+}
+
+impl Engine {
+    pub fn shelf(&self) -> Arc<Shelf> {
+        self.shelves.shelf.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the files until told to stop.
+    pub async fn watch_shelf(self: Arc<Engine>, mut stop: watch::Receiver<bool>) {
+        loop {
+            let engine = self.clone();
+            if let Err(error) = tokio::task::spawn_blocking(move || engine.read_shelf()).await {
+                tracing::error!(%error, "the loaders were not looked at: this is a bug, please report it");
+            }
+            tokio::select! {
+                () = stopped(&mut stop) => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// A file that cannot be read leaves the shelf as it was, and an event says why: once for each of its versions.
+    pub fn read_shelf(&self) {
+        let texts = Texts { loaders: self.assets.own(manifest::NAME), quirks: self.assets.own(QUIRKS) };
+        let changed = {
+            let mut known = self.shelves.texts.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *known, texts.clone()) != texts
+        };
+        let old = self.shelf();
+        let quirks = if changed || old.loaders.is_empty() { self.quirks(&texts) } else { Ok(old.quirks.clone()) };
+        let loaders = if changed || old.loaders.is_empty() {
+            self.catalogue(&texts)
+        } else {
+            Ok(old.loaders.iter().map(|row| row.loader.clone()).collect())
+        };
+        let told = |what: &str, text: String| {
+            if changed {
+                self.tell(Tale::new(self.now(), Kind::Appliance, format!("{what} stay as they were: {text}")));
+            }
+        };
+        let loaders = loaders.unwrap_or_else(|text| {
+            told("the loaders", text);
+            old.loaders.iter().map(|row| row.loader.clone()).collect()
+        });
+        let quirks = quirks.unwrap_or_else(|text| {
+            told("the quirks", text);
+            old.quirks.clone()
+        });
+        let loaders = loaders.into_iter().map(|loader| Shelved { there: self.is_there(&loader), loader }).collect();
+        let new = Shelf { loaders, quirks };
+        if new != *old {
+            *self.shelves.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        }
+    }
+
+    /// Says what is wrong with a loader that a record names. Who just imported one has not waited for the next look.
+    pub fn check_loader(&self, name: Option<&Name>) -> Result<(), Error> {
+        let Some(name) = name else { return Ok(()) };
+        if self.shelf().loader(name.as_str()).is_none() {
+            self.read_shelf();
+        }
+        match self.shelf().loader(name.as_str()) {
+            Some(_) => Ok(()),
+            None => {
+                Err(Error::Invalid(format!("loader: there is no loader {name}: `kickstand loader list` shows them")))
+            }
+        }
+    }
+
+    fn catalogue(&self, texts: &Texts) -> Result<Vec<Loader>, String> {
+        let (built_in, own) = (self.assets.shipped(manifest::NAME), self.assets.place(manifest::NAME));
+        let own = texts.loaders.as_deref().map(|text| (own.as_str(), text));
+        let built_in = built_in.map(|text| ("pxe/loaders.toml (built in)", text));
+        let all: Vec<_> = built_in.into_iter().chain(own).collect();
+        manifest::catalogue(&all).map_err(|error| error.to_string())
+    }
+
+    fn quirks(&self, texts: &Texts) -> Result<Vec<Quirk>, String> {
+        let own = texts.quirks.as_deref().map(|text| quirks(&self.assets.place(QUIRKS), text)).transpose()?;
+        let built_in =
+            self.assets.shipped(QUIRKS).map(|text| quirks("pxe/quirks.toml (built in)", text)).transpose()?;
+        Ok(own.into_iter().chain(built_in).flatten().collect())
+    }
+
+    fn is_there(&self, loader: &Loader) -> bool {
+        loader.files.iter().all(|file| file.optional || self.place_of(loader, file).is_some())
+    }
+
+    /// Where a loader's file lies: in its own folder, or, where nobody imported it, under its name alone.
+    pub(super) fn place_of(&self, loader: &Loader, file: &LoaderFile) -> Option<PathBuf> {
+        let own = |dir: &PathBuf| dir.join(loader.name.as_str()).join(&file.name);
+        let alone = |dir: &PathBuf| dir.join(&file.name);
+        let found = self.folders.iter().map(own).find(|path| path.is_file());
+        let lying = || self.folders.iter().map(alone).find(|path| path.is_file());
+        found.or_else(|| lying().filter(|_| file.imported.is_none()))
+    }
+}
+
+/// The rows of one text; the error names its line.
+pub fn quirks(place: &str, text: &str) -> Result<Vec<Quirk>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        #[serde(default, rename = "quirk")]
+        quirks: Vec<toml::Spanned<Quirk>>,
+    }
+    let line = |at: usize| text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+    let written: Written = toml::from_str(text)
+        .map_err(|e| format!("{place}:{}: {}", e.span().map_or(1, |span| line(span.start)), e.message()))?;
+    for row in &written.quirks {
+        let quirk = row.get_ref();
+        if quirk.matches.is_empty() {
+            let text = "match says nothing, so it would fit everybody: say it of a network instead";
+            return Err(format!("{place}:{}: quirk {}: {text}", line(row.span().start), quirk.name));
+        }
+    }
+    Ok(written.quirks.into_iter().map(toml::Spanned::into_inner).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quirk_is_read_and_a_mistake_is_named_with_its_line() {
+        let text = "[[quirk]]\nname = \"old\"\nsays = \"loses blocks\"\nmatch = { mac = \"94:57:a5\" }\nwindow = 1\n";
+        let read = quirks("q.toml", text).unwrap();
+        assert_eq!((read[0].window, read[0].name.as_str()), (Some(1), "old"));
+        let wrong = quirks("q.toml", &text.replace("window", "windows")).unwrap_err();
+        assert!(wrong.starts_with("q.toml:") && wrong.contains("windows"), "{wrong}");
+        let empty = quirks("q.toml", &text.replace("mac = \"94:57:a5\"", "")).unwrap_err();
+        assert!(empty.starts_with("q.toml:1:") && empty.contains("everybody"), "{empty}");
+    }
+
+    #[test]
+    fn the_shipped_quirks_are_sound() {
+        let text = crate::assets::Assets::default().shipped(QUIRKS).unwrap();
+        quirks(QUIRKS, text).unwrap();
+    }
+}
