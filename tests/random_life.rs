@@ -8,6 +8,7 @@ use kickstand::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
 use kickstand::boot::{Ask, Effect, Standing, Step};
 use kickstand::model::*;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
@@ -180,15 +181,18 @@ impl Life {
             ends_at: self.now.plus_secs(600),
             hostname: None,
         };
+        let language = if token % 2 == 0 { Language::Ipxe } else { Language::Grub };
         let facts = ScriptFacts {
             standing: Standing::Machine(&self.machine),
             network: &self.network,
             lease: Some(&lease),
             ranges: &[],
+            profiles: &BTreeMap::new(),
+            shelf: &Shelf::default(),
             lost: false,
             ticket: Ticket { token: Hash([token; 32]), report: Hash([token ^ 0x80; 32]), ip: from },
         };
-        let (before, decision) = (self.machine.state, ScriptAsk { mac, from }.decide(facts, self.now));
+        let (before, decision) = (self.machine.state, ScriptAsk { mac, from, language }.decide(facts, self.now));
         if let ScriptReply::Install { .. } = decision.reply {
             assert!(before.installs() && self.armed, "an installer is served only to an armed machine");
             assert!(own, "and only at its own address");

@@ -85,23 +85,33 @@ impl<'a> Choosing<'a> {
                 Err(why) => passed.push_str(&format!("; not {name}, named by {by}: {why}")),
             }
         }
-        match self.usual(language) {
-            Some(row) if row.there || self.scripted(&row.loader) => Ok((&row.loader, passed)),
-            // Its name leads to a quick error, and to an event that says what is missing.
+        let usual: Vec<_> = self.usual(language).collect();
+        if let Some(row) = usual.iter().find(|row| row.there || self.scripted(&row.loader)) {
+            return Ok((&row.loader, passed));
+        }
+        // Its name leads to a quick error, and to an event that says which package is missing.
+        match usual.first().filter(|row| language.is_none() && is_packaged(&row.loader)) {
             Some(row) => Ok((&row.loader, format!(", which {}{passed}", missing(row.loader.name.as_str())))),
-            None => Err(format!("no boot loader for {}{passed}: see the table in docs/loaders.md", self.client)),
+            None => Err(self.none_of(&usual) + &passed),
         }
     }
 
-    /// Of the LOADERS table: the first that is there, else the first.
-    fn usual(&self, language: Option<Language>) -> Option<&'a Shelved> {
-        let names =
-            LOADERS.iter().filter(|(target, _)| target.archs().contains(&self.arch())).flat_map(|(_, names)| *names);
-        let mut fit = names.filter_map(|name| self.fits(name, language).ok());
-        let first = fit.next()?;
-        let there = std::iter::once(first).chain(fit).find(|row| row.there);
-        // A way to the disk is no reason to name what is not there.
-        there.or(language.is_none().then_some(first))
+    fn none_of(&self, usual: &[&Shelved]) -> String {
+        let names: Vec<_> = usual.iter().map(|row| row.loader.name.as_str()).collect();
+        match names.first() {
+            None => format!("no boot loader for {}: see the table in docs/loaders.md", self.client),
+            Some(first) => format!(
+                "no boot loader for {} is there, none of {}: `kickstand loader import {first}`",
+                self.client,
+                names.join(", ")
+            ),
+        }
+    }
+
+    /// Of the LOADERS table, in its order.
+    fn usual(&self, language: Option<Language>) -> impl Iterator<Item = &'a Shelved> {
+        let rows = LOADERS.iter().filter(|(target, _)| target.archs().contains(&self.arch()));
+        rows.flat_map(|(_, names)| *names).filter_map(move |name| self.fits(name, language).ok())
     }
 
     fn fits(&self, name: &str, language: Option<Language>) -> Result<&'a Shelved, String> {
@@ -139,6 +149,10 @@ impl<'a> Choosing<'a> {
     pub(super) fn script(&self) -> Result<First, String> {
         Ok(self.mac.map_or(First::Nothing, |mac| First::Url(self.here.script(mac))))
     }
+}
+
+fn is_packaged(loader: &Loader) -> bool {
+    loader.files.iter().filter(|file| !file.optional).all(|file| file.package.is_some())
 }
 
 fn missing(name: &str) -> String {

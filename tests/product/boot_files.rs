@@ -45,5 +45,5 @@ async fn a_missing_loader_is_an_event_with_a_remedy() {
     let appliance = Appliance::start().await;
     std::fs::remove_file(appliance.config.loaders[0].join("snponly.efi")).unwrap();
     assert_eq!(get(appliance.ip(66), &appliance.url("/loader/snponly.efi"), "").await.status, 500);
-    assert!(appliance.told("appliance", "the boot loader snponly.efi is in none of").await);
+    assert!(appliance.told("appliance", "the file snponly.efi of loader ipxe-x64 is in none of").await);
 }
