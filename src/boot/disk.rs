@@ -29,7 +29,9 @@ impl Choosing<'_> {
     fn usual_way(&self) -> Chosen {
         match self.client.program {
             Program::Ipxe => (self.script(), "its script by HTTP: iPXE is running".into()),
-            Program::Rom if self.client.arch.is_none_or(Arch::is_bios) => self.without_a_loader(DiskBoot::Nothing),
+            Program::Rom if self.client.arch.is_none_or(|arch| arch.is_bios() || arch == Arch::RASPBERRY_PI) => {
+                self.without_a_loader(DiskBoot::Nothing)
+            }
             _ => self.without_a_loader(DiskBoot::NotFound),
         }
     }

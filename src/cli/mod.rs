@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod option;
 mod profile;
+mod quirk;
 mod range;
 mod reservation;
 mod serve;
@@ -107,6 +108,9 @@ enum Command {
     /// Machines, and what is done with them
     #[command(subcommand)]
     Machine(machine::Command),
+    /// What some firmware needs that others do not
+    #[command(subcommand)]
+    Quirk(quirk::Command),
     /// Which address which client was told, and how to free it
     #[command(subcommand)]
     Lease(lease::Command),
@@ -143,6 +147,7 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
         Command::Serve(serve) => serve::run(serve),
         Command::Init(init) => init::run(init),
         Command::Check(check) => check::run(check),
+        Command::Quirk(quirk::Command::Check { file }) => quirk::check(&file),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.context("cannot start the runtime")?.block_on(ask(command, &remote.session()?))
@@ -162,6 +167,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Profile(command) => profile::run(command, session).await,
         Command::Key(command) => key::run(command, session).await,
         Command::Machine(command) => machine::run(command, session).await,
+        Command::Quirk(command) => quirk::run(command, session).await,
         Command::Lease(command) => lease::run(command, session).await,
         Command::Sighting(command) => sighting::run(command, session).await,
         Command::Token(command) => token::run(command, session).await,

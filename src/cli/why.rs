@@ -1,8 +1,8 @@
 //! `kickstand why`: what would happen if a machine booted now, and which rule says so.
 
 use super::session::{Output, Session, json, print, understood};
-use crate::http::api::why::{Firmware, SceneView};
-use crate::model::Mac;
+use crate::http::api::why::SceneView;
+use crate::model::{Arch, Mac};
 use anyhow::Result;
 use clap::Args;
 use hyper::Method;
@@ -11,17 +11,14 @@ use hyper::Method;
 pub struct Why {
     /// The MAC that would boot, for example 52:54:00:12:34:56
     mac: Mac,
-    /// As which firmware [default: as a stranger was heard, else bios]
+    /// As which firmware: bios, uefi, uefi-http, arm64, arm64-http, u-boot, or a number of option 93 like 0x0b
+    /// [default: as a stranger was heard, else bios]
     #[arg(long)]
-    arch: Option<Firmware>,
+    arch: Option<Arch>,
 }
 
 pub async fn run(Why { mac, arch }: Why, session: &Session) -> Result<()> {
-    let arch = match arch {
-        Some(Firmware::Bios) => "?arch=bios",
-        Some(Firmware::Uefi) => "?arch=uefi",
-        None => "",
-    };
+    let arch = arch.map(|Arch(code)| format!("?arch={code}")).unwrap_or_default();
     let value = session.client.ask(Method::GET, &format!("why/{}{arch}", mac.dashed()), None).await?;
     match session.output {
         Output::Json => json(&value),

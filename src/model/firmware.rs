@@ -1,7 +1,8 @@
 //! Who asks: the processor architecture of option 93 and the program that sent the packet.
 
-use super::words;
+use super::{Malformed, words};
 use std::fmt;
+use std::str::FromStr;
 
 /// Option 93, by its IANA number. RFC 4578 printed 7 and 9 the wrong way round, so both are x86-64 UEFI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +56,7 @@ const NAMES: &[(u16, &str)] = &[
 
 impl Arch {
     pub const BIOS: Arch = Arch(0x00);
+    pub const RASPBERRY_PI: Arch = Arch(0x29);
     pub const X64_UEFI: Arch = Arch(0x07);
     pub const X64_UEFI_HTTP: Arch = Arch(0x10);
 
@@ -74,6 +76,24 @@ impl Arch {
 
     pub fn is_bios(self) -> bool {
         matches!(self.0, 0x00 | 0x14)
+    }
+}
+
+/// The words for those that people ask about.
+const WORDS: &[(&str, u16)] =
+    &[("bios", 0x00), ("uefi", 0x07), ("uefi-http", 0x10), ("arm64", 0x0b), ("arm64-http", 0x13), ("u-boot", 0x16)];
+
+impl FromStr for Arch {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let word = WORDS.iter().find(|(word, _)| *word == text).map(|(_, code)| *code);
+        let number = || match text.strip_prefix("0x") {
+            Some(digits) => u16::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        let wanted = "an architecture (one of bios, uefi, uefi-http, arm64, arm64-http, u-boot, or its number of option 93, like 0x0b)";
+        word.or_else(number).map(Arch).ok_or_else(|| Malformed::new(text, wanted))
     }
 }
 

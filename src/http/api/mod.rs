@@ -2,7 +2,7 @@
 //!
 //! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
-//! [`lease`], [`capture`], [`sighting`], [`event`], [`why`] and [`status`] only show (and a lease can be
+//! [`lease`], [`capture`], [`sighting`], [`event`], [`quirk`], [`why`] and [`status`] only show (and a lease can be
 //! released); [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
@@ -21,6 +21,7 @@ pub mod network;
 pub mod noun;
 pub mod option;
 pub mod profile;
+pub mod quirk;
 pub mod range;
 pub mod reservation;
 pub mod sighting;
@@ -66,6 +67,7 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/captures/{mac}", get(capture::show))
         .route("/sightings", get(sighting::list))
         .route("/events", get(event::list))
+        .route("/quirks", get(quirk::list))
         .route("/why/{mac}", get(why::why))
         .route("/tokens", get(token::list).post(token::add))
         .route("/tokens/{name}", delete(token::remove))

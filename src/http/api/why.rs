@@ -12,15 +12,8 @@ use std::sync::Arc;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhyQuery {
-    pub arch: Option<Firmware>,
-}
-
-/// As which firmware to ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Firmware {
-    Bios,
-    Uefi,
+    /// As which firmware to ask: a word or a number of option 93.
+    pub arch: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,21 +29,14 @@ pub struct ReasonView {
     pub text: String,
 }
 
-impl From<Firmware> for Arch {
-    fn from(firmware: Firmware) -> Arch {
-        match firmware {
-            Firmware::Bios => Arch::BIOS,
-            Firmware::Uefi => Arch::X64_UEFI,
-        }
-    }
-}
-
 pub async fn why(
     State(engine): State<Arc<Engine>>,
     Named(mac): Named<Mac>,
     Asked(query): Asked<WhyQuery>,
 ) -> Result<Json<Vec<SceneView>>, Problem> {
-    let scenes = engine.why(mac, query.arch.map(Arch::from)).await?;
+    let arch = query.arch.map(|text| text.parse::<Arch>()).transpose();
+    let arch = arch.map_err(|error| Problem::invalid("arch", format!("arch: {error}")))?;
+    let scenes = engine.why(mac, arch).await?;
     let reason = |why: crate::boot::Reason| ReasonView { rule: why.rule.to_string(), text: why.text };
     let view = |scene: crate::engine::Scene| SceneView {
         question: scene.question,
