@@ -1,6 +1,6 @@
 //! The command line, one file for each command: what operators type, and what they read.
 //!
-//! [`serve`], [`init`] and [`check`] work on this host; all other commands ask a running server:
+//! [`serve`], [`init`], [`check`] and [`loader`] work on this host; all other commands ask a running server:
 //! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
@@ -17,6 +17,7 @@ mod init;
 mod inventory;
 mod key;
 mod lease;
+mod loader;
 mod machine;
 mod network;
 mod option;
@@ -81,6 +82,9 @@ enum Command {
     Init(init::Init),
     /// Say whether kickstand.toml is fine
     Check(check::Check),
+    /// Boot loaders: import them from packages or files
+    #[command(subcommand)]
+    Loader(loader::Command),
     /// Networks that are served
     #[command(subcommand)]
     Network(network::Command),
@@ -148,6 +152,7 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
         Command::Init(init) => init::run(init),
         Command::Check(check) => check::run(check),
         Command::Quirk(quirk::Command::Check { file }) => quirk::check(&file),
+        Command::Loader(command) => loader::run(command, remote.output),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.context("cannot start the runtime")?.block_on(ask(command, &remote.session()?))
@@ -157,7 +162,7 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
 
 async fn ask(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Serve(_) | Command::Init(_) | Command::Check(_) => Ok(()),
+        Command::Serve(_) | Command::Init(_) | Command::Check(_) | Command::Loader(_) => Ok(()),
         Command::Network(command) => network::run(command, session).await,
         Command::Range(command) => range::run(command, session).await,
         Command::Class(command) => class::run(command, session).await,

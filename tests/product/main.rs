@@ -6,6 +6,7 @@ mod postgres;
 mod bad_input;
 mod boot_files;
 mod first_boot;
+mod loaders;
 mod one_shot;
 mod operators;
 mod replace;
