@@ -1,0 +1,119 @@
+//! For any text in any variable of any template: the commands are those that they were, and the text is itself.
+
+use super::grub::kernel_line;
+use super::kernel::parameters;
+use super::setting::{MARK, NAUGHTY, TEMPLATES, Template};
+use super::shell;
+use kickstand::render::{Source, render};
+use proptest::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Any text at all, mostly made of what means something to somebody.
+fn texts() -> impl Strategy<Value = String> {
+    let pieces = prop::collection::vec(prop::sample::select(NAUGHTY), 1..4).prop_map(|pieces| pieces.concat());
+    prop_oneof![
+        3 => "[a-c =\"'$;#|&\\\\{}-]{0,12}",
+        2 => pieces,
+        1 => "[ -~]{0,30}",
+        1 => any::<String>(),
+        1 => "(a=[b-d]{1,4} |e=\"f g\" ){0,300}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_changes_the_commands_of_a_script(
+        template in 0..TEMPLATES.len(),
+        variable in any::<prop::sample::Index>(),
+        text in texts(),
+    ) {
+        let template = &TEMPLATES[template];
+        let variable = variable.get(&template.variables);
+        holds(template, variable, &text).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn no_text_is_more_than_one_word_of_a_shell(text in texts()) {
+        let source: Source = Arc::new(|name| (name == "t").then(|| "set -- {{ v|shq }} end\nnext".to_owned()));
+        match render(&source, "t", &json!({ "v": &text })) {
+            Ok(script) => {
+                let wanted = vec![vec!["set", "--", text.as_str(), "end"], vec!["next"]];
+                prop_assert_eq!(shell::commands(&script).unwrap(), wanted);
+            }
+            Err(error) => prop_assert!(text.contains('\0') && error.text.contains("v|shq"), "{}", error),
+        }
+    }
+}
+
+#[test]
+fn no_naughty_text_changes_the_commands_of_any_script() {
+    for template in TEMPLATES.iter() {
+        for variable in &template.variables {
+            for text in NAUGHTY {
+                holds(template, variable, text).unwrap();
+            }
+        }
+    }
+}
+
+/// Otherwise a property could hold because nothing is ever rendered.
+#[test]
+fn what_operators_write_can_be_said_in_every_language() {
+    let good = ["a", "console=ttyS0,115200n8 ip=dhcp", "inst.ks=http://10.0.0.2/a?b", "--- quiet", "a=\"b c\" d"];
+    for template in TEMPLATES.iter().filter(|template| template.variables.contains(&"/arguments")) {
+        for text in good {
+            template.with("/arguments", text).unwrap();
+        }
+    }
+}
+
+fn holds(template: &Template, variable: &str, text: &str) -> Result<(), String> {
+    let told = |what: String| format!("{} {variable} = {text:?}: {what}", template.name);
+    let script = match template.with(variable, text) {
+        Ok(script) => script,
+        Err(error) => {
+            let leaf = variable.rsplit('/').next().unwrap_or(variable);
+            let named = error.line.is_some() && error.text.contains(leaf);
+            return if named { Ok(()) } else { Err(told(format!("{error} does not name {leaf}"))) };
+        }
+    };
+    let usual = (template.commands)(&template.with(variable, MARK).unwrap())?;
+    let found = (template.commands)(&script).map_err(&told)?;
+    if usual.len() != found.len() {
+        return Err(told(format!("{} commands and not {}:\n{script}", found.len(), usual.len())));
+    }
+    for (usual, found) in usual.iter().zip(&found) {
+        same(template, usual, found, text).map_err(|what| told(format!("{what}\n{script}")))?;
+    }
+    Ok(())
+}
+
+/// One command, with the text where the mark was.
+fn same(template: &Template, usual: &[String], found: &[String], text: &str) -> Result<(), String> {
+    let wanted: Vec<String> = usual.iter().map(|word| word.replace(MARK, text)).collect();
+    let language = template.name.split('/').nth(1).unwrap_or_default();
+    let equal = match (language, usual.iter().any(|word| word.contains(MARK))) {
+        (_, false) => usual == found,
+        ("grub", _) if usual[..2] == ["if", "linux"] => {
+            found.get(..2) == Some(&usual[..2]) && found.get(2) == wanted.get(2) && {
+                parameters(&kernel_line(&found[3..])) == parameters(&wanted[3..].join(" "))
+            }
+        }
+        ("grub", _) => wanted == found,
+        ("ipxe", _) if usual[0] == "kernel" => {
+            found.first() == usual.first() && found.get(1) == wanted.get(1) && {
+                parameters(&found[2..].join(" ")) == parameters(&wanted[2..].join(" "))
+            }
+        }
+        ("ipxe", _) => words(&found.join(" ")) == words(&wanted.join(" ")),
+        (_, _) => found == wanted,
+    };
+    if equal { Ok(()) } else { Err(format!("{found:?} and not {wanted:?}")) }
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').filter(|word| !word.is_empty()).collect()
+}
