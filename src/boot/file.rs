@@ -88,14 +88,20 @@ impl FileAsk {
             (None, _) => (FileReply::NotFound, "a script is for who leases an address here"),
             (Some(mac), Language::Ipxe) => (FileReply::Autoexec { mac }, "what leads iPXE to its script"),
             (Some(mac), language) => {
-                (FileReply::Script { mac, language, by: self.next_by(name, facts.shelf) }, "a script")
+                let folder = name.split_once('/').and_then(|(folder, _)| facts.shelf.loader(folder));
+                let by = self.next_by(folder);
+                // PXELINUX looks in the folder that it came from, U-Boot in none.
+                let language = match (language, folder) {
+                    (Language::Pxelinux, None) => Language::Extlinux,
+                    (language, _) => language,
+                };
+                (FileReply::Script { mac, language, by }, "a script")
             }
         }
     }
 
     /// How this loader reads its kernel: as it read this, unless it is known to do better.
-    fn next_by(&self, name: &str, shelf: &Shelf) -> By {
-        let folder = name.split_once('/').and_then(|(folder, _)| shelf.loader(folder));
+    fn next_by(&self, folder: Option<&Shelved>) -> By {
         match folder {
             Some(row) if row.loader.by.contains(&By::Http) => By::Http,
             _ => self.by,

@@ -70,6 +70,7 @@ impl Engine {
             "server": dish.here.ip,
             "http_port": dish.here.http_port,
             "by": by,
+            "language": language,
             "arguments": trip.command_line(),
         });
         self.rendered(scripts::template(language, "install"), context).await

@@ -5,7 +5,6 @@ use crate::boot::file::{FileAsk, FileFacts, FileReply};
 use crate::boot::{Ask, Tale};
 use crate::model::*;
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
@@ -138,7 +137,7 @@ impl Loaders {
             return Ok(read);
         }
         let bytes = Bytes::from(tokio::fs::read(path).await.map_err(unreadable)?);
-        let sha256 = Digest(Sha256::digest(&bytes).into());
+        let sha256 = Digest::of(&bytes);
         let tag = sha256.to_string().chars().take(32).collect();
         let read = Read { stamp, sha256, loaded: Loaded { bytes, tag } };
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), read.clone());

@@ -11,6 +11,7 @@ mod one_shot;
 mod operators;
 mod replace;
 mod rig;
+mod scripts;
 mod secrets;
 mod seeing;
 mod start;

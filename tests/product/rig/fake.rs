@@ -21,6 +21,12 @@ pub enum Rom {
     Uefi,
     /// A card that carries iPXE itself, as QEMU's does.
     Ipxe,
+    /// A BIOS that is given PXELINUX.
+    Pxelinux,
+    /// UEFI that is given shim and the signed GRUB.
+    Grub,
+    /// U-Boot on arm64.
+    UBoot,
 }
 
 pub struct FakeMachine {
@@ -79,6 +85,9 @@ impl FakeMachine {
     }
 
     pub async fn power_on(&mut self) -> Booted {
+        if matches!(self.rom, Rom::Pxelinux | Rom::Grub | Rom::UBoot) {
+            return self.power_on_by_tftp().await;
+        }
         if self.rom != Rom::Ipxe {
             let Some(acked) = self.dhcp(Who::Rom).await else { return Booted::Silence };
             if acked.file.is_empty() {
@@ -94,6 +103,55 @@ impl FakeMachine {
             return Booted::OwnDisk;
         }
         self.follow(get(acked.ip, &acked.file, "").await, acked.ip).await
+    }
+
+    /// What those do that read their script and their kernel by TFTP.
+    async fn power_on_by_tftp(&mut self) -> Booted {
+        let Some(acked) = self.dhcp(Who::Rom).await else { return Booted::Silence };
+        if acked.file.is_empty() && self.rom != Rom::UBoot {
+            return Booted::OwnDisk;
+        }
+        if self.rom != Rom::UBoot && self.tftp(&acked.file).await.is_err() {
+            return Booted::OwnDisk;
+        }
+        let (folder, mac) = (acked.file.rsplit_once('/').map_or("", |(folder, _)| folder), self.mac.dashed());
+        let (missing, script) = match self.rom {
+            Rom::Pxelinux => {
+                self.tftp(&format!("{folder}/ldlinux.c32")).await.expect("its module lies beside it");
+                (
+                    format!("{folder}/pxelinux.cfg/77777777-0000-4000-8000-525400770101"),
+                    format!("{folder}/pxelinux.cfg/01-{mac}"),
+                )
+            }
+            Rom::Grub => {
+                self.tftp(&format!("{folder}/grubx64.efi")).await.expect("what shim starts lies beside it");
+                ("/grub/x86_64-efi/grub.cfg".into(), "/grub/grub.cfg".into())
+            }
+            _ => ("pxelinux.cfg/77777777-0000-4000-8000-525400770101".into(), format!("pxelinux.cfg/01-{mac}")),
+        };
+        assert!(self.tftp(&missing).await.is_err(), "{missing} would be taken for the script");
+        let Ok(text) = self.tftp(&script).await else { return Booted::OwnDisk };
+        assert_eq!(self.tftp(&script).await.as_ref(), Ok(&text), "asked for again it is the same");
+        self.follow_by_tftp(String::from_utf8(text).unwrap(), acked.ip).await
+    }
+
+    async fn follow_by_tftp(&self, text: String, ip: Ipv4Addr) -> Booted {
+        if text.contains(" boots its own disk") {
+            return Booted::OwnDisk;
+        }
+        let words = || text.split(|c: char| c.is_whitespace() || "'\"".contains(c));
+        let Some(answer_url) = words().find_map(|word| word.strip_prefix("kickstand.answer=")).map(str::to_owned)
+        else {
+            return Booted::Told(text);
+        };
+        for (file, size) in [("vmlinuz", 70_000), ("initrd.img", 90_000)] {
+            let path = words()
+                .find_map(|word| word.ends_with(file).then(|| word.find("files/").and_then(|at| word.get(at..)))?);
+            let path = path.unwrap_or_else(|| panic!("no {file} in {text}"));
+            assert_eq!(self.tftp(&format!("/{path}")).await.map(|bytes| bytes.len()), Ok(size), "{path}");
+        }
+        let server = answer_url.split("/answer/").next().unwrap().to_owned();
+        Booted::Installer(Installer { ip, script: text, answer_url, server })
     }
 
     /// What iPXE makes of a script: an installer fetches its kernel and initrd, anything else ends at the disk.
@@ -179,7 +237,11 @@ impl FakeMachine {
             options.insert(DhcpOption::RequestedIpAddress(offer.yiaddr()));
             options.insert(offer.opts().get(OptionCode::ServerIdentifier).expect("an offer names its server").clone());
         }
-        let (arch, number) = if self.rom == Rom::Uefi { (Architecture::X64, 7) } else { (Architecture::X86_Bios, 0) };
+        let (arch, number) = match self.rom {
+            Rom::Uefi | Rom::Grub => (Architecture::X64, 7),
+            Rom::UBoot => (Architecture::from(0x16), 0x16),
+            _ => (Architecture::X86_Bios, 0),
+        };
         if who != Who::System {
             options.insert(DhcpOption::ClassIdentifier(format!("PXEClient:Arch:{number:05}:UNDI:003000").into_bytes()));
             options.insert(DhcpOption::ClientSystemArchitecture(arch));
@@ -196,7 +258,7 @@ impl FakeMachine {
     }
 
     /// UEFI asks for the size first, gives up that transfer, and asks again.
-    async fn tftp(&self, name: &str) -> Result<Vec<u8>, String> {
+    pub async fn tftp(&self, name: &str) -> Result<Vec<u8>, String> {
         let ip = self.ip.expect("a file is asked for with an address");
         if self.rom == Rom::Uefi {
             let probe = UdpSocket::bind((ip, 0)).await.unwrap();
