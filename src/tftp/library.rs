@@ -1,10 +1,9 @@
-//! The files that TFTP clients get: boot loaders, as the engine knows them, asked by name.
+//! The files that TFTP clients get, as the engine knows them: loaders, scripts, and what lies in the folder of files.
 
-use super::{Ending, Library, Outcome, Refusal, Request};
+use super::{Content, Ending, Library, Outcome, Refusal, Request};
 use crate::engine::{BootFile, Engine};
 use crate::metrics::Transfer;
 use crate::model::By;
-use bytes::Bytes;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ impl Loaders {
 }
 
 impl Library for Loaders {
-    async fn open(&self, request: Request) -> Result<Bytes, Refusal> {
+    async fn open(&self, request: Request) -> Result<Content, Refusal> {
         if !self.is_ours(request.client.ip()) {
             return Err(Refusal::Silence("not on a network that is served here".into()));
         }
@@ -33,8 +32,8 @@ impl Library for Loaders {
             IpAddr::V6(_) => None,
         };
         match self.engine.boot_file(&request.name, from, By::Tftp).await {
-            Ok(BootFile::Loader(loader)) => Ok(loader.bytes),
-            Ok(BootFile::Script(text)) => Ok(text.into()),
+            Ok(BootFile::Loader(loader)) => Ok(Content::Memory(loader.bytes)),
+            Ok(BootFile::Script(text)) => Ok(Content::Memory(text.into())),
             Ok(BootFile::File(_) | BootFile::NotFound) => Err(Refusal::NotFound("not found".into())),
             Err(error) => {
                 tracing::warn!(%error, client = %request.client, "no boot loader was given");

@@ -7,6 +7,7 @@ mod network;
 mod packet;
 mod request;
 mod rig;
+mod talk;
 mod transfer;
 
 use super::packet::{Packet, Read};
@@ -15,7 +16,7 @@ use bytes::Bytes;
 /// A read request as firmware sends it.
 fn read(name: &str, options: &[(&str, &str)]) -> Read {
     let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Read { name: name.as_bytes().to_vec(), options }
+    Read { name: name.as_bytes().to_vec(), is_netascii: false, options }
 }
 
 fn encoded(packet: &Packet) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use super::{content, encoded};
 use crate::tftp::packet::Packet;
-use crate::tftp::{Library, Limits, Outcome, Refusal, Request, Server};
+use crate::tftp::{Content, Library, Limits, Outcome, Refusal, Request, Server};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ struct Shelf {
 }
 
 impl Library for Shelf {
-    async fn open(&self, request: Request) -> Result<Bytes, Refusal> {
+    async fn open(&self, request: Request) -> Result<Content, Refusal> {
         match request.name.as_str() {
-            "loader" | "boot/loader" | "other-loader" => Ok(self.loader.clone()),
+            "loader" | "boot/loader" | "other-loader" => Ok(Content::Memory(self.loader.clone())),
             "denied" => Err(Refusal::Denied("not for you".into())),
             "unknown-client" => Err(Refusal::Silence("no lease".into())),
             "never" => std::future::pending().await,
