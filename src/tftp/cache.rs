@@ -2,12 +2,12 @@
 
 use super::content::Content;
 use bytes::Bytes;
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, CWD, Mode, OFlags, ResolveFlags, fadvise, openat, openat2};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
@@ -57,14 +57,11 @@ impl Cache {
         Cache { max_bytes, shelf: Mutex::default() }
     }
 
-    pub async fn file(&self, path: &Path) -> io::Result<Content> {
-        let path: PathBuf = path.to_owned();
-        let file = spawn_blocking(move || File::open(path)).await.map_err(io::Error::other)??;
-        self.opened(file).await
-    }
-
-    /// The same for who has opened it already, in a way that suits him.
-    pub async fn opened(&self, file: File) -> io::Result<Content> {
+    /// What lies below a folder under this name; no link leads out of it.
+    pub async fn file(&self, folder: &Path, name: &str) -> io::Result<Content> {
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        let opened = spawn_blocking(move || open_beneath(&folder, &name)).await;
+        let file = opened.map_err(io::Error::other)??;
         let key = Key::of(&file.metadata()?)?;
         let file = Arc::new(file);
         let Some(cell) = self.place(key) else {
@@ -141,6 +138,15 @@ impl Key {
     fn cost(&self) -> u64 {
         self.size.saturating_add(FILE_COST)
     }
+}
+
+/// One step for the kernel, so that nobody can change the way while it is looked at. What waits for others, such as a
+/// pipe, is not waited for.
+fn open_beneath(folder: &Path, name: &str) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let folder = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(openat2(folder, name, flags, Mode::empty(), resolve)?.into())
 }
 
 /// The whole file, provided that nobody wrote to it meanwhile.

@@ -1,7 +1,9 @@
 //! What firmware, strangers and lossy networks do to the TFTP server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
+mod cache;
 mod clients;
+mod lanes;
 mod loopback;
 mod network;
 mod packet;
