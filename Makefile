@@ -36,6 +36,7 @@ bench: ## Kea and us in one run: a table, and target/bench.json (root; about 15 
 	@lab/packages.sh bench
 	@rm -f target/bench.json
 	cargo bench --locked --bench dhcp
+	cargo bench --locked --bench tftp
 	cargo bench --locked --bench decision
 
 check: ## Formatting, lints, documentation, licences

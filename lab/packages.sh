@@ -20,10 +20,10 @@ case ${1:-} in
         # tests: the other database, clients to compare with
         postgresql tftp-hpa busybox dnsmasq-base tcpdump procps python3 shellcheck
         # clients and relays that are not ours, and what makes system calls fail
-        isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace
+        isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace atftp nftables
     )
     ;;
-bench) packages+=(kea-dhcp4-server kea-admin) ;;
+bench) packages+=(kea-dhcp4-server kea-admin tftpd-hpa) ;;
 *)
     echo "packages: there is no group $1: give bench, or nothing" >&2
     exit 2

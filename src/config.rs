@@ -35,9 +35,10 @@ pub struct Config {
     pub socket: PathBuf,
     pub dhcp: Dhcp,
     pub tftp_port: u16,
+    pub tftp: Tftp,
     pub http_port: u16,
-    /// Addresses for TFTP and HTTP: those of the DHCP interfaces where none is named.
-    pub listen: Vec<Ipv4Addr>,
+    /// Addresses for TFTP and HTTP: those of the DHCP interfaces where no IPv4 address is named. IPv6 is for TFTP alone.
+    pub listen: Vec<IpAddr>,
     pub log: String,
     pub log_json: bool,
     /// Without a file: an interface's own network is made a record when none holds its address.
@@ -61,6 +62,21 @@ pub struct Dhcp {
     pub address: Option<SocketAddr>,
 }
 
+/// What TFTP clients may have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tftp {
+    /// At once.
+    pub transfers: usize,
+    /// The same for one address.
+    pub per_client: usize,
+    /// The largest block, in bytes.
+    pub max_block: u16,
+    /// The largest window, in blocks.
+    pub max_window: u16,
+    /// Where files are sent from, the first port and the last; any free one where none is named.
+    pub ports: Option<(u16, u16)>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -78,6 +94,7 @@ impl Default for Config {
                 address: None,
             },
             tftp_port: 69,
+            tftp: Tftp { transfers: 16_384, per_client: 8, max_block: 1468, max_window: 64, ports: None },
             http_port: 80,
             listen: Vec::new(),
             log: "info".into(),
@@ -126,7 +143,7 @@ struct Written {
     database: Database,
     server: Server,
     dhcp: WrittenDhcp,
-    tftp: Port,
+    tftp: WrittenTftp,
     http: Port,
     log: Log,
 }
@@ -144,7 +161,7 @@ struct Server {
     loaders: Option<Vec<PathBuf>>,
     templates: Option<PathBuf>,
     socket: Option<PathBuf>,
-    listen: Option<Vec<Ipv4Addr>>,
+    listen: Option<Vec<IpAddr>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -156,6 +173,62 @@ struct WrittenDhcp {
     relay_addresses: Option<Vec<Ipv4Addr>>,
     share_port: Option<bool>,
     address: Option<IpAddr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenTftp {
+    port: Option<u16>,
+    transfers: Option<AtLeast<1>>,
+    per_client: Option<AtLeast<1>>,
+    max_block: Option<AtLeast<512>>,
+    max_window: Option<AtLeast<1>>,
+    ports: Option<Ports>,
+}
+
+/// A number that means something.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u16")]
+struct AtLeast<const LEAST: u16>(u16);
+
+impl<const LEAST: u16> TryFrom<u16> for AtLeast<LEAST> {
+    type Error = String;
+
+    fn try_from(number: u16) -> Result<Self, String> {
+        if number < LEAST { Err(format!("must be {LEAST} or more")) } else { Ok(AtLeast(number)) }
+    }
+}
+
+/// `40000-40003`; an empty text means any.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Ports(Option<(u16, u16)>);
+
+impl TryFrom<String> for Ports {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Ports, String> {
+        if text.is_empty() {
+            return Ok(Ports(None));
+        }
+        let pair = text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+        match pair {
+            Some((first, last)) if first > 0 && first < last => Ok(Ports(Some((first, last)))),
+            _ => Err(format!("{text:?} is no range of two ports or more, such as \"40000-40003\"")),
+        }
+    }
+}
+
+impl WrittenTftp {
+    fn needed(&self, usual: Tftp) -> Tftp {
+        Tftp {
+            transfers: self.transfers.map_or(usual.transfers, |number| number.0.into()),
+            per_client: self.per_client.map_or(usual.per_client, |number| number.0.into()),
+            max_block: self.max_block.map_or(usual.max_block, |number| number.0),
+            max_window: self.max_window.map_or(usual.max_window, |number| number.0),
+            ports: self.ports.as_ref().map_or(usual.ports, |ports| ports.0),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -191,6 +264,7 @@ impl Written {
                 address: self.dhcp.address.map(|ip| SocketAddr::new(ip, port)),
             },
             tftp_port: self.tftp.port.unwrap_or(usual.tftp_port),
+            tftp: self.tftp.needed(usual.tftp),
             http_port: self.http.port.unwrap_or(usual.http_port),
             log: self.log.level.unwrap_or(usual.log),
             log_json: self.log.json.unwrap_or(usual.log_json),
@@ -213,5 +287,20 @@ mod tests {
         let text = "[dhcp]\ninterfaces = [\"eth1\"]\nporte = 67\n";
         let error = Config::parse(text, Path::new("kickstand.toml")).unwrap_err().to_string();
         assert!(error.starts_with("kickstand.toml:3: unknown field `porte`"), "{error}");
+    }
+
+    #[test]
+    fn limits_of_tftp_that_mean_nothing_are_refused() {
+        let parse = |line: &str| Config::parse(&format!("[tftp]\n{line}\n"), Path::new("kickstand.toml"));
+        for line in ["max_block = 511", "max_window = 0", "transfers = 0", "per_client = 0"] {
+            assert!(parse(line).unwrap_err().to_string().contains("or more"), "{line}");
+        }
+        for ports in ["40000", "5-4", "5-5", "0-5", "a-b", "40000-70000"] {
+            assert!(
+                parse(&format!("ports = \"{ports}\"")).unwrap_err().to_string().contains("range of two ports"),
+                "{ports}"
+            );
+        }
+        assert_eq!(parse("ports = \"40000-40003\"").unwrap().tftp.ports, Some((40_000, 40_003)));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::assets::Assets;
 use crate::boot::Tale;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dhcp::server::{BOOT_PORT, Door, Owners, interface_addresses};
 use crate::dhcp::{lane, rogue};
 use crate::engine::{Engine, Parts, stopped};
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use ipnetwork::Ipv4Network;
 use std::collections::HashSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -123,11 +123,13 @@ impl Sockets {
             })?);
         }
         let (mut tftp, mut http) = (Vec::new(), Vec::new());
-        for ip in listen {
-            let at = SocketAddr::from((*ip, config.tftp_port));
+        let v4 = listen.iter().map(|ip| SocketAddr::from((*ip, config.tftp_port)));
+        for at in v4.chain(listen_v6(config)?) {
             tftp.push(UdpSocket::bind(at).await.map_err(|e| {
                 busy(e, "TFTP", &at.to_string(), "stop the other TFTP server (`ss -ulnp` names it), or set [tftp] port")
             })?);
+        }
+        for ip in listen {
             let at = SocketAddr::from((*ip, config.http_port));
             http.push(TcpListener::bind(at).await.map_err(|e| {
                 busy(e, "HTTP", &at.to_string(), "stop the other web server (`ss -tlnp` names it), or set [http] port")
@@ -161,8 +163,8 @@ impl Sockets {
                 ended.unwrap_or_else(|error| tracing::error!("{error:#}"));
             });
         }
-        let library = Arc::new(tftp::Loaders::new(engine.clone()));
-        let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(), stopped.clone());
+        let library = Arc::new(tftp::Loaders::new(engine.clone()).on_links(link_numbers(&config)));
+        let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(&config.tftp), stopped.clone());
         tasks.spawn(logged("TFTP", tftp_server));
         for listener in self.http {
             tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
@@ -172,17 +174,30 @@ impl Sockets {
         tasks.spawn(announce(engine.clone(), stopped.clone()));
         tasks.spawn(log_events(engine.clone(), stopped.clone()));
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
-        if config.listen.is_empty() {
-            let ports = Ports { tftp: config.tftp_port, http: engine.http_port };
+        if !config.listen.iter().any(IpAddr::is_ipv4) {
+            let tftp = (config.tftp_port, tftp_limits(&config.tftp));
+            let ports = Ports { tftp, http: engine.http_port };
             tasks.spawn(watch_addresses(engine.clone(), doors, ports, stopped));
         }
         Ok(Running { engine, dhcp, tftp, http, stop, tasks })
     }
 }
 
-/// Each transfer has a socket: together with HTTP's connections they fit into the usual 1024 files of a process.
-fn tftp_limits() -> tftp::Limits {
-    tftp::Limits { max_transfers: 256, ..tftp::Limits::default() }
+fn tftp_limits(config: &config::Tftp) -> tftp::Limits {
+    tftp::Limits {
+        max_transfers: config.transfers,
+        max_transfers_per_client: config.per_client,
+        max_blksize: config.max_block,
+        max_windowsize: config.max_window,
+        ports: config.ports,
+        ..tftp::Limits::default()
+    }
+}
+
+/// The kernel's numbers of the served interfaces.
+fn link_numbers(config: &Config) -> Vec<u32> {
+    let is_served = |i: &pnet::datalink::NetworkInterface| config.dhcp.interfaces.contains(&i.name);
+    pnet::datalink::interfaces().into_iter().filter(is_served).map(|i| i.index).collect()
 }
 
 async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<Output = Result<(), E>>) {
@@ -324,20 +339,20 @@ const ANNOUNCE: std::time::Duration = std::time::Duration::from_secs(3600);
 /// Where TFTP and HTTP are asked for.
 #[derive(Clone, Copy)]
 struct Ports {
-    tftp: u16,
+    tftp: (u16, tftp::Limits),
     http: u16,
 }
 
 /// TFTP and HTTP at an address that came later; tried again at the next change where it fails.
 async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, stop: &watch::Receiver<bool>) -> bool {
     let bound = async {
-        let tftp = UdpSocket::bind((ip, ports.tftp)).await?;
+        let tftp = UdpSocket::bind((ip, ports.tftp.0)).await?;
         Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?))
     };
     match bound.await {
         Ok((tftp, http)) => {
             let library = Arc::new(tftp::Loaders::new(engine.clone()));
-            let server = tftp::Server::run(vec![tftp], library, tftp_limits(), stop.clone());
+            let server = tftp::Server::run(vec![tftp], library, ports.tftp.1, stop.clone());
             tokio::spawn(logged("TFTP", server));
             tokio::spawn(logged("HTTP", http::server::run_tcp(http, engine.clone(), stop.clone())));
             true
@@ -388,13 +403,14 @@ const DHCP_PORT: u16 = 67;
 
 /// Where TFTP and HTTP are served: the addresses that machines on the served interfaces can reach.
 fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
-    if config.listen.iter().any(Ipv4Addr::is_unspecified) {
+    if config.listen.iter().any(IpAddr::is_unspecified) {
         bail!(
-            "[server] listen can not be 0.0.0.0: machines must be answered from the address that they asked; name each address"
+            "[server] listen can not be 0.0.0.0 or ::, since machines must be answered from the address that they asked; name each address"
         );
     }
-    if !config.listen.is_empty() {
-        return Ok(config.listen.clone());
+    let named: Vec<_> = config.listen.iter().filter_map(v4).collect();
+    if !named.is_empty() {
+        return Ok(named);
     }
     let mut found: Vec<_> = doors.iter().flat_map(|door| door.addresses().unwrap_or_default()).collect();
     found.sort_unstable();
@@ -411,6 +427,35 @@ fn listen(config: &Config, doors: &[Door]) -> Result<Vec<Ipv4Addr>> {
         );
     }
     Ok(found)
+}
+
+fn v4(ip: &IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Some(*ip),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// Where TFTP is served besides. A link-local address is one on each link: the interface that has it tells which.
+fn listen_v6(config: &Config) -> Result<Vec<SocketAddr>> {
+    let at = |ip: &Ipv6Addr| {
+        let links = if ip.is_unicast_link_local() { links_of(*ip) } else { vec![0] };
+        match links.as_slice() {
+            [link] => Ok(SocketAddrV6::new(*ip, config.tftp_port, 0, *link).into()),
+            [] => bail!("[server] listen names {ip}, which no interface of this host has (`ip -6 addr` shows them)"),
+            _ => bail!("[server] listen names {ip}, which several interfaces have: give one of them another address"),
+        }
+    };
+    let named = config.listen.iter().filter_map(|ip| match ip {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(ip) => Some(ip),
+    });
+    named.map(at).collect()
+}
+
+fn links_of(ip: Ipv6Addr) -> Vec<u32> {
+    let has = |i: &pnet::datalink::NetworkInterface| i.ips.iter().any(|net| net.ip() == IpAddr::V6(ip));
+    pnet::datalink::interfaces().into_iter().filter(has).map(|i| i.index).collect()
 }
 
 /// An interface whose network nobody wrote down is taken as it is: an address, no pool, silence for strangers.

@@ -1,31 +1,49 @@
-//! The files that TFTP clients get: boot loaders, as the engine knows them, asked by name.
+//! The files that TFTP clients get, as the engine knows them: loaders, scripts, and what lies in the folder of files.
 
-use super::{Ending, Library, Outcome, Refusal, Request};
+use super::cache::Cache;
+use super::{Content, Ending, Library, Outcome, Refusal, Request};
 use crate::engine::{BootFile, Engine};
 use crate::metrics::Transfer;
 use crate::model::By;
-use bytes::Bytes;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub struct Loaders {
     engine: Arc<Engine>,
+    cache: Cache,
+    /// The served interfaces, as the kernel counts them.
+    links: Vec<u32>,
 }
 
 impl Loaders {
     pub fn new(engine: Arc<Engine>) -> Loaders {
-        Loaders { engine }
+        Loaders { engine, cache: Cache::default(), links: Vec::new() }
     }
 
-    /// Whether the client is on a network that we serve: others may have forged their address.
-    fn is_ours(&self, client: IpAddr) -> bool {
-        matches!(client, IpAddr::V4(ip) if self.engine.store.world().network_of(ip).is_some())
+    pub fn on_links(self, links: Vec<u32>) -> Loaders {
+        Loaders { links, ..self }
+    }
+
+    /// Whether the client is on a network that we serve: others may have forged their address. By IPv6 it is a neighbour
+    /// on a served interface: such an address comes through no router.
+    fn is_ours(&self, client: SocketAddr) -> bool {
+        match client {
+            SocketAddr::V4(client) => self.engine.store.world().network_of(*client.ip()).is_some(),
+            SocketAddr::V6(client) => client.ip().is_unicast_link_local() && self.links.contains(&client.scope_id()),
+        }
+    }
+
+    async fn file(&self, name: &str) -> Result<Content, Refusal> {
+        self.cache.file(&self.engine.files, name).await.map_err(|error| {
+            tracing::debug!(%error, name, "a file was not given");
+            Refusal::NotFound("not found".into())
+        })
     }
 }
 
 impl Library for Loaders {
-    async fn open(&self, request: Request) -> Result<Bytes, Refusal> {
-        if !self.is_ours(request.client.ip()) {
+    async fn open(&self, request: Request) -> Result<Content, Refusal> {
+        if !self.is_ours(request.client) {
             return Err(Refusal::Silence("not on a network that is served here".into()));
         }
         let from = match request.client.ip() {
@@ -33,9 +51,10 @@ impl Library for Loaders {
             IpAddr::V6(_) => None,
         };
         match self.engine.boot_file(&request.name, from, By::Tftp).await {
-            Ok(BootFile::Loader(loader)) => Ok(loader.bytes),
-            Ok(BootFile::Script(text)) => Ok(text.into()),
-            Ok(BootFile::File(_) | BootFile::NotFound) => Err(Refusal::NotFound("not found".into())),
+            Ok(BootFile::Loader(loader)) => Ok(Content::Memory(loader.bytes)),
+            Ok(BootFile::Script(text)) => Ok(Content::Memory(text.into())),
+            Ok(BootFile::File(name)) => self.file(&name).await,
+            Ok(BootFile::NotFound) => Err(Refusal::NotFound("not found".into())),
             Err(error) => {
                 tracing::warn!(%error, client = %request.client, "no boot loader was given");
                 Err(Refusal::NotFound("missing on the server".into()))

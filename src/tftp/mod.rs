@@ -1,14 +1,22 @@
-//! TFTP: what firmware reads its first program with. Read only, in memory, one task for each transfer.
+//! TFTP: what firmware reads its first program with. Read only; a few threads, each with one socket for many transfers.
 //!
 //! In reading order: [`packet`] (bytes and packets), [`request`] (what a datagram asks, and who is never answered),
-//! [`options`] (block size, timeout, size), [`transfer`] (one transfer as a state machine) and [`server`], the only one
-//! that has sockets and a clock. Which bytes a name stands for is answered by a [`Library`].
+//! [`options`] (block size, window, timeout, size), [`transfer`] (one transfer as a state machine), [`server`] (the
+//! listening sockets), [`lane`] (a thread with many transfers, which lie on its [`desk`]),
+//! [`outgoing`] (how blocks leave) and [`mtu`] (how large
+//! they may be). Which bytes a name stands for is answered by a [`Library`]; [`cache`] and [`content`] hold them.
 //!
-//! Deliberately absent: writing; netascii (sent as octet); multicast (RFC 2090); paths, for a name is a key of a catalogue; and the clamp to the interface's MTU, which is [`Limits::max_blksize`].
+//! Deliberately absent: writing; multicast (RFC 2090); paths, for a name is a key of a catalogue.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
+pub mod cache;
+pub mod content;
+pub mod desk;
+pub mod lane;
 mod library;
+mod mtu;
 pub mod options;
+mod outgoing;
 pub mod packet;
 pub mod request;
 pub mod server;
@@ -17,10 +25,10 @@ pub mod transfer;
 #[cfg(test)]
 mod tests;
 
+pub use content::Content;
 pub use library::Loaders;
 pub use server::Server;
 
-use bytes::Bytes;
 use packet::{Packet, code};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -28,12 +36,24 @@ use std::time::Duration;
 
 /// Which bytes a name stands for, for this client. For every `open` there is one `ended`, unless it panicked.
 pub trait Library: Send + Sync + 'static {
-    /// The whole file: it is shared, not copied, and stays in memory until the transfer ends. Dropped when it takes
-    /// longer than [`Limits::max_idle`].
-    fn open(&self, request: Request) -> impl Future<Output = Result<Bytes, Refusal>> + Send;
+    /// The whole file, which stays as it is until the transfer ends. Dropped when it takes longer than
+    /// [`Limits::max_idle`].
+    fn open(&self, request: Request) -> impl Future<Output = Result<Content, Refusal>> + Send;
+
+    /// What this client must not be agreed to, though others may: asked after `open`.
+    fn caps(&self, _request: &Request) -> Caps {
+        Caps::default()
+    }
 
     /// A transfer ended: for the timeline. Must not block.
     fn ended(&self, outcome: Outcome);
+}
+
+/// For clients whose firmware asks for more than it bears.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    pub max_blksize: Option<u16>,
+    pub max_windowsize: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,14 +112,17 @@ pub enum Ending {
 /// What no client can make us exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest block that we agree to: the link's MTU less 32, so that no packet is cut into fragments.
+    /// The largest block that we agree to; less where the way to the client has a small MTU, so that no packet is cut
+    /// into fragments.
     pub max_blksize: u16,
     /// The largest window that we agree to. Far below half of the 65536 numbers, so that no number means two blocks.
     pub max_windowsize: u16,
     /// For how long a window that was lost, or whose acknowledgement was doubled, is not sent again before its time.
     pub window_pause: Duration,
-    /// Before a packet is sent again, if the client did not say; doubles each time.
+    /// Before a packet is sent again, if the client did not say; doubles each time. Where the way has been measured,
+    /// four times as long as it takes, but never below `min_wait`.
     pub wait: Duration,
+    pub min_wait: Duration,
     /// How often one packet is sent.
     pub max_tries: u32,
     /// The same before the first acknowledgement, when the address may still be forged.
@@ -109,6 +132,19 @@ pub struct Limits {
     pub max_duration: Duration,
     pub max_transfers: usize,
     pub max_transfers_per_client: usize,
+    /// Where transfers are sent from, the first and the last; any free one without.
+    pub ports: Option<(u16, u16)>,
+    /// How many blocks are handed to the kernel at once (UDP GSO); 1 where that must not be.
+    pub max_segments: u16,
+}
+
+impl Limits {
+    /// As they are for one client, `mtu_blksize` being what fits through the way to it.
+    fn within(self, caps: Caps, mtu_blksize: u16) -> Limits {
+        let max_blksize = self.max_blksize.min(mtu_blksize).min(caps.max_blksize.unwrap_or(u16::MAX));
+        let max_windowsize = self.max_windowsize.min(caps.max_windowsize.unwrap_or(u16::MAX));
+        Limits { max_blksize, max_windowsize, ..self }
+    }
 }
 
 impl Default for Limits {
@@ -118,12 +154,15 @@ impl Default for Limits {
             max_windowsize: 64,
             window_pause: Duration::from_millis(5),
             wait: Duration::from_secs(1),
-            max_tries: 5,
+            min_wait: Duration::from_millis(300),
+            max_tries: 7,
             max_tries_unproven: 4,
             max_idle: Duration::from_secs(30),
             max_duration: Duration::from_secs(900),
-            max_transfers: 4096,
+            max_transfers: 16_384,
             max_transfers_per_client: 8,
+            ports: None,
+            max_segments: 64,
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Agreement {
     pub blksize: u16,
     /// Before a packet is sent for the second time; doubles from then on.
     pub wait: Duration,
+    /// The client named the wait (RFC 2349).
+    pub is_wait_asked: bool,
     /// How many blocks may be in flight (RFC 7440).
     pub windowsize: u16,
     /// What the OACK says; without any there is no OACK.
@@ -47,7 +49,8 @@ impl Agreement {
         let max_blksize = limits.max_blksize.clamp(MIN_BLKSIZE, MAX_BLKSIZE);
         let terms = Terms { size_bytes, max_blksize, max_windowsize: limits.max_windowsize.max(1) };
         let wait = limits.wait;
-        let mut agreement = Agreement { blksize: DEFAULT_BLKSIZE, wait, windowsize: 1, accepted: Vec::new() };
+        let mut agreement =
+            Agreement { blksize: DEFAULT_BLKSIZE, wait, is_wait_asked: false, windowsize: 1, accepted: Vec::new() };
         for (name, value) in asked {
             agreement.consider(name, value, terms);
         }
@@ -89,6 +92,7 @@ fn timeout(asked: u64, agreement: &mut Agreement, _: Terms) -> Option<u64> {
         return None;
     }
     agreement.wait = Duration::from_secs(asked.min(MAX_WAIT_SECS));
+    agreement.is_wait_asked = true;
     Some(asked)
 }
 

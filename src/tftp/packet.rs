@@ -40,12 +40,13 @@ pub enum Packet {
     OptionAck(Vec<(String, String)>),
 }
 
-/// A read request. The mode is not kept: all is sent as octet, because loaders are binary and netascii's
-/// line ends would break them.
+/// A read request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
     /// As it was sent: firmware adds bytes that are not text.
     pub name: Vec<u8>,
+    /// Lines are wanted as `\r\n` (RFC 1350 §1). Any other mode is octet.
+    pub is_netascii: bool,
     /// As they were spelled, in the order in which they came.
     pub options: Vec<(String, String)>,
 }
@@ -81,7 +82,7 @@ impl Packet {
             Packet::Read(read) => {
                 put_numbers(out, &[READ]);
                 put_text(out, &read.name);
-                put_text(out, b"octet");
+                put_text(out, if read.is_netascii { b"netascii" } else { b"octet" });
                 put_options(out, &read.options);
             }
             Packet::Write => put_numbers(out, &[WRITE]),
@@ -120,12 +121,9 @@ fn number(bytes: &[u8]) -> Result<(u16, &[u8]), Malformed> {
 /// with the NUL that ends it, and then its own. A last option without an end is left out.
 fn parse_read(mut rest: &[u8]) -> Result<Read, Malformed> {
     let name = text(&mut rest).ok_or(Malformed::Name)?.to_vec();
-    while let Some(mode) = text(&mut rest) {
-        if !mode.is_empty() {
-            break;
-        }
-    }
-    Ok(Read { name, options: options(rest) })
+    let mode = std::iter::from_fn(|| text(&mut rest)).find(|mode| !mode.is_empty());
+    let is_netascii = mode.is_some_and(|mode| mode.eq_ignore_ascii_case(b"netascii"));
+    Ok(Read { name, is_netascii, options: options(rest) })
 }
 
 fn options(mut rest: &[u8]) -> Vec<(String, String)> {

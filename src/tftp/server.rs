@@ -1,35 +1,43 @@
-//! The sockets, the clock and the tasks: one loop hears requests, one task with a port of its own serves each transfer.
+//! The listening sockets: who asks, whether there is a place for him, and which lane serves him.
 
+use super::desk::{Ended, Job, Key};
+use super::lane::{self, Lane};
 use super::packet::{Packet, Read};
 use super::request::{self, Judged};
-use super::transfer::{Action, Transfer};
-use super::{Ending, Library, Limits, Outcome, Refusal, Request};
-use bytes::Bytes;
+use super::{Content, Ending, Library, Limits, Outcome, Refusal, Request, mtu};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
-use std::{io, mem};
+use std::time::{Duration, Instant};
+use std::{io, iter};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
 use tracing::{debug, error, warn};
 
-/// Requests end at 512 bytes (RFC 2347), and so do acknowledgements and errors; the rest of a longer one is cut off.
+/// Requests end at 512 bytes (RFC 2347); the rest of a longer one is cut off.
 const MAX_DATAGRAM: usize = 2048;
 /// After a socket's error, so that one that stays broken does not take a whole core.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 /// Between two warnings that the server is full.
 const WARN_EVERY: Duration = Duration::from_secs(60);
+/// Of each address: the transfers of one client in two lanes have ports of their own.
+const LANES: usize = 2;
+/// Block sizes up to this one go through every network (RFC 1350).
+const SMALL_BLKSIZE: u16 = 512;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("TFTP cannot listen on {at}: name each address, since an answer from another one is dropped by firmware")]
     NoAddress { at: SocketAddr },
+    #[error(
+        "TFTP has no port for its transfers at {at}: {source}; look at [tftp] ports, and at the limit of open files"
+    )]
+    NoPort { at: SocketAddr, source: io::Error },
     #[error("a TFTP socket does not know its address")]
     Socket(#[from] io::Error),
 }
@@ -38,25 +46,44 @@ pub struct Server<L> {
     listeners: Vec<Listener>,
     library: Arc<L>,
     limits: Limits,
-    active: HashMap<(SocketAddr, SocketAddr), Active>,
-    tasks: JoinSet<()>,
+    places: Places,
+    /// What the library is asked for; each becomes a transfer, or a refusal.
+    openings: JoinSet<Opened>,
+    asked: HashMap<Id, (Key, u64, Request, Instant)>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    ids: u64,
     warned_at: Option<Instant>,
 }
 
 struct Listener {
     socket: UdpSocket,
     local: SocketAddr,
+    lanes: Vec<Lane>,
+    turn: usize,
 }
 
-/// A transfer that runs; dropping it stops the transfer.
+/// A client that has a place.
 struct Active {
-    task: Id,
+    id: u64,
     read: Read,
-    repeats: mpsc::Sender<()>,
+    stage: Stage,
+}
+
+enum Stage {
+    Opening(AbortHandle),
+    /// In this lane of its listener.
+    Running(usize),
+}
+
+/// What the library answered, and what the way to the client allows.
+struct Opened {
+    content: Result<Content, Ending>,
+    limits: Limits,
+    read: Read,
 }
 
 impl<L: Library> Server<L> {
-    /// Until `shutdown` turns true or is dropped; then every transfer is stopped and joined. Each socket is bound to an
+    /// Until `shutdown` turns true or is dropped; then every transfer is stopped and told. Each socket is bound to an
     /// address of its own, not to the wildcard: a transfer answers from the address that was asked.
     pub async fn run(
         sockets: Vec<UdpSocket>,
@@ -64,9 +91,14 @@ impl<L: Library> Server<L> {
         limits: Limits,
         mut shutdown: watch::Receiver<bool>,
     ) -> Result<(), Error> {
-        let listeners = sockets.into_iter().map(Listener::new).collect::<Result<_, _>>()?;
-        let (active, tasks) = (HashMap::new(), JoinSet::new());
-        let mut server = Server { listeners, library, limits, active, tasks, warned_at: None };
+        let (tell_end, ended) = mpsc::unbounded_channel();
+        let listeners = sockets
+            .into_iter()
+            .map(|socket| Listener::new(socket, &limits, &tell_end))
+            .collect::<Result<Vec<_>, _>>()?;
+        drop(tell_end);
+        let (places, openings, asked) = (Places::default(), JoinSet::new(), HashMap::new());
+        let mut server = Server { listeners, library, limits, places, openings, asked, ended, ids: 0, warned_at: None };
         tokio::select! {
             () = server.listen() => {}
             _ = shutdown.wait_for(|stop| *stop) => {}
@@ -80,7 +112,8 @@ impl<L: Library> Server<L> {
         let mut turn = 0;
         loop {
             tokio::select! {
-                Some(done) = self.tasks.join_next_with_id() => self.forget(done),
+                Some(opened) = self.openings.join_next_with_id() => self.on_opened(opened),
+                Some(ended) = self.ended.recv() => self.on_ended(ended),
                 heard = receive(&self.listeners, &mut turn, &mut buffer) => match heard {
                     Ok(heard) => self.on_datagram(heard, &buffer),
                     Err(error) => {
@@ -92,91 +125,227 @@ impl<L: Library> Server<L> {
         }
     }
 
+    /// The lanes' ends are told when their threads are done, and no sooner is this.
     async fn stop(&mut self) {
-        self.active.clear();
-        while let Some(done) = self.tasks.join_next_with_id().await {
-            self.forget(done);
+        self.openings.abort_all();
+        while let Some(opened) = self.openings.join_next_with_id().await {
+            self.on_opened(opened);
+        }
+        self.listeners.clear();
+        while let Some(ended) = self.ended.recv().await {
+            self.on_ended(ended);
         }
     }
 
     fn on_datagram(&mut self, heard: Heard, buffer: &[u8]) {
         let Some(listener) = self.listeners.get(heard.listener) else { return };
-        let local = listener.local;
         match request::judge(heard.from, buffer.get(..heard.length).unwrap_or_default()) {
-            Judged::Read(read) => self.on_read(read, heard.from, local),
+            Judged::Read(read) => self.on_read(read, (heard.from, heard.listener)),
             Judged::Answer(packet) => listener.answer(heard.from, &packet),
             Judged::Silence(why) => debug!(client = %heard.from, why, "a TFTP datagram is left unanswered"),
         }
     }
 
     /// One that runs already is told to answer again; another file for the same port takes the old one's place.
-    fn on_read(&mut self, read: Read, client: SocketAddr, local: SocketAddr) {
-        if let Some(active) = self.active.get(&(client, local))
-            && active.read == read
-            && !active.repeats.is_closed()
-        {
-            // Full: it will answer again anyway.
-            let _ = active.repeats.try_send(());
+    fn on_read(&mut self, read: Read, key: Key) {
+        let Some(listener) = self.listeners.get(key.1) else { return };
+        if let Some(active) = self.places.of(key).filter(|active| active.read == read) {
+            // What is being opened will be answered anyway.
+            if let Stage::Running(lane) = active.stage
+                && let Some(lane) = listener.lanes.get(lane)
+            {
+                lane.repeat(key.0);
+            }
             return;
         }
-        match request::request(&read, client, local) {
-            Ok(_) if self.is_full(client) => self.warn_full(client),
-            Ok(request) => self.start(request, read, local),
-            Err(refusal) => self.refuse(&refusal, client, local),
+        match request::request(&read, key.0, listener.local) {
+            Ok(_) if self.places.is_full(key, &self.limits) => self.warn_full(key.0),
+            Ok(request) => self.open(request, read, key),
+            Err(refusal) => {
+                debug!(client = %key.0, ?refusal, "a TFTP file name is refused");
+                listener.refuse(key.0, &refusal);
+            }
         }
     }
 
-    fn start(&mut self, request: Request, read: Read, local: SocketAddr) {
-        let (client, library, limits) = (request.client, self.library.clone(), self.limits);
-        let (repeats, heard_repeats) = mpsc::channel(1);
-        let job = Job { request, read: read.clone(), local, library, limits, repeats: heard_repeats };
-        let task = self.tasks.spawn(job.run()).id();
-        self.active.insert((client, local), Active { task, read, repeats });
+    fn open(&mut self, request: Request, read: Read, key: Key) {
+        let Some(local) = self.listeners.get(key.1).map(|listener| listener.local) else { return };
+        self.make_room(key);
+        self.ids = self.ids.wrapping_add(1);
+        let (id, library, limits) = (self.ids, self.library.clone(), self.limits);
+        let opening = open(library, request.clone(), read.clone(), limits, local);
+        let task = self.openings.spawn(opening);
+        self.asked.insert(task.id(), (key, id, request, Instant::now()));
+        self.places.insert(key, Active { id, read, stage: Stage::Opening(task) });
     }
 
-    fn refuse(&self, refusal: &Refusal, client: SocketAddr, local: SocketAddr) {
-        debug!(%client, ?refusal, "a TFTP file name is refused");
-        let listener = self.listeners.iter().find(|listener| listener.local == local);
-        if let Some((listener, packet)) = listener.zip(refusal.packet()) {
-            listener.answer(client, &packet);
+    /// What the client asked for before is no longer wanted.
+    fn make_room(&mut self, key: Key) {
+        match self.places.remove(key).map(|active| active.stage) {
+            Some(Stage::Opening(task)) => task.abort(),
+            Some(Stage::Running(lane)) => {
+                let lane = self.listeners.get(key.1).and_then(|listener| listener.lanes.get(lane));
+                lane.into_iter().for_each(|lane| lane.stop(key.0));
+            }
+            None => {}
         }
     }
 
-    /// The client whose transfer is about to be replaced does not count against itself.
-    fn is_full(&self, client: SocketAddr) -> bool {
-        let others = || self.active.keys().filter(|(other, _)| *other != client);
-        let of_client = others().filter(|(other, _)| other.ip() == client.ip()).count();
-        of_client >= self.limits.max_transfers_per_client || self.tasks.len() >= self.limits.max_transfers
+    fn on_opened(&mut self, opened: Result<(Id, Opened), JoinError>) {
+        let task = opened.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some((key, id, request, started_at)) = self.asked.remove(&task) else { return };
+        let is_wanted = self.places.of(key).is_some_and(|active| active.id == id);
+        let ending = match opened {
+            Ok((_, Opened { content: Ok(content), limits, read })) if is_wanted => {
+                return self.start(Job { key, id, request, read, content, limits, started_at });
+            }
+            Ok((_, Opened { content: Err(ending), .. })) => ending,
+            Ok(_) => Ending::Stopped,
+            Err(failed) if failed.is_cancelled() => Ending::Stopped,
+            Err(failed) => {
+                error!(error = %failed, "a TFTP file could not be opened: this is a bug, please report it");
+                return self.places.forget(key, id);
+            }
+        };
+        if let (Ending::Refused(refusal), true, Some(listener)) = (&ending, is_wanted, self.listeners.get(key.1)) {
+            listener.refuse(key.0, refusal);
+        }
+        let duration = started_at.elapsed();
+        self.on_ended(Ended { key, id, outcome: Outcome { request, bytes: 0, duration, ending } });
+    }
+
+    fn start(&mut self, job: Job) {
+        let (key, id) = (job.key, job.id);
+        let Some(listener) = self.listeners.get_mut(key.1) else { return };
+        let lane = listener.lane_for(key.0);
+        if let Some(active) = self.places.of_mut(key) {
+            active.stage = Stage::Running(lane);
+        }
+        match listener.lanes.get(lane) {
+            Some(lane) => lane.start(job),
+            None => self.places.forget(key, id),
+        }
+    }
+
+    fn on_ended(&mut self, ended: Ended) {
+        self.places.forget(ended.key, ended.id);
+        self.library.ended(ended.outcome);
     }
 
     /// Silence, not an error: the client asks again in a second, but an error sends it on to its disk.
     fn warn_full(&mut self, client: SocketAddr) {
         if self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             self.warned_at = Some(Instant::now());
-            let transfers = self.tasks.len();
+            let transfers = self.places.active.len();
             warn!(%client, transfers, "too many TFTP transfers: new ones wait; look for clients that ask in a loop");
         }
     }
+}
 
-    fn forget(&mut self, done: Result<(Id, ()), JoinError>) {
-        let id = match done {
-            Ok((id, ())) => id,
-            Err(failed) => {
-                error!(error = %failed, "a TFTP transfer failed: this is a bug, please report it");
-                failed.id()
+/// What the client repeats meanwhile is answered by what comes out.
+async fn open<L: Library>(
+    library: Arc<L>,
+    request: Request,
+    mut read: Read,
+    limits: Limits,
+    local: SocketAddr,
+) -> Opened {
+    let mut content = match timeout(limits.max_idle, library.open(request.clone())).await {
+        Ok(opened) => opened.map_err(Ending::Refused),
+        Err(_) => Err(Ending::TimedOut),
+    };
+    if read.is_netascii
+        && let Ok(Some(text)) = content.as_ref().map(|content| content.as_netascii(&request.name))
+    {
+        content = Ok(text);
+        // Its lines are longer on the way than in the client's file, which is what it asks the size for.
+        read.options.retain(|(name, _)| !name.eq_ignore_ascii_case("tsize"));
+    }
+    let asks_size = read.options.iter().any(|(name, _)| name.eq_ignore_ascii_case("blksize"));
+    let fitting = if asks_size && content.is_ok() { mtu::max_blksize(local, request.client) } else { SMALL_BLKSIZE };
+    Opened { content, limits: limits.within(library.caps(&request), fitting), read }
+}
+
+/// Who has a place, and how many each address has.
+#[derive(Default)]
+struct Places {
+    active: HashMap<Key, Active>,
+    of_address: HashMap<IpAddr, usize>,
+}
+
+impl Places {
+    fn of(&self, key: Key) -> Option<&Active> {
+        self.active.get(&key)
+    }
+
+    fn of_mut(&mut self, key: Key) -> Option<&mut Active> {
+        self.active.get_mut(&key)
+    }
+
+    /// The client whose transfer is about to be replaced does not count against itself.
+    fn is_full(&self, key: Key, limits: &Limits) -> bool {
+        let own = usize::from(self.active.contains_key(&key));
+        let of_client = self.of_address.get(&key.0.ip()).copied().unwrap_or(0);
+        of_client.saturating_sub(own) >= limits.max_transfers_per_client
+            || self.active.len().saturating_sub(own) >= limits.max_transfers
+    }
+
+    fn insert(&mut self, key: Key, active: Active) {
+        self.active.insert(key, active);
+        let count = self.of_address.entry(key.0.ip()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Active> {
+        let active = self.active.remove(&key)?;
+        if let Some(count) = self.of_address.get_mut(&key.0.ip()) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_address.remove(&key.0.ip());
             }
-        };
-        self.active.retain(|_, active| active.task != id);
+        }
+        Some(active)
+    }
+
+    /// Unless another transfer has taken its place.
+    fn forget(&mut self, key: Key, id: u64) {
+        if self.of(key).is_some_and(|active| active.id == id) {
+            self.remove(key);
+        }
     }
 }
 
 impl Listener {
-    fn new(socket: UdpSocket) -> Result<Listener, Error> {
+    fn new(socket: UdpSocket, limits: &Limits, ended: &mpsc::UnboundedSender<Ended>) -> Result<Listener, Error> {
         let local = socket.local_addr()?;
         if local.ip().is_unspecified() {
             return Err(Error::NoAddress { at: local });
         }
-        Ok(Listener { socket, local })
+        lane::enlarge(&socket);
+        let mut ports: Box<dyn Iterator<Item = u16>> = match limits.ports {
+            Some((first, last)) => Box::new(first..=last),
+            None => Box::new(iter::repeat_n(0, LANES)),
+        };
+        let open = |_| Lane::open(local, &mut *ports, ended.clone());
+        let lanes = (0..LANES).map(open).collect::<io::Result<_>>();
+        let lanes = lanes.map_err(|source| Error::NoPort { at: local, source })?;
+        Ok(Listener { socket, local, lanes, turn: 0 })
+    }
+
+    /// In turn; but not where the client's last transfer was, whose late packets must not reach the new one.
+    fn lane_for(&mut self, client: SocketAddr) -> usize {
+        let count = self.lanes.len();
+        self.turn = self.turn.wrapping_add(1);
+        let order = (0..count).map(|step| self.turn.wrapping_add(step).checked_rem(count).unwrap_or(0));
+        let is_new = |lane: &usize| self.lanes.get(*lane).is_some_and(|lane| !lane.knows(client));
+        order.clone().find(is_new).or_else(|| order.clone().next()).unwrap_or(0)
+    }
+
+    /// From the port of a transfer, as RFC 1350 §4 has it.
+    fn refuse(&self, client: SocketAddr, refusal: &Refusal) {
+        if let Some((packet, lane)) = refusal.packet().zip(self.lanes.first()) {
+            lane.answer(client, &packet);
+        }
     }
 
     /// Lost when the socket is busy: then it is as if the network had lost it.
@@ -209,133 +378,4 @@ async fn receive(listeners: &[Listener], turn: &mut usize, buffer: &mut [u8]) ->
         Poll::Pending
     })
     .await
-}
-
-/// One transfer, from the request to its end.
-struct Job<L> {
-    request: Request,
-    read: Read,
-    local: SocketAddr,
-    library: Arc<L>,
-    limits: Limits,
-    /// Something comes when the client asks again; closed when the transfer must stop.
-    repeats: mpsc::Receiver<()>,
-}
-
-impl<L: Library> Job<L> {
-    async fn run(mut self) {
-        let started = Instant::now();
-        // Not connected, or the kernel would keep strangers' packets from us, and they want an ERROR 5 (RFC 1350 §4).
-        // Bound to the address that was asked: firmware drops an answer from another one.
-        let mut own_port = self.local;
-        own_port.set_port(0);
-        let socket = match UdpSocket::bind(own_port).await {
-            Ok(socket) => socket,
-            Err(error) => {
-                let (local, client) = (self.local.ip(), self.request.client);
-                return warn!(%local, %client, %error, "no port for a TFTP transfer: is the limit of open files too low?");
-            }
-        };
-        let (bytes, ending) = self.serve(&socket).await;
-        let (request, duration) = (self.request, started.elapsed());
-        debug!(client = %request.client, file = %request.name, bytes, ?ending, "a TFTP transfer ended");
-        self.library.ended(Outcome { request, bytes, duration, ending });
-    }
-
-    async fn serve(&mut self, socket: &UdpSocket) -> (u64, Ending) {
-        let mut wire = Wire { socket, client: self.request.client, out: Vec::new() };
-        let content = match self.open().await {
-            Ok(content) => content,
-            Err(ending) => {
-                wire.refuse(&ending).await;
-                return (0, ending);
-            }
-        };
-        let (mut transfer, mut actions) = Transfer::start(&self.read, content, self.limits, now());
-        loop {
-            if let Some(ending) = wire.perform(actions).await {
-                return (transfer.bytes_acknowledged(), ending);
-            }
-            actions = tokio::select! {
-                packet = wire.receive() => transfer.on_packet(&packet, now()),
-                repeat = self.repeats.recv() => match repeat {
-                    Some(()) => transfer.on_repeat(now()),
-                    None => vec![Action::End(Ending::Stopped)],
-                },
-                () = sleep_until(transfer.deadline().into()) => transfer.on_timeout(now()),
-            };
-        }
-    }
-
-    /// What the client repeats meanwhile is answered by what comes out.
-    async fn open(&mut self) -> Result<Bytes, Ending> {
-        let asked = timeout(self.limits.max_idle, self.library.open(self.request.clone()));
-        let stopped = async { while self.repeats.recv().await.is_some() {} };
-        tokio::select! {
-            opened = asked => match opened {
-                Ok(opened) => opened.map_err(Ending::Refused),
-                Err(_) => Err(Ending::TimedOut),
-            },
-            () = stopped => Err(Ending::Stopped),
-        }
-    }
-}
-
-/// A transfer's socket and its client.
-struct Wire<'a> {
-    socket: &'a UdpSocket,
-    client: SocketAddr,
-    out: Vec<u8>,
-}
-
-impl Wire<'_> {
-    async fn perform(&mut self, actions: Vec<Action>) -> Option<Ending> {
-        for action in actions {
-            match action {
-                Action::Send(packet) => self.send(&packet, self.client).await,
-                Action::End(ending) => return Some(ending),
-            }
-        }
-        None
-    }
-
-    async fn refuse(&mut self, ending: &Ending) {
-        if let Ending::Refused(refusal) = ending
-            && let Some(packet) = refusal.packet()
-        {
-            self.send(&packet, self.client).await;
-        }
-    }
-
-    /// The next packet of our client. Strangers are told that they are wrong here; what is not TFTP is passed over.
-    async fn receive(&mut self) -> Packet {
-        let mut buffer = [0; MAX_DATAGRAM];
-        loop {
-            let Ok((length, from)) = self.socket.recv_from(&mut buffer).await else {
-                sleep(PAUSE_AFTER_ERROR).await;
-                continue;
-            };
-            let bytes = buffer.get(..length).unwrap_or_default();
-            if from != self.client {
-                if let Some(answer) = request::judge_stranger(from, bytes) {
-                    self.send(&answer, from).await;
-                }
-            } else if let Ok(packet) = Packet::parse(bytes) {
-                return packet;
-            }
-        }
-    }
-
-    async fn send(&mut self, packet: &Packet, to: SocketAddr) {
-        let mut out = mem::take(&mut self.out);
-        packet.encode(&mut out);
-        if let Err(error) = self.socket.send_to(&out, to).await {
-            debug!(client = %to, %error, "a TFTP packet was not sent");
-        }
-        self.out = out;
-    }
-}
-
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }

@@ -3,15 +3,23 @@
 use super::options::Agreement;
 use super::packet::{Packet, Read, code};
 use super::{Ending, Limits};
-use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// To the client of this transfer.
+    /// To the client of this transfer: the OACK, or an error.
     Send(Packet),
+    /// To the client, all at once: blocks that follow each other, each with the [`Span`] of the file that it holds.
+    Blocks { first: u64, count: u16 },
     /// The last action; nothing must be asked of the transfer after it.
     End(Ending),
+}
+
+/// Where a block's bytes are in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub from: u64,
+    pub to: u64,
 }
 
 /// A window of blocks (most often of one), or the OACK, is in flight at any time; only the acknowledgement of its last
@@ -24,7 +32,7 @@ pub enum Action {
 /// file: the Sorcerer's Apprentice (RFC 1123 §4.2.3.1).
 #[derive(Debug)]
 pub struct Transfer {
-    content: Bytes,
+    size_bytes: u64,
     agreement: Agreement,
     limits: Limits,
     /// The first that is not acknowledged; 0 is the OACK. On the wire it rolls over from 65535 to 0.
@@ -36,6 +44,10 @@ pub struct Transfer {
     /// How often the window in flight was sent since the client was last heard.
     tries: u32,
     sent_at: Instant,
+    /// What is in flight was sent once only, so its acknowledgement tells how long the way is.
+    is_sent_once: bool,
+    /// How long acknowledgements take, smoothed (RFC 6298).
+    way: Option<Duration>,
     /// When a window was last sent before its time.
     hastened_at: Option<Instant>,
     resend_at: Instant,
@@ -44,17 +56,19 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    pub fn start(read: &Read, content: Bytes, limits: Limits, now: Instant) -> (Transfer, Vec<Action>) {
-        let agreement = Agreement::reach(&read.options, length(&content), &limits);
+    pub fn start(read: &Read, size_bytes: u64, limits: Limits, now: Instant) -> (Transfer, Vec<Action>) {
+        let agreement = Agreement::reach(&read.options, size_bytes, &limits);
         let mut transfer = Transfer {
             base: 0,
             next: 0,
-            content,
+            size_bytes,
             agreement,
             limits,
             is_proven: false,
             tries: 0,
             sent_at: now,
+            is_sent_once: false,
+            way: None,
             hastened_at: None,
             resend_at: now,
             heard_at: now,
@@ -103,7 +117,21 @@ impl Transfer {
 
     /// What the client has acknowledged.
     pub fn bytes_acknowledged(&self) -> u64 {
-        self.offset(self.base).min(length(&self.content))
+        self.offset(self.base).min(self.size_bytes)
+    }
+
+    /// What the block with this number holds: less than the others, or nothing, at the end.
+    pub fn span(&self, block: u64) -> Span {
+        let from = self.offset(block).min(self.size_bytes);
+        Span { from, to: from.saturating_add(self.agreement.blksize.into()).min(self.size_bytes) }
+    }
+
+    pub fn blksize(&self) -> u16 {
+        self.agreement.blksize
+    }
+
+    pub fn windowsize(&self) -> u16 {
+        self.agreement.windowsize
     }
 
     fn on_ack(&mut self, block: u16, now: Instant) -> Vec<Action> {
@@ -115,6 +143,9 @@ impl Transfer {
             let is_no_copy = now >= later(self.sent_at, self.limits.window_pause);
             return if lost_its_first && is_no_copy { self.hasten(now) } else { Vec::new() };
         };
+        if self.is_sent_once && number.saturating_add(1) == self.next {
+            self.measure(now);
+        }
         self.is_proven = true;
         self.heard_at = now;
         self.tries = 0;
@@ -123,6 +154,22 @@ impl Transfer {
             number if number == self.last() => vec![Action::End(Ending::Complete)],
             number if number.saturating_add(1) == self.next => self.send(now),
             _ => self.hasten(now),
+        }
+    }
+
+    fn measure(&mut self, now: Instant) {
+        let taken = now.saturating_duration_since(self.sent_at);
+        let smoothed = |way: Duration| (way.saturating_mul(7).saturating_add(taken)).checked_div(8).unwrap_or(way);
+        self.way = Some(self.way.map_or(taken, smoothed));
+    }
+
+    /// Until what is in flight is sent for the second time. A client that said how long it waits is taken at its word.
+    fn wait(&self) -> Duration {
+        match self.way {
+            Some(way) if !self.agreement.is_wait_asked => {
+                way.saturating_mul(4).max(self.limits.min_wait).min(self.agreement.wait)
+            }
+            _ => self.agreement.wait,
         }
     }
 
@@ -152,42 +199,34 @@ impl Transfer {
 
     fn restart(&mut self, now: Instant) -> Vec<Action> {
         self.base = if self.agreement.accepted.is_empty() { 1 } else { 0 };
+        self.next = self.base;
         self.is_proven = false;
         self.heard_at = now;
         self.tries = 0;
+        self.way = None;
         self.send(now)
     }
 
     fn send(&mut self, now: Instant) -> Vec<Action> {
-        let wait = self.agreement.wait.saturating_mul(2_u32.saturating_pow(self.tries));
+        let wait = self.wait().saturating_mul(2_u32.saturating_pow(self.tries));
         self.tries = self.tries.saturating_add(1);
         self.sent_at = now;
         self.resend_at = later(now, wait);
-        self.next = match self.base {
-            0 => 1,
-            base => base.saturating_add(self.agreement.windowsize.into()).min(self.last().saturating_add(1)),
-        };
-        (self.base..self.next).map(|number| Action::Send(self.packet(number))).collect()
-    }
-
-    fn packet(&self, number: u64) -> Packet {
-        match number {
-            0 => Packet::OptionAck(self.agreement.accepted.clone()),
-            block => Packet::Data { block: on_the_wire(block), payload: self.payload(block) },
+        self.is_sent_once = self.base >= self.next;
+        if self.base == 0 {
+            self.next = 1;
+            return vec![Action::Send(Packet::OptionAck(self.agreement.accepted.clone()))];
         }
+        let window = self.base.saturating_add(self.agreement.windowsize.into());
+        self.next = window.min(self.last().saturating_add(1));
+        let count = u16::try_from(self.next.saturating_sub(self.base)).unwrap_or(1);
+        vec![Action::Blocks { first: self.base, count }]
     }
 
     /// Shorter than the others, or empty.
     fn last(&self) -> u64 {
-        let whole = length(&self.content).checked_div(self.agreement.blksize.into()).unwrap_or(0);
+        let whole = self.size_bytes.checked_div(self.agreement.blksize.into()).unwrap_or(0);
         whole.saturating_add(1)
-    }
-
-    fn payload(&self, block: u64) -> Bytes {
-        let size = self.content.len();
-        let start = usize::try_from(self.offset(block)).unwrap_or(size).min(size);
-        let end = start.saturating_add(self.agreement.blksize.into()).min(size);
-        self.content.slice(start..end)
     }
 
     /// Where a block begins.
@@ -212,11 +251,8 @@ fn took_too_long() -> Vec<Action> {
     vec![Action::Send(Packet::error(code::OTHER, "the transfer took too long")), Action::End(Ending::TimedOut)]
 }
 
-fn length(content: &Bytes) -> u64 {
-    u64::try_from(content.len()).unwrap_or(u64::MAX)
-}
-
-fn on_the_wire(block: u64) -> u16 {
+/// The number that a block has in its header: it rolls over from 65535 to 0.
+pub fn on_the_wire(block: u64) -> u16 {
     let [.., high, low] = block.to_be_bytes();
     u16::from_be_bytes([high, low])
 }

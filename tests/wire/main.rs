@@ -18,3 +18,4 @@ mod proxy;
 mod relays;
 mod rig;
 mod rogue;
+mod tftp;

@@ -149,7 +149,7 @@ async fn the_wildcard_address_is_refused_at_start() {
     let (_keep, stop) = tokio::sync::watch::channel(false);
     struct Empty;
     impl crate::tftp::Library for Empty {
-        async fn open(&self, _: crate::tftp::Request) -> Result<bytes::Bytes, Refusal> {
+        async fn open(&self, _: crate::tftp::Request) -> Result<crate::tftp::Content, Refusal> {
             Err(Refusal::NotFound("nothing".into()))
         }
         fn ended(&self, _: crate::tftp::Outcome) {}

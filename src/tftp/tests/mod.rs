@@ -1,12 +1,15 @@
 //! What firmware, strangers and lossy networks do to the TFTP server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
+mod cache;
 mod clients;
+mod lanes;
 mod loopback;
 mod network;
 mod packet;
 mod request;
 mod rig;
+mod talk;
 mod transfer;
 
 use super::packet::{Packet, Read};
@@ -15,7 +18,7 @@ use bytes::Bytes;
 /// A read request as firmware sends it.
 fn read(name: &str, options: &[(&str, &str)]) -> Read {
     let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Read { name: name.as_bytes().to_vec(), options }
+    Read { name: name.as_bytes().to_vec(), is_netascii: false, options }
 }
 
 fn encoded(packet: &Packet) -> Vec<u8> {

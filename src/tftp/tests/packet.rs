@@ -1,7 +1,7 @@
 //! Packets: what is written is read again, and no bytes break the reader.
 
 use super::{encoded, read};
-use crate::tftp::packet::{Malformed, Packet, is_error};
+use crate::tftp::packet::{Malformed, Packet, Read, is_error};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -17,10 +17,12 @@ fn a_uefi_request_is_read() {
 fn sloppy_requests_are_read_as_they_were_meant() {
     let plain = read("x", &[]);
     let sized = read("x", &[("tsize", "0")]);
+    let text = Read { is_netascii: true, ..plain.clone() };
     let table: &[(&[u8], _)] = &[
         (b"\0\x01x\0octet\0", &plain),
         (b"\0\x01x\0OCTET\0", &plain),
-        (b"\0\x01x\0netascii\0", &plain),
+        (b"\0\x01x\0netascii\0", &text),
+        (b"\0\x01x\0\0NetAscii\0", &text),
         (b"\0\x01x\0mail\0", &plain),
         (b"\0\x01x\0", &plain),
         (b"\0\x01x\0octet", &plain),
@@ -74,8 +76,11 @@ fn text() -> impl Strategy<Value = String> {
 fn packet() -> impl Strategy<Value = Packet> {
     let options = || prop::collection::vec((text(), text()), 0..16);
     prop_oneof![
-        (text(), options())
-            .prop_map(|(name, options)| Packet::Read(crate::tftp::packet::Read { name: name.into_bytes(), options })),
+        (text(), options()).prop_map(|(name, options)| Packet::Read(crate::tftp::packet::Read {
+            name: name.into_bytes(),
+            is_netascii: false,
+            options
+        })),
         Just(Packet::Write),
         (any::<u16>(), prop::collection::vec(any::<u8>(), 0..600))
             .prop_map(|(block, payload)| Packet::Data { block, payload: Bytes::from(payload) }),

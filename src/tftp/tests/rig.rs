@@ -2,7 +2,7 @@
 
 use super::{content, encoded};
 use crate::tftp::packet::Packet;
-use crate::tftp::{Library, Limits, Outcome, Refusal, Request, Server};
+use crate::tftp::{Caps, Content, Library, Limits, Outcome, Refusal, Request, Server};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,9 +22,11 @@ struct Shelf {
 }
 
 impl Library for Shelf {
-    async fn open(&self, request: Request) -> Result<Bytes, Refusal> {
+    async fn open(&self, request: Request) -> Result<Content, Refusal> {
         match request.name.as_str() {
-            "loader" | "boot/loader" | "other-loader" => Ok(self.loader.clone()),
+            "loader" | "boot/loader" | "other-loader" | "capped" => Ok(Content::Memory(self.loader.clone())),
+            "menu.cfg" | "menu.bin" => Ok(Content::Memory(Bytes::from_static(MENU))),
+            "file" | "cut" => Ok(file(request.name == "cut")),
             "denied" => Err(Refusal::Denied("not for you".into())),
             "unknown-client" => Err(Refusal::Silence("no lease".into())),
             "never" => std::future::pending().await,
@@ -33,9 +35,29 @@ impl Library for Shelf {
         }
     }
 
+    fn caps(&self, request: &Request) -> Caps {
+        match request.name.as_str() {
+            "capped" => Caps { max_blksize: Some(600), max_windowsize: Some(2) },
+            _ => Caps::default(),
+        }
+    }
+
     fn ended(&self, outcome: Outcome) {
         let _ = self.ended.send(outcome);
     }
+}
+
+pub const MENU: &[u8] = b"one\ntwo\r\nthree\r";
+
+/// The loader as a file; `is_cut`: it lost its end when it had been opened.
+fn file(is_cut: bool) -> Content {
+    use std::io::Write;
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&content(LOADER_SIZE)).unwrap();
+    if is_cut {
+        file.set_len(100_000).unwrap();
+    }
+    Content::File(Arc::new(file), LOADER_SIZE as u64)
 }
 
 pub struct Rig {
@@ -110,14 +132,17 @@ impl Client {
         }
     }
 
-    /// Reads on from a first block or option acknowledgement to the end.
+    /// Whatever comes is taken in order; nothing may be lost, as on loopback with small windows nothing is. Reads on
+    /// from a first block or option acknowledgement to the end.
     pub async fn read_on(&self, first: (Packet, SocketAddr)) -> Vec<u8> {
         let (mut packet, from) = first;
-        let (mut file, mut blksize, mut next) = (Vec::new(), 512, 1_u16);
+        let (mut file, mut blksize, mut window, mut next) = (Vec::new(), 512, 1, 1_u16);
         loop {
             match &packet {
                 Packet::OptionAck(options) => {
-                    blksize = options.iter().find(|(name, _)| name == "blksize").map_or(512, |o| o.1.parse().unwrap());
+                    let agreed = |wanted| options.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+                    blksize = agreed("blksize").map_or(512, |value| value.parse().unwrap());
+                    window = agreed("windowsize").map_or(1, |value| value.parse().unwrap());
                     self.send(&Packet::Ack(0), from).await;
                 }
                 Packet::Data { block, payload } => {
@@ -125,8 +150,11 @@ impl Client {
                         file.extend_from_slice(payload);
                         next = next.wrapping_add(1);
                     }
-                    self.send(&Packet::Ack(*block), from).await;
-                    if payload.len() < blksize {
+                    let is_last = payload.len() < blksize;
+                    if is_last || next.wrapping_sub(1) % window == 0 {
+                        self.send(&Packet::Ack(next.wrapping_sub(1)), from).await;
+                    }
+                    if is_last {
                         return file;
                     }
                 }

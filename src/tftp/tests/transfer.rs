@@ -1,8 +1,9 @@
 //! One transfer, packet by packet and moment by moment.
 
+use super::talk::Talk;
 use super::{content, read};
 use crate::tftp::packet::Packet;
-use crate::tftp::transfer::{Action, Transfer};
+use crate::tftp::transfer::Action;
 use crate::tftp::{Ending, Limits};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -13,9 +14,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Options as a client or the server writes them.
 type Options<'a> = &'a [(&'a str, &'a str)];
 
-fn start(size: usize, options: Options) -> (Transfer, Vec<Action>, Instant) {
+fn start(size: usize, options: Options) -> (Talk, Vec<Action>, Instant) {
     let now = Instant::now();
-    let (transfer, actions) = Transfer::start(&read("x", options), content(size), Limits::default(), now);
+    let (transfer, actions) = Talk::start(&read("x", options), content(size), Limits::default(), now);
     (transfer, actions, now)
 }
 
@@ -112,7 +113,7 @@ fn a_doubled_acknowledgement_is_not_answered_twice() {
 }
 
 /// A window of four in a file of ten blocks and a short one, with its first four sent.
-fn windowed() -> (Transfer, Instant) {
+fn windowed() -> (Talk, Instant) {
     let (mut transfer, actions, now) = start(5130, &[("windowsize", "4")]);
     assert_eq!(actions, option_ack(&[("windowsize", "4")]));
     assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(0), now)), [1, 2, 3, 4]);
@@ -195,13 +196,13 @@ fn what_does_not_belong_to_a_read_is_passed_over() {
     assert_eq!(transfer.on_packet(&Packet::Ack(1), now), data(2, content(5000).slice(512..1024)));
 }
 
-/// Lets the clock run without a word from the client: seconds of each send, and of the end.
-fn silent_run(mut transfer: Transfer, since: Instant) -> (Vec<u64>, u64) {
+/// Lets the clock run without a word from the client: milliseconds of each send, and seconds of the end.
+fn silent_run(mut transfer: Talk, since: Instant) -> (Vec<u128>, u64) {
     let mut sent = Vec::new();
     for _ in 0..100 {
         let now = transfer.deadline();
         match transfer.on_timeout(now).as_slice() {
-            [Action::Send(_)] => sent.push((now - since).as_secs()),
+            [Action::Send(_)] => sent.push((now - since).as_millis()),
             [Action::End(Ending::TimedOut)] => return (sent, (now - since).as_secs()),
             other => panic!("{other:?}"),
         }
@@ -213,14 +214,48 @@ fn silent_run(mut transfer: Transfer, since: Instant) -> (Vec<u64>, u64) {
 #[test]
 fn who_never_acknowledges_is_sent_three_repetitions() {
     let (transfer, _, now) = start(5000, &[]);
-    assert_eq!(silent_run(transfer, now), (vec![1, 3, 7], 15));
+    assert_eq!(silent_run(transfer, now), (vec![1000, 3000, 7000], 15));
 }
 
 #[test]
-fn who_falls_silent_is_sent_four_repetitions_in_thirty_seconds() {
+fn who_falls_silent_is_sent_repetitions_for_thirty_seconds() {
     let (mut transfer, _, now) = start(5000, &[]);
     transfer.on_packet(&Packet::Ack(1), now);
-    assert_eq!(silent_run(transfer, now), (vec![1, 3, 7, 15], 30));
+    assert_eq!(silent_run(transfer, now), (vec![300, 900, 2100, 4500, 9300, 18_900], 30));
+}
+
+/// Four times as long as it takes, but never shorter than that, and never longer than for who was not measured.
+#[test]
+fn the_wait_follows_the_length_of_the_way() {
+    for (way_ms, wait_ms) in [(1, 300), (75, 300), (150, 600), (600, 1000)] {
+        let (mut transfer, _, now) = start(50_000, &[]);
+        let mut at = now;
+        for block in 1..=40 {
+            at += Duration::from_millis(way_ms);
+            transfer.on_packet(&Packet::Ack(block), at);
+        }
+        assert_eq!((transfer.deadline() - at).as_millis(), wait_ms, "{way_ms} ms");
+    }
+}
+
+/// Which of two equal packets was acknowledged nobody knows (Karn).
+#[test]
+fn what_was_sent_twice_is_not_measured() {
+    let (mut transfer, _, now) = start(50_000, &[]);
+    let again = transfer.deadline();
+    transfer.on_timeout(again);
+    transfer.on_packet(&Packet::Ack(1), again);
+    assert_eq!(transfer.deadline() - again, SECOND);
+    assert!(again > now);
+}
+
+/// RFC 2349: who asks for a time gets it.
+#[test]
+fn a_wait_that_was_asked_for_is_kept() {
+    let (mut transfer, _, now) = start(50_000, &[("timeout", "1")]);
+    transfer.on_packet(&Packet::Ack(0), now);
+    transfer.on_packet(&Packet::Ack(1), now);
+    assert_eq!(transfer.deadline() - now, SECOND);
 }
 
 /// All our blocks get lost, but its repeated acknowledgements do not.
@@ -239,7 +274,7 @@ fn who_is_still_heard_is_not_given_up() {
 fn a_long_timeout_is_capped() {
     let (mut transfer, _, now) = start(5000, &[("timeout", "255")]);
     transfer.on_packet(&Packet::Ack(0), now);
-    assert_eq!(silent_run(transfer, now), (vec![10], 30));
+    assert_eq!(silent_run(transfer, now), (vec![10_000], 30));
 }
 
 #[test]
@@ -293,7 +328,7 @@ fn a_machine_that_was_reset_begins_anew() {
 fn block_numbers_roll_over() {
     let whole = content(40 * 1024 * 1024);
     let now = Instant::now();
-    let (mut transfer, mut actions) = Transfer::start(&read("x", &[]), whole.clone(), Limits::default(), now);
+    let (mut transfer, mut actions) = Talk::start(&read("x", &[]), whole.clone(), Limits::default(), now);
     let mut received = Vec::with_capacity(whole.len());
     let mut expected = 1_u16;
     while let [Action::Send(Packet::Data { block, payload })] = actions.as_slice() {

@@ -1,0 +1,27 @@
+//! What our server occupies while 10,000 clients are in the middle of 100 MB.
+
+use crate::Lab;
+use crate::crowd::Held;
+use crate::report::{Bar, Report, say};
+use crate::servers::{Kind, Server};
+use anyhow::{Result, ensure};
+use std::time::Duration;
+
+const CLIENTS: u32 = 10_000;
+const WATCHED: u32 = 10;
+
+pub fn run(lab: &Lab) -> Result<Report> {
+    let server = Server::start(lab, Kind::Ours)?;
+    let before = server.rss_mb()?;
+    let mut held = Held::start(lab, if lab.quick { 1000 } else { CLIENTS })?;
+    let mut most: f64 = 0.0;
+    for _ in 0..WATCHED {
+        std::thread::sleep(Duration::from_secs(1));
+        most = most.max(server.rss_mb()?);
+    }
+    ensure!(held.is_running()?, "the slow clients ended");
+    say(format!("memory: {before:.0} MB before, {most:.0} MB with {CLIENTS} transfers"));
+    let mut report = Report::default();
+    report.add("tftp.memory", most, None, "MB", Bar::AtMost(300.0));
+    Ok(report)
+}
