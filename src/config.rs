@@ -36,6 +36,7 @@ pub struct Config {
     pub dhcp: Dhcp,
     pub tftp_port: u16,
     pub http_port: u16,
+    pub http: Http,
     /// Addresses for TFTP and HTTP: those of the DHCP interfaces where none is named.
     pub listen: Vec<Ipv4Addr>,
     pub log: String,
@@ -61,6 +62,16 @@ pub struct Dhcp {
     pub address: Option<SocketAddr>,
 }
 
+/// How much HTTP may take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Http {
+    /// Connections at once, in all and from one address.
+    pub connections: usize,
+    pub connections_each: usize,
+    /// How long a client may take no byte of an answer.
+    pub stalled_secs: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -79,6 +90,7 @@ impl Default for Config {
             },
             tftp_port: 69,
             http_port: 80,
+            http: Http { connections: 8192, connections_each: 256, stalled_secs: 60 },
             listen: Vec::new(),
             log: "info".into(),
             log_json: false,
@@ -127,7 +139,7 @@ struct Written {
     server: Server,
     dhcp: WrittenDhcp,
     tftp: Port,
-    http: Port,
+    http: WrittenHttp,
     log: Log,
 }
 
@@ -166,6 +178,15 @@ struct Port {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+struct WrittenHttp {
+    port: Option<u16>,
+    connections: Option<usize>,
+    connections_each: Option<usize>,
+    stalled_secs: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Log {
     level: Option<String>,
     json: Option<bool>,
@@ -192,6 +213,11 @@ impl Written {
             },
             tftp_port: self.tftp.port.unwrap_or(usual.tftp_port),
             http_port: self.http.port.unwrap_or(usual.http_port),
+            http: Http {
+                connections: self.http.connections.unwrap_or(usual.http.connections),
+                connections_each: self.http.connections_each.unwrap_or(usual.http.connections_each),
+                stalled_secs: self.http.stalled_secs.unwrap_or(usual.http.stalled_secs),
+            },
             log: self.log.level.unwrap_or(usual.log),
             log_json: self.log.json.unwrap_or(usual.log_json),
             own_networks: usual.own_networks,

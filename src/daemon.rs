@@ -7,11 +7,14 @@ use crate::dhcp::server::{BOOT_PORT, Door, Owners, interface_addresses};
 use crate::dhcp::{lane, rogue};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
+use crate::http::house::Limits;
+use crate::http::server::Web;
 use crate::model::{Dhcp, Event, Kind, Name, Network, Placement, Unknown};
 use crate::store::{Edit, Store};
 use crate::tftp;
 use anyhow::{Context, Result, anyhow, bail};
 use ipnetwork::Ipv4Network;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -59,6 +62,7 @@ pub async fn run(config: Config) -> Result<()> {
 
 /// Binds everything, then starts everything: a busy port stops it before anything is answered.
 pub async fn start(config: Config) -> Result<Running> {
+    raise_file_limit();
     let doors = doors(&config)?;
     let listen = listen(&config, &doors)?;
     let sockets = Sockets::bind(&config, &doors, &listen).await?;
@@ -164,8 +168,9 @@ impl Sockets {
         let library = Arc::new(tftp::Loaders::new(engine.clone()));
         let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(), stopped.clone());
         tasks.spawn(logged("TFTP", tftp_server));
+        let web = Web::new(engine.clone(), http_limits(config.http));
         for listener in self.http {
-            tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
+            tasks.spawn(logged("HTTP", web.clone().run_tcp(listener, stopped.clone())));
         }
         tasks.spawn(watch_store(engine.store.clone(), stopped.clone()));
         tasks.spawn(announce(engine.clone(), stopped.clone()));
@@ -173,7 +178,7 @@ impl Sockets {
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
             let ports = Ports { tftp: config.tftp_port, http: engine.http_port };
-            tasks.spawn(watch_addresses(engine.clone(), doors, ports, stopped));
+            tasks.spawn(watch_addresses(engine.clone(), web, doors, ports, stopped));
         }
         Ok(Running { engine, dhcp, tftp, http, stop, tasks })
     }
@@ -182,6 +187,30 @@ impl Sockets {
 /// Each transfer has a socket: together with HTTP's connections they fit into the usual 1024 files of a process.
 fn tftp_limits() -> tftp::Limits {
     tftp::Limits { max_transfers: 256, ..tftp::Limits::default() }
+}
+
+/// Each connection may have a file open beside its socket; so many file descriptors stay for DHCP, TFTP and the store.
+const DESCRIPTORS_KEPT: u64 = 1024;
+
+/// As set, as far as the descriptors of this process go.
+fn http_limits(set: crate::config::Http) -> Limits {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let most = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_KEPT) / 2).unwrap_or(usize::MAX).max(256);
+    if set.connections > most {
+        tracing::info!(most, "[http] connections is more than the limit of open files allows: LimitNOFILE raises it");
+    }
+    let stalled = std::time::Duration::from_secs(set.stalled_secs.into());
+    Limits { connections: set.connections.min(most), connections_each: set.connections_each, stalled }
+}
+
+/// As many files as this process may have: what it starts with is meant for programs that use `select`.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum {
+        limit.current = limit.maximum;
+        // The packaged unit forbids it, and sets what is needed.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }
 
 async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<Output = Result<(), E>>) {
@@ -274,7 +303,13 @@ fn log_event(engine: &Engine, event: &Event) {
 }
 
 /// An interface that changes its address changes what machines are told, and where they ask.
-async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, ports: Ports, mut stop: watch::Receiver<bool>) {
+async fn watch_addresses(
+    engine: Arc<Engine>,
+    web: Web,
+    doors: Vec<Door>,
+    ports: Ports,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut look = tokio::time::interval(LOOK);
     let mut served: HashSet<Ipv4Addr> = engine.addresses().into_iter().collect();
     loop {
@@ -290,7 +325,7 @@ async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, ports: Ports, mu
                 }
                 tracing::info!(?now, "the addresses of the served interfaces changed");
                 for ip in &now {
-                    if !served.contains(ip) && serve_at(*ip, &ports, &engine, &stop).await {
+                    if !served.contains(ip) && serve_at(*ip, &ports, &engine, &web, &stop).await {
                         served.insert(*ip);
                     }
                 }
@@ -328,7 +363,7 @@ struct Ports {
 }
 
 /// TFTP and HTTP at an address that came later; tried again at the next change where it fails.
-async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, stop: &watch::Receiver<bool>) -> bool {
+async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, web: &Web, stop: &watch::Receiver<bool>) -> bool {
     let bound = async {
         let tftp = UdpSocket::bind((ip, ports.tftp)).await?;
         Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?))
@@ -338,7 +373,7 @@ async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, stop: &watc
             let library = Arc::new(tftp::Loaders::new(engine.clone()));
             let server = tftp::Server::run(vec![tftp], library, tftp_limits(), stop.clone());
             tokio::spawn(logged("TFTP", server));
-            tokio::spawn(logged("HTTP", http::server::run_tcp(http, engine.clone(), stop.clone())));
+            tokio::spawn(logged("HTTP", web.clone().run_tcp(http, stop.clone())));
             true
         }
         Err(error) => {

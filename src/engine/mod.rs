@@ -8,6 +8,7 @@ mod gauges;
 mod kitchen;
 mod loaders;
 mod operate;
+mod pace;
 mod rehearse;
 mod serve;
 mod tokens;
@@ -49,6 +50,7 @@ pub struct Engine {
     loaders: loaders::Loaders,
     pub http_port: u16,
     pub metrics: Metrics,
+    pace: pace::Pace,
     /// The last DHCP packets of each machine.
     pub captures: Captures,
     /// Our own addresses, as the interfaces have them now.
@@ -83,6 +85,7 @@ impl Engine {
             loaders: loaders::Loaders::default(),
             http_port,
             metrics,
+            pace: pace::Pace::default(),
             captures,
             addresses,
             secret,

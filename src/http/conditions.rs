@@ -59,7 +59,9 @@ impl Plan {
             put("content-length", &self.length());
         }
         match self.status {
-            206 => put("content-range", &format_args!("bytes {}-{}/{}", self.start, self.end.saturating_sub(1), kept.size)),
+            206 => {
+                put("content-range", &format_args!("bytes {}-{}/{}", self.start, self.end.saturating_sub(1), kept.size))
+            }
             416 => put("content-range", &format_args!("bytes */{}", kept.size)),
             _ => {}
         }
@@ -224,7 +226,9 @@ mod tests {
         let whole = "content-type: application/efi\naccept-ranges: bytes\ncontent-length: 2\ncontent-range: bytes 1-2/1000\n\
                      etag: \"a-1\"\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT";
         assert_eq!(part, whole);
-        assert!(lines(Plan { status: 416, start: 0, end: 0 }).contains("content-length: 0\ncontent-range: bytes */1000\n"));
+        assert!(
+            lines(Plan { status: 416, start: 0, end: 0 }).contains("content-length: 0\ncontent-range: bytes */1000\n")
+        );
         assert!(!lines(Plan { status: 304, start: 0, end: 0 }).contains("content-length"));
     }
 }

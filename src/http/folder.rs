@@ -114,7 +114,7 @@ mod tests {
             ("/etc/passwd", false),
             ("d", false),
             ("", false),
-            ("d/kernel/", true),
+            ("d/kernel/", false),
             ("d/none", false),
             ("d\0/kernel", false),
         ] {
@@ -126,9 +126,13 @@ mod tests {
     fn without_the_kernels_help_it_is_the_same_but_for_absolute_links() {
         let scene = scene();
         let folder = scene.path().join("files");
-        for (name, there) in
-            [("d/kernel", true), ("link", true), ("out", false), ("d/up/../outside", false), ("magic/etc/passwd", false)]
-        {
+        for (name, there) in [
+            ("d/kernel", true),
+            ("link", true),
+            ("out", false),
+            ("d/up/../outside", false),
+            ("magic/etc/passwd", false),
+        ] {
             assert_eq!(compared(&folder, name).is_ok(), there, "{name:?}");
         }
     }

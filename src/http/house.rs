@@ -215,7 +215,12 @@ mod tests {
     /// As if it had not got on since then.
     fn stalled_since(house: &House, since_ms: u64) -> Vec<Arc<Seat>> {
         let rooms = house.rooms();
-        rooms.seats.values().map(|(_, seat)| seat.clone()).inspect(|seat| seat.since_ms.store(since_ms, Relaxed)).collect()
+        rooms
+            .seats
+            .values()
+            .map(|(_, seat)| seat.clone())
+            .inspect(|seat| seat.since_ms.store(since_ms, Relaxed))
+            .collect()
     }
 
     fn is_cut(seat: &Seat) -> bool {
