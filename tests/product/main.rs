@@ -5,13 +5,16 @@ mod postgres;
 
 mod bad_input;
 mod boot_files;
+mod connections;
 mod first_boot;
 mod one_shot;
 mod operators;
+mod paths;
 mod replace;
 mod rig;
 mod secrets;
 mod seeing;
+mod slow;
 mod start;
 mod two_nodes;
 mod unknown_machine;

@@ -54,7 +54,7 @@ pub async fn run(line: &Line<'_>, engine: &Engine, stop: &mut watch::Receiver<bo
                     .await?;
                 return Ok(Next::Closed);
             }
-            Head::Other(_) => return Ok(Next::Other(seen.freeze())),
+            Head::Other => return Ok(Next::Other(seen.freeze())),
             Head::File(_) if !line.place.may_ask("/files/") => {
                 line.refuse(full(), false).await?;
                 return Ok(Next::Closed);
