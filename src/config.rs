@@ -37,6 +37,7 @@ pub struct Config {
     pub tftp_port: u16,
     pub http_port: u16,
     pub http: Http,
+    pub https: Https,
     /// Addresses for TFTP and HTTP: those of the DHCP interfaces where none is named.
     pub listen: Vec<Ipv4Addr>,
     pub log: String,
@@ -72,6 +73,15 @@ pub struct Http {
     pub stalled_secs: u32,
 }
 
+/// Off unless both files are named.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Https {
+    pub port: u16,
+    /// PEM: the server's own first, then those that lead to the CA.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -91,6 +101,7 @@ impl Default for Config {
             tftp_port: 69,
             http_port: 80,
             http: Http { connections: 8192, connections_each: 256, stalled_secs: 60 },
+            https: Https { port: 443, certificate: None, key: None },
             listen: Vec::new(),
             log: "info".into(),
             log_json: false,
@@ -140,6 +151,7 @@ struct Written {
     dhcp: WrittenDhcp,
     tftp: Port,
     http: WrittenHttp,
+    https: WrittenHttps,
     log: Log,
 }
 
@@ -187,6 +199,14 @@ struct WrittenHttp {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+struct WrittenHttps {
+    port: Option<u16>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Log {
     level: Option<String>,
     json: Option<bool>,
@@ -202,6 +222,11 @@ impl Written {
             loaders: self.server.loaders.unwrap_or(usual.loaders),
             templates: self.server.templates.unwrap_or(usual.templates),
             socket: self.server.socket.unwrap_or(usual.socket),
+            https: Https {
+                port: self.https.port.unwrap_or(usual.https.port),
+                certificate: self.https.certificate,
+                key: self.https.key,
+            },
             listen: self.server.listen.unwrap_or(usual.listen),
             dhcp: Dhcp {
                 interfaces: self.dhcp.interfaces.unwrap_or_default(),

@@ -9,6 +9,7 @@ use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::http::house::Limits;
 use crate::http::server::Web;
+use crate::http::tls::Tls;
 use crate::model::{Dhcp, Event, Kind, Name, Network, Placement, Unknown};
 use crate::store::{Edit, Store};
 use crate::tftp;
@@ -38,6 +39,7 @@ pub struct Running {
     pub dhcp: Vec<SocketAddr>,
     pub tftp: Vec<SocketAddr>,
     pub http: Vec<SocketAddr>,
+    pub https: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -65,6 +67,7 @@ pub async fn start(config: Config) -> Result<Running> {
     raise_file_limit();
     let doors = doors(&config)?;
     let listen = listen(&config, &doors)?;
+    let tls = tls(&config.https)?;
     let sockets = Sockets::bind(&config, &doors, &listen).await?;
     let store = Store::open(&config.database).await?;
     if config.own_networks {
@@ -79,7 +82,7 @@ pub async fn start(config: Config) -> Result<Running> {
         addresses: listen,
     };
     let engine = Engine::new(parts).await?;
-    sockets.serve(engine, doors, config)
+    sockets.serve(engine, doors, config, tls)
 }
 
 impl Running {
@@ -115,6 +118,7 @@ struct Sockets {
     dhcp: Vec<std::net::UdpSocket>,
     tftp: Vec<UdpSocket>,
     http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
     socket: UnixListener,
 }
 
@@ -137,23 +141,31 @@ impl Sockets {
                 busy(e, "HTTP", &at.to_string(), "stop the other web server (`ss -tlnp` names it), or set [http] port")
             })?);
         }
+        let mut https = Vec::new();
+        for ip in listen.iter().filter(|_| config.https.certificate.is_some()) {
+            let at = SocketAddr::from((*ip, config.https.port));
+            https.push(TcpListener::bind(at).await.map_err(|e| {
+                busy(e, "HTTPS", &at.to_string(), "stop the other server (`ss -tlnp` names it), or set [https] port")
+            })?);
+        }
         let path = &config.socket;
         let socket = http::server::bind_socket(path).map_err(|e| {
             busy(e, CLI, &path.display().to_string(), "set [server] socket to a path that this user can write")
         })?;
-        Ok(Sockets { dhcp, tftp, http, socket })
+        Ok(Sockets { dhcp, tftp, http, https, socket })
     }
 
     fn http_port(&self) -> Result<u16> {
         Ok(self.http.first().context("no address to serve HTTP on")?.local_addr()?.port())
     }
 
-    fn serve(self, engine: Arc<Engine>, doors: Vec<Door>, config: Config) -> Result<Running> {
+    fn serve(self, engine: Arc<Engine>, doors: Vec<Door>, config: Config, tls: Option<Tls>) -> Result<Running> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let dhcp = self.dhcp.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let tftp = self.tftp.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let http = self.http.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
+        let https = self.https.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let owners = Owners::new(engine.clone(), config.dhcp.interfaces.clone(), stopped.clone());
         for interface in &config.dhcp.interfaces {
             tasks.spawn(rogue_watch(interface, &engine).run(stopped.clone()));
@@ -172,15 +184,23 @@ impl Sockets {
         for listener in self.http {
             tasks.spawn(logged("HTTP", web.clone().run_tcp(listener, stopped.clone())));
         }
+        for (listener, tls) in self.https.into_iter().zip(std::iter::repeat(&tls)) {
+            let Some(tls) = tls.clone() else { continue };
+            tasks.spawn(logged("HTTPS", web.clone().run_tls(listener, tls, stopped.clone())));
+        }
         tasks.spawn(watch_store(engine.store.clone(), stopped.clone()));
         tasks.spawn(announce(engine.clone(), stopped.clone()));
         tasks.spawn(log_events(engine.clone(), stopped.clone()));
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if config.listen.is_empty() {
-            let ports = Ports { tftp: config.tftp_port, http: engine.http_port };
+            let ports = Ports {
+                tftp: config.tftp_port,
+                http: engine.http_port,
+                https: tls.map(|tls| (config.https.port, tls)),
+            };
             tasks.spawn(watch_addresses(engine.clone(), web, doors, ports, stopped));
         }
-        Ok(Running { engine, dhcp, tftp, http, stop, tasks })
+        Ok(Running { engine, dhcp, tftp, http, https, stop, tasks })
     }
 }
 
@@ -201,6 +221,14 @@ fn http_limits(set: crate::config::Http) -> Limits {
     }
     let stalled = std::time::Duration::from_secs(set.stalled_secs.into());
     Limits { connections: set.connections.min(most), connections_each: set.connections_each, stalled }
+}
+
+fn tls(set: &crate::config::Https) -> Result<Option<Tls>> {
+    match (&set.certificate, &set.key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(Tls::read(certificate, key).context("cannot serve HTTPS")?)),
+        _ => bail!("[https] names one of certificate and key: name both, or neither"),
+    }
 }
 
 /// As many files as this process may have: what it starts with is meant for programs that use `select`.
@@ -356,24 +384,31 @@ async fn announce(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
 const ANNOUNCE: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Where TFTP and HTTP are asked for.
-#[derive(Clone, Copy)]
 struct Ports {
     tftp: u16,
     http: u16,
+    https: Option<(u16, Tls)>,
 }
 
 /// TFTP and HTTP at an address that came later; tried again at the next change where it fails.
 async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, web: &Web, stop: &watch::Receiver<bool>) -> bool {
     let bound = async {
         let tftp = UdpSocket::bind((ip, ports.tftp)).await?;
-        Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?))
+        let https = match &ports.https {
+            Some((port, tls)) => Some((TcpListener::bind((ip, *port)).await?, tls.clone())),
+            None => None,
+        };
+        Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?, https))
     };
     match bound.await {
-        Ok((tftp, http)) => {
+        Ok((tftp, http, https)) => {
             let library = Arc::new(tftp::Loaders::new(engine.clone()));
             let server = tftp::Server::run(vec![tftp], library, tftp_limits(), stop.clone());
             tokio::spawn(logged("TFTP", server));
             tokio::spawn(logged("HTTP", web.clone().run_tcp(http, stop.clone())));
+            if let Some((https, tls)) = https {
+                tokio::spawn(logged("HTTPS", web.clone().run_tls(https, tls, stop.clone())));
+            }
             true
         }
         Err(error) => {

@@ -30,6 +30,7 @@ mod metrics;
 pub mod problem;
 pub mod server;
 mod stream;
+pub mod tls;
 
 use crate::engine::Engine;
 use axum::Router;

@@ -5,6 +5,7 @@ use super::direct::{self, HEAD_LIMIT, Line, Next};
 use super::files::collapsed;
 use super::house::{House, Limits, Place};
 use super::stream::{Timely, Watched};
+use super::tls::Tls;
 use crate::engine::{Engine, stopped};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -75,6 +76,43 @@ impl Web {
         Ok(())
     }
 
+    /// The same with TLS around it; hyper alone answers, since the kernel can not encrypt what it sends by itself.
+    pub async fn run_tls(self, listener: TcpListener, tls: Tls, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stopped(&mut stop) => break,
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            if let Some((stream, from, place)) = self.admitted(accepted).await {
+                connections.spawn(self.clone().serve_tls(stream, tls.clone(), from, place, stop.clone()));
+            }
+        }
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn serve_tls(
+        self,
+        stream: TcpStream,
+        tls: Tls,
+        from: SocketAddr,
+        place: Place,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let shaken = tokio::select! {
+            shaken = tls.accept(stream) => shaken,
+            () = place.is_cut() => return,
+            () = stopped(&mut stop) => return,
+        };
+        match shaken {
+            Ok(stream) => self.serve_other(stream, Bytes::new(), from, place, stop).await,
+            Err(error) => tracing::debug!(%error, %from, "a handshake failed"),
+        }
+    }
+
     async fn admitted(&self, accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, SocketAddr, Place)> {
         match accepted {
             Ok((stream, from)) => match self.house.enter(from.ip()) {
@@ -109,7 +147,7 @@ impl Web {
     }
 
     /// Everything but files. `seen` was read already.
-    pub(super) async fn serve_other<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn serve_other<S: AsyncRead + AsyncWrite + Unpin>(
         self,
         stream: S,
         seen: Bytes,

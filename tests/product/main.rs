@@ -7,6 +7,7 @@ mod bad_input;
 mod boot_files;
 mod connections;
 mod first_boot;
+mod https;
 mod one_shot;
 mod operators;
 mod paths;
