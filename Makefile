@@ -32,11 +32,12 @@ metal: ## Real firmware in QEMU: install, reboot, replace, kill (root; about 20 
 	@lab/images.sh >/dev/null
 	cargo test --locked --test metal -- --ignored --nocapture --test-threads=1
 
-bench: ## Kea and us in one run: a table, and target/bench.json (root; about 15 minutes, QUICK=1 for 5)
+bench: ## Kea, nginx and us in one run: a table, and target/bench.json (root; about 15 minutes, QUICK=1 for 5)
 	@lab/packages.sh bench
 	@rm -f target/bench.json
 	cargo bench --locked --bench dhcp
 	cargo bench --locked --bench tftp
+	cargo bench --locked --bench files
 	cargo bench --locked --bench decision
 
 check: ## Formatting, lints, documentation, licences

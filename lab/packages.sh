@@ -23,7 +23,7 @@ case ${1:-} in
         isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace atftp nftables
     )
     ;;
-bench) packages+=(kea-dhcp4-server kea-admin tftpd-hpa) ;;
+bench) packages+=(kea-dhcp4-server kea-admin tftpd-hpa nginx-light wrk) ;;
 *)
     echo "packages: there is no group $1: give bench, or nothing" >&2
     exit 2

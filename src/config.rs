@@ -37,6 +37,8 @@ pub struct Config {
     pub tftp_port: u16,
     pub tftp: Tftp,
     pub http_port: u16,
+    pub http: Http,
+    pub https: Https,
     /// Addresses for TFTP and HTTP: those of the DHCP interfaces where no IPv4 address is named. IPv6 is for TFTP alone.
     pub listen: Vec<IpAddr>,
     pub log: String,
@@ -77,6 +79,25 @@ pub struct Tftp {
     pub ports: Option<(u16, u16)>,
 }
 
+/// How much HTTP may take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Http {
+    /// Connections at once, in all and from one address.
+    pub connections: usize,
+    pub connections_each: usize,
+    /// How long a client may take no byte of an answer.
+    pub stalled_secs: u32,
+}
+
+/// Off unless both files are named.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Https {
+    pub port: u16,
+    /// PEM: the server's own first, then those that lead to the CA.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -96,6 +117,8 @@ impl Default for Config {
             tftp_port: 69,
             tftp: Tftp { transfers: 16_384, per_client: 8, max_block: 1468, max_window: 64, ports: None },
             http_port: 80,
+            http: Http { connections: 8192, connections_each: 256, stalled_secs: 60 },
+            https: Https { port: 443, certificate: None, key: None },
             listen: Vec::new(),
             log: "info".into(),
             log_json: false,
@@ -144,7 +167,8 @@ struct Written {
     server: Server,
     dhcp: WrittenDhcp,
     tftp: WrittenTftp,
-    http: Port,
+    http: WrittenHttp,
+    https: WrittenHttps,
     log: Log,
 }
 
@@ -233,8 +257,19 @@ impl WrittenTftp {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Port {
+struct WrittenHttp {
     port: Option<u16>,
+    connections: Option<usize>,
+    connections_each: Option<usize>,
+    stalled_secs: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenHttps {
+    port: Option<u16>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -254,6 +289,11 @@ impl Written {
             loaders: self.server.loaders.unwrap_or(usual.loaders),
             templates: self.server.templates.unwrap_or(usual.templates),
             socket: self.server.socket.unwrap_or(usual.socket),
+            https: Https {
+                port: self.https.port.unwrap_or(usual.https.port),
+                certificate: self.https.certificate,
+                key: self.https.key,
+            },
             listen: self.server.listen.unwrap_or(usual.listen),
             dhcp: Dhcp {
                 interfaces: self.dhcp.interfaces.unwrap_or_default(),
@@ -266,6 +306,11 @@ impl Written {
             tftp_port: self.tftp.port.unwrap_or(usual.tftp_port),
             tftp: self.tftp.needed(usual.tftp),
             http_port: self.http.port.unwrap_or(usual.http_port),
+            http: Http {
+                connections: self.http.connections.unwrap_or(usual.http.connections),
+                connections_each: self.http.connections_each.unwrap_or(usual.http.connections_each),
+                stalled_secs: self.http.stalled_secs.unwrap_or(usual.http.stalled_secs),
+            },
             log: self.log.level.unwrap_or(usual.log),
             log_json: self.log.json.unwrap_or(usual.log_json),
             own_networks: usual.own_networks,

@@ -7,11 +7,15 @@ use crate::dhcp::server::{BOOT_PORT, Door, Owners, interface_addresses};
 use crate::dhcp::{lane, rogue};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
+use crate::http::house::Limits;
+use crate::http::server::Web;
+use crate::http::tls::Tls;
 use crate::model::{Dhcp, Event, Kind, Name, Network, Placement, Unknown};
 use crate::store::{Edit, Store};
 use crate::tftp;
 use anyhow::{Context, Result, anyhow, bail};
 use ipnetwork::Ipv4Network;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -35,6 +39,7 @@ pub struct Running {
     pub dhcp: Vec<SocketAddr>,
     pub tftp: Vec<SocketAddr>,
     pub http: Vec<SocketAddr>,
+    pub https: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -59,8 +64,10 @@ pub async fn run(config: Config) -> Result<()> {
 
 /// Binds everything, then starts everything: a busy port stops it before anything is answered.
 pub async fn start(config: Config) -> Result<Running> {
+    raise_file_limit();
     let doors = doors(&config)?;
     let listen = listen(&config, &doors)?;
+    let tls = tls(&config.https)?;
     let sockets = Sockets::bind(&config, &doors, &listen).await?;
     let store = Store::open(&config.database).await?;
     if config.own_networks {
@@ -75,7 +82,7 @@ pub async fn start(config: Config) -> Result<Running> {
         addresses: listen,
     };
     let engine = Engine::new(parts).await?;
-    sockets.serve(engine, doors, config)
+    sockets.serve(engine, doors, config, tls)
 }
 
 impl Running {
@@ -111,6 +118,7 @@ struct Sockets {
     dhcp: Vec<std::net::UdpSocket>,
     tftp: Vec<UdpSocket>,
     http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
     socket: UnixListener,
 }
 
@@ -135,23 +143,31 @@ impl Sockets {
                 busy(e, "HTTP", &at.to_string(), "stop the other web server (`ss -tlnp` names it), or set [http] port")
             })?);
         }
+        let mut https = Vec::new();
+        for ip in listen.iter().filter(|_| config.https.certificate.is_some()) {
+            let at = SocketAddr::from((*ip, config.https.port));
+            https.push(TcpListener::bind(at).await.map_err(|e| {
+                busy(e, "HTTPS", &at.to_string(), "stop the other server (`ss -tlnp` names it), or set [https] port")
+            })?);
+        }
         let path = &config.socket;
         let socket = http::server::bind_socket(path).map_err(|e| {
             busy(e, CLI, &path.display().to_string(), "set [server] socket to a path that this user can write")
         })?;
-        Ok(Sockets { dhcp, tftp, http, socket })
+        Ok(Sockets { dhcp, tftp, http, https, socket })
     }
 
     fn http_port(&self) -> Result<u16> {
         Ok(self.http.first().context("no address to serve HTTP on")?.local_addr()?.port())
     }
 
-    fn serve(self, engine: Arc<Engine>, doors: Vec<Door>, config: Config) -> Result<Running> {
+    fn serve(self, engine: Arc<Engine>, doors: Vec<Door>, config: Config, tls: Option<Tls>) -> Result<Running> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let dhcp = self.dhcp.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let tftp = self.tftp.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let http = self.http.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
+        let https = self.https.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
         let owners = Owners::new(engine.clone(), config.dhcp.interfaces.clone(), stopped.clone());
         for interface in &config.dhcp.interfaces {
             tasks.spawn(rogue_watch(interface, &engine).run(stopped.clone()));
@@ -166,8 +182,13 @@ impl Sockets {
         let library = Arc::new(tftp::Loaders::new(engine.clone()).on_links(link_numbers(&config)));
         let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(&config.tftp), stopped.clone());
         tasks.spawn(logged("TFTP", tftp_server));
+        let web = Web::new(engine.clone(), http_limits(config.http));
         for listener in self.http {
-            tasks.spawn(logged("HTTP", http::server::run_tcp(listener, engine.clone(), stopped.clone())));
+            tasks.spawn(logged("HTTP", web.clone().run_tcp(listener, stopped.clone())));
+        }
+        for (listener, tls) in self.https.into_iter().zip(std::iter::repeat(&tls)) {
+            let Some(tls) = tls.clone() else { continue };
+            tasks.spawn(logged("HTTPS", web.clone().run_tls(listener, tls, stopped.clone())));
         }
         tasks.spawn(engine.clone().watch_shelf(stopped.clone()));
         tasks.spawn(watch_store(engine.store.clone(), stopped.clone()));
@@ -176,10 +197,11 @@ impl Sockets {
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if !config.listen.iter().any(IpAddr::is_ipv4) {
             let tftp = (config.tftp_port, tftp_limits(&config.tftp));
-            let ports = Ports { tftp, http: engine.http_port };
-            tasks.spawn(watch_addresses(engine.clone(), doors, ports, stopped));
+            let https = tls.map(|tls| (config.https.port, tls));
+            let ports = Ports { tftp, http: engine.http_port, https };
+            tasks.spawn(watch_addresses(engine.clone(), web, doors, ports, stopped));
         }
-        Ok(Running { engine, dhcp, tftp, http, stop, tasks })
+        Ok(Running { engine, dhcp, tftp, http, https, stop, tasks })
     }
 }
 
@@ -198,6 +220,38 @@ fn tftp_limits(config: &config::Tftp) -> tftp::Limits {
 fn link_numbers(config: &Config) -> Vec<u32> {
     let is_served = |i: &pnet::datalink::NetworkInterface| config.dhcp.interfaces.contains(&i.name);
     pnet::datalink::interfaces().into_iter().filter(is_served).map(|i| i.index).collect()
+}
+
+/// Each connection may have a file open beside its socket; so many file descriptors stay for DHCP, TFTP and the store.
+const DESCRIPTORS_KEPT: u64 = 1024;
+
+/// As set, as far as the descriptors of this process go.
+fn http_limits(set: crate::config::Http) -> Limits {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let most = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_KEPT) / 2).unwrap_or(usize::MAX).max(256);
+    if set.connections > most {
+        tracing::info!(most, "[http] connections is more than the limit of open files allows: LimitNOFILE raises it");
+    }
+    let stalled = std::time::Duration::from_secs(set.stalled_secs.into());
+    Limits { connections: set.connections.min(most), connections_each: set.connections_each, stalled }
+}
+
+fn tls(set: &crate::config::Https) -> Result<Option<Tls>> {
+    match (&set.certificate, &set.key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(Tls::read(certificate, key).context("cannot serve HTTPS")?)),
+        _ => bail!("[https] names one of certificate and key: name both, or neither"),
+    }
+}
+
+/// As many files as this process may have: what it starts with is meant for programs that use `select`.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum {
+        limit.current = limit.maximum;
+        // The packaged unit forbids it, and sets what is needed.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }
 
 async fn logged<E: std::fmt::Display>(what: &'static str, serving: impl Future<Output = Result<(), E>>) {
@@ -290,7 +344,13 @@ fn log_event(engine: &Engine, event: &Event) {
 }
 
 /// An interface that changes its address changes what machines are told, and where they ask.
-async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, ports: Ports, mut stop: watch::Receiver<bool>) {
+async fn watch_addresses(
+    engine: Arc<Engine>,
+    web: Web,
+    doors: Vec<Door>,
+    ports: Ports,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut look = tokio::time::interval(LOOK);
     let mut served: HashSet<Ipv4Addr> = engine.addresses().into_iter().collect();
     loop {
@@ -306,7 +366,7 @@ async fn watch_addresses(engine: Arc<Engine>, doors: Vec<Door>, ports: Ports, mu
                 }
                 tracing::info!(?now, "the addresses of the served interfaces changed");
                 for ip in &now {
-                    if !served.contains(ip) && serve_at(*ip, &ports, &engine, &stop).await {
+                    if !served.contains(ip) && serve_at(*ip, &ports, &engine, &web, &stop).await {
                         served.insert(*ip);
                     }
                 }
@@ -337,24 +397,31 @@ async fn announce(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
 const ANNOUNCE: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Where TFTP and HTTP are asked for.
-#[derive(Clone, Copy)]
 struct Ports {
     tftp: (u16, tftp::Limits),
     http: u16,
+    https: Option<(u16, Tls)>,
 }
 
 /// TFTP and HTTP at an address that came later; tried again at the next change where it fails.
-async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, stop: &watch::Receiver<bool>) -> bool {
+async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, web: &Web, stop: &watch::Receiver<bool>) -> bool {
     let bound = async {
         let tftp = UdpSocket::bind((ip, ports.tftp.0)).await?;
-        Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?))
+        let https = match &ports.https {
+            Some((port, tls)) => Some((TcpListener::bind((ip, *port)).await?, tls.clone())),
+            None => None,
+        };
+        Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?, https))
     };
     match bound.await {
-        Ok((tftp, http)) => {
+        Ok((tftp, http, https)) => {
             let library = Arc::new(tftp::Loaders::new(engine.clone()));
             let server = tftp::Server::run(vec![tftp], library, ports.tftp.1, stop.clone());
             tokio::spawn(logged("TFTP", server));
-            tokio::spawn(logged("HTTP", http::server::run_tcp(http, engine.clone(), stop.clone())));
+            tokio::spawn(logged("HTTP", web.clone().run_tcp(http, stop.clone())));
+            if let Some((https, tls)) = https {
+                tokio::spawn(logged("HTTPS", web.clone().run_tls(https, tls, stop.clone())));
+            }
             true
         }
         Err(error) => {

@@ -5,10 +5,12 @@ use crate::assets::Assets;
 use crate::boot::loader::LOADERS;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::engine::quirks;
+use crate::http::tls;
 use crate::loader::manifest;
 use anyhow::Result;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -39,6 +41,7 @@ fn missing(config: &Config) -> Vec<String> {
         missing.push(format!("there is no folder {}: make it, kernels and initrds live there", config.files.display()));
     }
     missing.extend(of_loaders(config).unwrap_or_else(|text| vec![text]));
+    missing.extend(config.https.certificate.as_deref().and_then(|path| https(path, SystemTime::now())));
     missing
 }
 
@@ -66,9 +69,38 @@ fn of_loaders(config: &Config) -> Result<Vec<String>, String> {
     Ok(lacking.collect())
 }
 
+/// A certificate that ends soon stops every machine that boots by it.
+const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+
+fn https(path: &Path, now: SystemTime) -> Option<String> {
+    let chain = match tls::chain(path) {
+        Ok(chain) => chain,
+        Err(error) => return Some(error.to_string()),
+    };
+    let end = chain.iter().filter_map(|certificate| tls::ends_at(certificate)).min()?;
+    let date = humantime::format_rfc3339_seconds(end);
+    (end < now + SOON).then(|| format!("the certificate {} ends at {date}: make another", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("https.crt");
+        let mut wanted = rcgen::CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+        wanted.not_after = rcgen::date_time_ymd(2031, 3, 4);
+        let made = wanted.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        std::fs::write(&path, made.pem()).unwrap();
+        let before = |text| humantime::parse_rfc3339(text).unwrap();
+        assert_eq!(https(&path, before("2031-02-01T00:00:00Z")), None);
+        let text = https(&path, before("2031-02-03T00:00:00Z")).unwrap();
+        assert!(text.contains("ends at 2031-03-04T00:00:00Z: make another"), "{text}");
+        std::fs::write(&path, "nonsense").unwrap();
+        assert!(https(&path, SystemTime::now()).unwrap().contains("holds no certificate"));
+    }
 
     #[test]
     fn what_an_install_would_miss_is_named() {

@@ -2,6 +2,7 @@
 
 use super::{Engine, Error};
 use crate::boot::file::{FileAsk, FileFacts, FileReply};
+use crate::boot::said::Said;
 use crate::boot::{Ask, Tale};
 use crate::model::*;
 use bytes::Bytes;
@@ -73,12 +74,15 @@ impl Engine {
         }
     }
 
-    /// The boot loader of this name; none if no loader has that name.
-    pub async fn loader(&self, name: &str) -> Result<Option<Loaded>, Error> {
-        match self.boot_file(name, None, By::Http).await? {
-            BootFile::Loader(loaded) => Ok(Some(loaded)),
-            _ => Ok(None),
-        }
+    /// The largest window and block of TFTP that quirks allow who leases this address.
+    pub fn transfer_caps(&self, from: Ipv4Addr) -> (Option<u16>, Option<u16>) {
+        let shelf = self.shelf();
+        let world = self.store.world();
+        let lease = world.network_of(from).and_then(|network| world.lease_at(&network.name, from));
+        let mac = lease.and_then(|lease| lease.holder.mac());
+        let machine = mac.and_then(|mac| world.machine_with_mac(mac));
+        let quirks = Said::quirks(&shelf, None, mac, machine);
+        (quirks.iter().find_map(|quirk| quirk.window), quirks.iter().find_map(|quirk| quirk.block_bytes))
     }
 
     async fn loader_file(&self, shelf: &Shelf, name: &Name, file: &str) -> Result<BootFile, Error> {

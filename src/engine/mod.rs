@@ -4,10 +4,12 @@
 //! happen, `kitchen` turns a recipe into texts. None of them decides: `boot/` does.
 
 mod error;
+pub mod folder;
 mod gauges;
 mod kitchen;
 mod loaders;
 mod operate;
+mod pace;
 mod rehearse;
 mod scripts;
 mod serve;
@@ -54,6 +56,7 @@ pub struct Engine {
     scripts: scripts::Scripts,
     pub http_port: u16,
     pub metrics: Metrics,
+    pace: pace::Pace,
     /// The last DHCP packets of each machine.
     pub captures: Captures,
     /// Our own addresses, as the interfaces have them now.
@@ -90,6 +93,7 @@ impl Engine {
             scripts: scripts::Scripts::default(),
             http_port,
             metrics,
+            pace: pace::Pace::default(),
             captures,
             addresses,
             secret,

@@ -154,12 +154,14 @@ impl Engine {
         Ok(true)
     }
 
-    /// A boot file went out: a line of the timeline, under the machine that leased the address.
+    /// A boot file went out: a line of the timeline, under the machine that leased the address. Who has no lease is only
+    /// counted, and who asks for more than a machine does gets no more lines than it needs.
     pub fn sent(&self, name: &str, from: Ipv4Addr, bytes: u64, took: Duration, by: &str) {
         let (kind, machine, mac) = {
             let world = self.store.world();
             let lease = world.network_of(from).and_then(|n| world.lease_at(&n.name, from));
-            let mac = lease.and_then(|lease| lease.holder.mac());
+            let Some(lease) = lease.filter(|_| self.pace.allows(from)) else { return };
+            let mac = lease.holder.mac();
             let path = name.strip_prefix("files/").unwrap_or(name);
             let kernel = world.distros.values().any(|distro| distro.kernel == path);
             let loader = crate::boot::file::loader(name, &self.shelf()).is_some();

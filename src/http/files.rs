@@ -1,201 +1,249 @@
-//! Boot loaders, kernels, initrds and images: whole or by range, always with their length.
+//! Boot loaders, kernels, initrds and images: what a path asks for, what is there, and the answer by hyper.
+//!
+//! On plain TCP `direct` answers before hyper; this is the same for the socket, for HTTPS, and for who asked hyper for
+//! something else before.
 
 use super::auth::Peer;
-use super::machine::{failed, from, not_found};
-use crate::engine::{Engine, Loaded};
+use super::conditions::{Conditions, Kept, Plan};
+use super::machine::{from, refused};
+use crate::engine::{BootFile, Engine, folder};
+use crate::model::{By, Digest};
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::io::{self, SeekFrom};
+use std::fs::{File, Metadata};
+use std::io;
 use std::net::Ipv4Addr;
-use std::path::{Component, Path as FilePath, PathBuf};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use std::time::Instant;
 
 /// How much of a file is read at a time.
 const CHUNK: usize = 256 * 1024;
 
-pub async fn loader(
-    State(engine): State<Arc<Engine>>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    Path(name): Path<String>,
-    method: Method,
-) -> Response {
-    match engine.loader(&name).await {
-        Ok(Some(loaded)) => whole(&engine, &name, loaded, from(&peer), &method),
-        Ok(None) => not_found(),
-        Err(error) => failed(&error, "boot loader"),
+/// What a path asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    Loader(String),
+    File(String),
+}
+
+impl Wanted {
+    /// shim and GRUB ask for `//grubx64.efi`; a redirect would break them, so doubled slashes count as one. The name is
+    /// decoded once. None: a path of something else.
+    pub fn of(path: &str) -> Option<Wanted> {
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let rest = path.strip_prefix('/')?.trim_start_matches('/');
+        let (room, name) = rest.split_once('/')?;
+        // What is no text is the name of nothing.
+        let name = || decoded(&collapsed(name.trim_start_matches('/'))).unwrap_or_default();
+        match room {
+            "loader" => Some(Wanted::Loader(name())),
+            // GRUB's own folder, wherever it came from.
+            "grub" => Some(Wanted::Loader(format!("grub/{}", name()))),
+            "files" => Some(Wanted::File(name())),
+            _ => None,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Wanted::Loader(name) | Wanted::File(name) => name,
+        }
     }
 }
 
+/// Without doubled slashes.
+pub fn collapsed(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !single.ends_with('/') {
+            single.push(c);
+        }
+    }
+    single
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'%' => {
+                let digit =
+                    |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                high << 4 | low
+            }
+            plain => plain,
+        };
+        bytes.push(byte);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The bytes themselves.
+pub enum Source {
+    Memory(Bytes),
+    File(Arc<File>),
+}
+
+pub struct Found {
+    pub source: Source,
+    pub kept: Kept,
+}
+
+/// A status, and what is said of it.
+pub type Refused = (StatusCode, String);
+
+/// What is there under this name, for who asks from there.
+pub async fn find(engine: &Engine, wanted: &Wanted, from: Option<Ipv4Addr>) -> Result<Found, Refused> {
+    let kind = content_type(wanted.name());
+    match wanted {
+        Wanted::Loader(name) => match engine.boot_file(name, from, By::Http).await {
+            Ok(BootFile::Loader(loaded)) => Ok(in_memory(loaded.bytes, &loaded.tag, kind)),
+            Ok(BootFile::Script(text)) => {
+                let tag = Digest::of(text.as_bytes()).to_string();
+                Ok(in_memory(text.into(), &tag, "text/plain; charset=utf-8"))
+            }
+            Ok(BootFile::File(_) | BootFile::NotFound) => Err(nothing()),
+            Err(error) => Err(refused(&error, "boot loader")),
+        },
+        Wanted::File(name) => match folder::open(&engine.files, name).await {
+            Ok(Some((file, meta))) => {
+                let kept = Kept { size: meta.len(), tag: tag(&meta), modified: meta.modified().ok(), kind };
+                Ok(Found { source: Source::File(Arc::new(file)), kept })
+            }
+            Ok(None) => Err(nothing()),
+            Err(error) => {
+                tracing::warn!(%error, name, "a file could not be opened");
+                Err((StatusCode::SERVICE_UNAVAILABLE, "not now: see the server's log\n".into()))
+            }
+        },
+    }
+}
+
+fn in_memory(bytes: Bytes, tag: &str, kind: &'static str) -> Found {
+    let (size, tag) = (bytes.len() as u64, format!("\"{tag}\""));
+    Found { source: Source::Memory(bytes), kept: Kept { size, tag, modified: None, kind } }
+}
+
+fn nothing() -> Refused {
+    (StatusCode::NOT_FOUND, "not found\n".into())
+}
+
+/// Tells this content from an earlier one, also of the same size and put in its place.
+fn tag(meta: &Metadata) -> String {
+    let nanos = i128::from(meta.mtime()).saturating_mul(1_000_000_000).saturating_add(i128::from(meta.mtime_nsec()));
+    format!("\"{nanos:x}-{:x}-{:x}\"", meta.len(), meta.ino())
+}
+
+/// EDK2 believes the type before the name (HttpBootSupport.c).
+fn content_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    match ending.as_deref() {
+        Some("efi") => "application/efi",
+        Some("iso") => "application/vnd.efi-iso",
+        Some("img") => "application/vnd.efi-img",
+        Some("cfg" | "ipxe" | "ks" | "txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// `GET` and `HEAD` of `/loader/…` and `/files/…`.
 pub async fn file(
     State(engine): State<Arc<Engine>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Path(name): Path<String>,
-    method: Method,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
-    match inside(&engine.files, &name).await {
-        Some(path) => send(engine, Wanted { path, name, from: from(&peer) }, &method, &headers).await,
-        None => not_found(),
-    }
-}
-
-/// Loaders are small and always sent whole.
-fn whole(engine: &Engine, name: &str, loaded: Loaded, from: Option<Ipv4Addr>, method: &Method) -> Response {
-    let Loaded { bytes, tag } = loaded;
-    let length = bytes.len();
-    let body = match *method {
-        Method::HEAD => Body::empty(),
-        _ => {
-            if let Some(from) = from {
-                engine.sent(name, from, length as u64, Duration::ZERO, "HTTP");
-            }
-            Body::from(bytes)
+    let Some(wanted) = Wanted::of(request.uri().path()) else { return nothing().into_response() };
+    let Found { source, kept } = match find(&engine, &wanted, from(&peer)).await {
+        Ok(found) => found,
+        Err(refused) => return refused.into_response(),
+    };
+    let is_head = *request.method() == Method::HEAD;
+    let plan = Plan::of(&conditions(request.headers()), is_head, &kept);
+    let body = match is_head {
+        true => Body::empty(),
+        false => stream(Sending::new(engine, wanted, source, &plan, from(&peer))),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(plan.status).unwrap_or_default();
+    plan.lines(&kept, |name, value| {
+        if let Ok(value) = HeaderValue::try_from(value.to_string()) {
+            response.headers_mut().insert(name, value);
         }
-    };
-    let headers = [
-        (header::CONTENT_TYPE, content_type(name).to_owned()),
-        (header::CONTENT_LENGTH, length.to_string()),
-        (header::ETAG, format!("\"{tag}\"")),
-    ];
-    (headers, body).into_response()
-}
-
-/// The file of this name, unless a `..` or a link leads out of the folder.
-async fn inside(folder: &FilePath, name: &str) -> Option<PathBuf> {
-    if !FilePath::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
-        return None;
-    }
-    let folder = tokio::fs::canonicalize(folder).await.ok()?;
-    let path = tokio::fs::canonicalize(folder.join(name)).await.ok()?;
-    path.starts_with(&folder).then_some(path)
-}
-
-struct Wanted {
-    path: PathBuf,
-    name: String,
-    from: Option<Ipv4Addr>,
-}
-
-async fn send(engine: Arc<Engine>, wanted: Wanted, method: &Method, headers: &HeaderMap) -> Response {
-    let opened = open(&wanted.path).await;
-    let Ok((mut file, size, tag)) = opened else { return not_found() };
-    let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).map_or(Range::Whole, |v| range(v, size));
-    let (status, start, end) = match range {
-        Range::Whole => (StatusCode::OK, 0, size),
-        Range::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
-        Range::Outside => {
-            return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{size}"))])
-                .into_response();
-        }
-    };
-    if start > 0 && file.seek(SeekFrom::Start(start)).await.is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let length = end.saturating_sub(start);
-    let kind = content_type(&wanted.name);
-    let body = match *method {
-        Method::HEAD => Body::empty(),
-        _ => stream(engine, wanted, file, length),
-    };
-    let mut response = (
-        status,
-        [
-            (header::CONTENT_TYPE, kind.to_owned()),
-            (header::CONTENT_LENGTH, length.to_string()),
-            (header::ACCEPT_RANGES, "bytes".to_owned()),
-            (header::ETAG, tag),
-        ],
-        body,
-    )
-        .into_response();
-    if status == StatusCode::PARTIAL_CONTENT
-        && let Ok(value) = format!("bytes {start}-{}/{size}", end.saturating_sub(1)).parse()
-    {
-        response.headers_mut().insert(header::CONTENT_RANGE, value);
-    }
+    });
     response
 }
 
-/// The file, its size, and a tag that tells this content from an earlier one of the same size.
-async fn open(path: &FilePath) -> io::Result<(File, u64, String)> {
-    let file = File::open(path).await?;
-    let meta = file.metadata().await?;
-    if !meta.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
+fn conditions(headers: &HeaderMap) -> Conditions {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Conditions {
+        range: text(header::RANGE),
+        if_range: text(header::IF_RANGE),
+        if_none_match: text(header::IF_NONE_MATCH),
+        if_modified_since: text(header::IF_MODIFIED_SINCE),
     }
-    let age = meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Ok((file, meta.len(), format!("\"{:x}-{:x}\"", age.as_nanos(), meta.len())))
 }
 
 /// A file on its way out. When the last byte is gone the engine hears of it.
 struct Sending {
     engine: Arc<Engine>,
     wanted: Wanted,
-    file: File,
+    source: Source,
+    from: Option<Ipv4Addr>,
+    at: u64,
+    end: u64,
     length: u64,
-    left: u64,
     since: Instant,
 }
 
-fn stream(engine: Arc<Engine>, wanted: Wanted, file: File, length: u64) -> Body {
-    let sending = Sending { engine, wanted, file, length, left: length, since: Instant::now() };
+impl Sending {
+    fn new(engine: Arc<Engine>, wanted: Wanted, source: Source, plan: &Plan, from: Option<Ipv4Addr>) -> Sending {
+        let (at, end, length) = (plan.start, plan.end, plan.length());
+        Sending { engine, wanted, source, from, at, end, length, since: Instant::now() }
+    }
+}
+
+fn stream(sending: Sending) -> Body {
     Body::from_stream(futures_util::stream::try_unfold(sending, next_chunk))
 }
 
 async fn next_chunk(mut sending: Sending) -> io::Result<Option<(Bytes, Sending)>> {
-    if sending.left == 0 {
+    let left = sending.end.saturating_sub(sending.at);
+    if left == 0 {
         return Ok(None);
     }
-    let size = usize::try_from(sending.left).unwrap_or(CHUNK).min(CHUNK);
-    let mut chunk = Vec::with_capacity(size);
-    let read = (&mut sending.file).take(size as u64).read_buf(&mut chunk).await?;
-    if read == 0 {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent"));
-    }
-    sending.left = sending.left.saturating_sub(read as u64);
-    if sending.left == 0
-        && let Some(from) = sending.wanted.from
+    let size = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+    let chunk = read(&sending.source, sending.at, size).await?;
+    sending.at = sending.at.saturating_add(chunk.len() as u64);
+    if sending.at >= sending.end
+        && let Some(from) = sending.from
     {
-        let Sending { engine, wanted, length, since, .. } = &sending;
-        engine.sent(&wanted.name, from, *length, since.elapsed(), "HTTP");
+        sending.engine.sent(sending.wanted.name(), from, sending.length, sending.since.elapsed(), "HTTP");
     }
-    Ok(Some((Bytes::from(chunk), sending)))
+    Ok(Some((chunk, sending)))
 }
 
-#[derive(Debug, PartialEq)]
-enum Range {
-    Whole,
-    /// From the first byte to the one behind the last.
-    Part(u64, u64),
-    Outside,
-}
-
-/// One range of RFC 9110 §14.2; several at once, or nonsense, are answered with the whole file.
-fn range(text: &str, size: u64) -> Range {
-    let Some(spec) = text.strip_prefix("bytes=").filter(|spec| !spec.contains(',')) else { return Range::Whole };
-    let Some((first, last)) = spec.trim().split_once('-') else { return Range::Whole };
-    match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), _) if first >= size => Range::Outside,
-        (Ok(first), Ok(last)) if last >= first => Range::Part(first, last.saturating_add(1).min(size)),
-        (Ok(first), Err(_)) if last.is_empty() => Range::Part(first, size),
-        (Err(_), Ok(0)) if first.is_empty() => Range::Outside,
-        (Err(_), Ok(tail)) if first.is_empty() => Range::Part(size.saturating_sub(tail), size),
-        _ => Range::Whole,
-    }
-}
-
-/// EDK2 believes the type before the name (HttpBootSupport.c).
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("efi") => "application/efi",
-        Some("iso") => "application/vnd.efi-iso",
-        Some("img") => "application/vnd.efi-img",
-        _ => "application/octet-stream",
+/// So many bytes from there, and no fewer.
+pub async fn read(source: &Source, at: u64, size: usize) -> io::Result<Bytes> {
+    let shorter = || io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent");
+    match source {
+        Source::Memory(bytes) => {
+            let start = usize::try_from(at).map_err(io::Error::other)?;
+            let part = start..start.saturating_add(size);
+            bytes.get(part.clone()).map(|_| bytes.slice(part)).ok_or_else(shorter)
+        }
+        Source::File(file) => {
+            let file = file.clone();
+            let read = move || {
+                let mut chunk = vec![0; size];
+                file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))
+            };
+            tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+        }
     }
 }
 
@@ -204,19 +252,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read_as_the_rfc_says() {
-        for (text, expected) in [
-            ("bytes=0-99", Range::Part(0, 100)),
-            ("bytes=900-", Range::Part(900, 1000)),
-            ("bytes=-100", Range::Part(900, 1000)),
-            ("bytes=0-5000", Range::Part(0, 1000)),
-            ("bytes=1000-", Range::Outside),
-            ("bytes=-0", Range::Outside),
-            ("bytes=9-3", Range::Whole),
-            ("bytes=0-1,5-6", Range::Whole),
-            ("lines=1-2", Range::Whole),
+    fn a_path_asks_for_a_loader_or_a_file() {
+        let (file, loader) = (|n: &str| Some(Wanted::File(n.into())), |n: &str| Some(Wanted::Loader(n.into())));
+        for (path, wanted) in [
+            ("/files/d/vmlinuz", file("d/vmlinuz")),
+            ("//files//d///vmlinuz?x=/loader/y", file("d/vmlinuz")),
+            ("/files/a%20b%2Fc", file("a b/c")),
+            ("/files/%252e", file("%2e")),
+            ("/files/%ff", file("")),
+            ("/files/%4", file("")),
+            ("/files/%zz", file("")),
+            ("/files/%+1", file("")),
+            ("/files/", file("")),
+            ("/loader/debian//grubx64.efi", loader("debian/grubx64.efi")),
+            ("/grub/grub.cfg", loader("grub/grub.cfg")),
+            ("/files", None),
+            ("/filesystem/x", None),
+            ("files/x", None),
+            ("/boot/x", None),
+            ("http://host/files/x", None),
+            ("*", None),
+            ("", None),
         ] {
-            assert_eq!(range(text, 1000), expected, "{text}");
+            assert_eq!(Wanted::of(path), wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn firmware_is_told_what_it_gets() {
+        for (name, kind) in [
+            ("BOOTX64.EFI", "application/efi"),
+            ("d/boot.iso", "application/vnd.efi-iso"),
+            ("d/initrd.img", "application/vnd.efi-img"),
+            ("grub.cfg", "text/plain; charset=utf-8"),
+            ("d.efi/vmlinuz", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(name), kind, "{name}");
         }
     }
 }

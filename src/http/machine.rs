@@ -20,23 +20,30 @@ pub(super) fn not_found() -> Response {
 
 /// A machine can do nothing with a reason, and must not be told one: it is in the log and the events.
 pub(super) fn failed(error: &Error, what: &str) -> Response {
+    refused(error, what).into_response()
+}
+
+pub(super) fn refused(error: &Error, what: &str) -> (StatusCode, String) {
     let status = match error.kind() {
         ErrorKind::Unavailable | ErrorKind::Conflict => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     tracing::warn!(%error, "no {what} was given");
-    (status, format!("no {what}: see the events of this machine\n")).into_response()
+    (status, format!("no {what}: see the events of this machine\n"))
 }
 
 /// The IPv4 address that a request came from; none on the socket.
 pub(super) fn from(peer: &Peer) -> Option<Ipv4Addr> {
     match peer {
-        Peer::Tcp(SocketAddr::V4(from)) => Some(*from.ip()),
-        Peer::Tcp(SocketAddr::V6(from)) => match from.ip().to_canonical() {
-            IpAddr::V4(ip) => Some(ip),
-            IpAddr::V6(_) => None,
-        },
+        Peer::Tcp(from) => ipv4(*from),
         Peer::Socket { .. } => None,
+    }
+}
+
+pub(super) fn ipv4(from: SocketAddr) -> Option<Ipv4Addr> {
+    match from.ip().to_canonical() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
     }
 }
 

@@ -3,8 +3,8 @@
 //! | path | who may | lives in |
 //! |---|---|---|
 //! | `GET /boot/{mac}/script.ipxe` | anyone; a token only at the machine's leased address | `machine` |
-//! | `GET /loader/{name}` | anyone | `files` |
-//! | `GET /files/{path}` | anyone | `files` |
+//! | `GET /loader/{path}`, `/grub/{path}` | anyone; a script only at a leased address | `direct`, `files` |
+//! | `GET /files/{path}` | anyone | `direct`, `files` |
 //! | `GET /answer/{token}` | who has the token, at its address | `machine` |
 //! | `POST /report/{token}` | who has the report token, at its address | `machine` |
 //! | `POST /agent/register` | who has an unspent key | `agent` |
@@ -12,16 +12,24 @@
 //! | `GET /metrics` | as `/api/v1` | `metrics` |
 //! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
 //!
-//! Everything else is 404. Boot paths never redirect.
+//! What holds all connections: `server` accepts them, `house` has a place for each, `direct` answers for files with
+//! `folder` and `conditions`, and hyper, over `stream`, answers everything else.
+//!
+//! A path that is not in the table is 404. Boot paths never redirect.
 
 mod agent;
 pub mod api;
 pub mod auth;
+mod conditions;
+mod direct;
 mod files;
+pub mod house;
 mod machine;
 mod metrics;
 pub mod problem;
 pub mod server;
+mod stream;
+pub mod tls;
 
 use crate::engine::Engine;
 use axum::Router;
@@ -34,7 +42,8 @@ use std::sync::Arc;
 pub fn machine_routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/boot/{mac}/script.ipxe", get(machine::script).head(machine::no_head))
-        .route("/loader/{name}", get(files::loader))
+        .route("/loader/{*path}", get(files::file))
+        .route("/grub/{*path}", get(files::file))
         .route("/files/{*path}", get(files::file))
         .route("/answer/{token}", get(machine::answer).head(machine::no_head))
         .route("/report/{token}", post(machine::report))

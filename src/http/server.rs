@@ -1,29 +1,33 @@
 //! The two doors of HTTP: TCP for machines, agents and token holders, a socket for operators on this host.
 
 use super::auth::Peer;
+use super::direct::{self, HEAD_LIMIT, Line, Next};
+use super::files::collapsed;
+use super::house::{House, Limits, Place};
+use super::stream::{Timely, Watched};
+use super::tls::Tls;
 use crate::engine::{Engine, stopped};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::extract::{Request, connect_info::Connected};
-use axum::http::Uri;
-use axum::response::Response;
+use axum::http::{Uri, header};
+use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Layer;
-use tower::Service;
-use tower::util::{MapRequestLayer, ServiceExt};
+use tower::util::{MapRequest, MapRequestLayer, ServiceExt};
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     /// A peer that the kernel does not name is nobody.
@@ -32,27 +36,87 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
-/// How long a client may take for the head of a request: also the longest that a connection may idle.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
-/// Connections at once, in all and from one address: so many file descriptors stay for DHCP and TFTP.
-const CONNECTIONS: usize = 400;
-const CONNECTIONS_EACH: usize = 64;
+/// How long a client may take for the body of a request, and one that may send a lot: it showed a token first.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+const API_BODY_LIMIT: Duration = Duration::from_secs(300);
+/// How much of what waits to be sent is the kernel's: a client that takes nothing holds no more.
+const UNSENT_BYTES: u32 = 256 * 1024;
 
-/// Serves machines, agents and token holders until told to stop. Who opens more connections than a machine
-/// needs, or says nothing on one, is cut off.
-pub async fn run_tcp(listener: TcpListener, engine: Arc<Engine>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-    let service = MapRequestLayer::new(collapsed).layer(super::routes(engine));
-    let mut connections = JoinSet::new();
-    let counts = Counts::default();
-    loop {
-        let accepted = tokio::select! {
-            () = stopped(&mut stop) => break,
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
+/// All doors that machines, agents and token holders come through, and the house behind them.
+#[derive(Clone)]
+pub struct Web {
+    engine: Arc<Engine>,
+    house: House,
+    routes: Mended,
+}
+
+type Mended = MapRequest<Router, fn(Request) -> Request>;
+
+impl Web {
+    pub fn new(engine: Arc<Engine>, limits: Limits) -> Web {
+        let mend: fn(Request) -> Request = mended;
+        let routes = MapRequestLayer::new(mend).layer(super::routes(engine.clone()));
+        Web { engine, house: House::new(limits), routes }
+    }
+
+    /// Serves one address until told to stop.
+    pub async fn run_tcp(self, listener: TcpListener, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stopped(&mut stop) => break,
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            if let Some((stream, from, place)) = self.admitted(accepted).await {
+                connections.spawn(self.clone().serve(stream, from, place, stop.clone()));
+            }
+        }
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// The same with TLS around it; hyper alone answers, since the kernel can not encrypt what it sends by itself.
+    pub async fn run_tls(self, listener: TcpListener, tls: Tls, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stopped(&mut stop) => break,
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            if let Some((stream, from, place)) = self.admitted(accepted).await {
+                connections.spawn(self.clone().serve_tls(stream, tls.clone(), from, place, stop.clone()));
+            }
+        }
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn serve_tls(
+        self,
+        stream: TcpStream,
+        tls: Tls,
+        from: SocketAddr,
+        place: Place,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let shaken = tokio::select! {
+            shaken = tls.accept(stream) => shaken,
+            () = place.is_cut() => return,
+            () = stopped(&mut stop) => return,
         };
+        match shaken {
+            Ok(stream) => self.serve_other(stream, Bytes::new(), from, place, stop).await,
+            Err(error) => tracing::debug!(%error, %from, "a handshake failed"),
+        }
+    }
+
+    async fn admitted(&self, accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, SocketAddr, Place)> {
         match accepted {
-            Ok((stream, from)) => match counts.enter(from.ip()) {
-                Some(place) => drop(connections.spawn(serve(stream, from, service.clone(), stop.clone(), place))),
+            Ok((stream, from)) => match self.house.enter(from.ip()) {
+                Some(place) => return Some((stream, from, place)),
                 None => tracing::debug!(%from, "a connection is closed at once: there are too many"),
             },
             Err(error) => {
@@ -60,66 +124,76 @@ pub async fn run_tcp(listener: TcpListener, engine: Arc<Engine>, mut stop: watch
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+        None
     }
-    while connections.join_next().await.is_some() {}
-    Ok(())
-}
 
-async fn serve<S>(stream: TcpStream, from: SocketAddr, service: S, mut stop: watch::Receiver<bool>, _place: Place)
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(Peer::Tcp(from)));
-        service.clone().oneshot(request)
-    });
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, %from, "a connection broke off");
-    }
-}
-
-/// How many connections there are, by address.
-#[derive(Default, Clone)]
-struct Counts(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// One connection's place among them; given back when it is dropped.
-struct Place(Counts, IpAddr);
-
-impl Counts {
-    fn enter(&self, from: IpAddr) -> Option<Place> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = counts.values().sum();
-        let own = counts.get(&from).copied().unwrap_or_default();
-        if all >= CONNECTIONS || own >= CONNECTIONS_EACH {
-            return None;
-        }
-        counts.insert(from, own.saturating_add(1));
-        Some(Place(self.clone(), from))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = counts.get_mut(&self.1) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                counts.remove(&self.1);
+    async fn serve(self, stream: TcpStream, from: SocketAddr, place: Place, mut stop: watch::Receiver<bool>) {
+        let _ = stream.set_nodelay(true);
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+        let line = Line { stream: &stream, from, place: &place };
+        let next = tokio::select! {
+            next = direct::run(&line, &self.engine, &mut stop) => next,
+            () = place.is_cut() => Err(io::Error::new(io::ErrorKind::TimedOut, "it made place for another")),
+        };
+        match next {
+            Ok(Next::Closed) => {}
+            Ok(Next::Other(seen)) => self.serve_other(stream, seen, from, place, stop).await,
+            Err(error) => {
+                tracing::debug!(%error, %from, "a connection broke off");
+                // Or what it did not take would stay in the kernel for minutes.
+                let _ = stream.set_zero_linger();
             }
         }
+    }
+
+    /// Everything but files. `seen` was read already.
+    async fn serve_other<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+        seen: Bytes,
+        from: SocketAddr,
+        place: Place,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let stream = Watched::new(stream, seen, place.seat.clone(), place.stalled_limit());
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+        let service = hyper::service::service_fn(|request| self.answered(request, from, &place));
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = place.is_cut() => return,
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, %from, "a connection broke off");
+        }
+    }
+
+    async fn answered(
+        &self,
+        request: hyper::Request<hyper::body::Incoming>,
+        from: SocketAddr,
+        place: &Place,
+    ) -> Result<Response, Infallible> {
+        if !place.may_ask(request.uri().path()) {
+            let (status, text) = direct::full();
+            return Ok((status, [(header::CONNECTION, "close")], text).into_response());
+        }
+        match request.body().is_end_stream() {
+            true => place.seat.busy(),
+            false => place.seat.got_on(),
+        }
+        let limit = if request.uri().path().starts_with("/api/") { API_BODY_LIMIT } else { BODY_LIMIT };
+        let mut request = request.map(|body| Body::new(Timely::new(body, place.seat.clone(), limit)));
+        request.extensions_mut().insert(ConnectInfo(Peer::Tcp(from)));
+        let answered = self.routes.clone().oneshot(request).await;
+        place.seat.got_on();
+        answered
     }
 }
 
@@ -154,16 +228,11 @@ pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// shim and GRUB ask for `//grubx64.efi`; a redirect would break them, so the path is mended here.
-fn collapsed(mut request: Request) -> Request {
+/// Doubled slashes count as one, without a redirect: see [`Wanted`](super::files::Wanted).
+fn mended(mut request: Request) -> Request {
     let uri = request.uri();
     if uri.path().contains("//") {
-        let mut path = String::with_capacity(uri.path().len());
-        for c in uri.path().chars() {
-            if c != '/' || !path.ends_with('/') {
-                path.push(c);
-            }
-        }
+        let path = collapsed(uri.path());
         let whole = uri.query().map_or(path.clone(), |query| format!("{path}?{query}"));
         if let Ok(mended) = whole.parse::<Uri>() {
             *request.uri_mut() = mended;

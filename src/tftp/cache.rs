@@ -1,8 +1,9 @@
 //! Files that many machines read at once, each in memory once: read by the first who asks, while the others wait.
 
 use super::content::Content;
+use crate::engine::folder;
 use bytes::Bytes;
-use rustix::fs::{Advice, CWD, Mode, OFlags, ResolveFlags, fadvise, openat, openat2};
+use rustix::fs::{Advice, fadvise};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
@@ -59,10 +60,8 @@ impl Cache {
 
     /// What lies below a folder under this name; no link leads out of it.
     pub async fn file(&self, folder: &Path, name: &str) -> io::Result<Content> {
-        let (folder, name) = (folder.to_owned(), name.to_owned());
-        let opened = spawn_blocking(move || open_beneath(&folder, &name)).await;
-        let file = opened.map_err(io::Error::other)??;
-        let key = Key::of(&file.metadata()?)?;
+        let Some((file, meta)) = folder::open(folder, name).await? else { return Err(io::ErrorKind::NotFound.into()) };
+        let key = Key::of(&meta)?;
         let file = Arc::new(file);
         let Some(cell) = self.place(key) else {
             let _ = fadvise(&*file, 0, None, Advice::WillNeed);
@@ -138,15 +137,6 @@ impl Key {
     fn cost(&self) -> u64 {
         self.size.saturating_add(FILE_COST)
     }
-}
-
-/// One step for the kernel, so that nobody can change the way while it is looked at. What waits for others, such as a
-/// pipe, is not waited for.
-fn open_beneath(folder: &Path, name: &str) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let folder = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(openat2(folder, name, flags, Mode::empty(), resolve)?.into())
 }
 
 /// The whole file, provided that nobody wrote to it meanwhile.

@@ -1,7 +1,7 @@
 //! The files that TFTP clients get, as the engine knows them: loaders, scripts, and what lies in the folder of files.
 
 use super::cache::Cache;
-use super::{Content, Ending, Library, Outcome, Refusal, Request};
+use super::{Caps, Content, Ending, Library, Outcome, Refusal, Request};
 use crate::engine::{BootFile, Engine};
 use crate::metrics::Transfer;
 use crate::model::By;
@@ -60,6 +60,12 @@ impl Library for Loaders {
                 Err(Refusal::NotFound("missing on the server".into()))
             }
         }
+    }
+
+    fn caps(&self, request: &Request) -> Caps {
+        let IpAddr::V4(from) = request.client.ip() else { return Caps::default() };
+        let (max_windowsize, max_blksize) = self.engine.transfer_caps(from);
+        Caps { max_blksize, max_windowsize }
     }
 
     fn ended(&self, outcome: Outcome) {

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 #[derive(Debug)]
 pub struct Answer {
@@ -45,4 +45,51 @@ pub async fn request(from: Ipv4Addr, method: &str, url: &str, headers: &str, bod
     let head = String::from_utf8(all[..end].to_vec()).unwrap();
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
     Answer { status, head, body: all[end + 4..].to_vec() }
+}
+
+/// Several requests on one connection, written as they are.
+pub struct Conversation {
+    pub stream: TcpStream,
+    seen: Vec<u8>,
+}
+
+impl Conversation {
+    /// `url` is any of the server's; a small buffer makes a client that holds little of what it does not read.
+    pub async fn open(from: Ipv4Addr, url: &str, buffer_bytes: Option<u32>) -> Conversation {
+        let to: SocketAddr = url.strip_prefix("http://").unwrap().split('/').next().unwrap().parse().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(bytes) = buffer_bytes {
+            socket.set_recv_buffer_size(bytes).unwrap();
+        }
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        Conversation { stream: socket.connect(to).await.unwrap(), seen: Vec::new() }
+    }
+
+    pub async fn say(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// The next answer. One to HEAD has no body.
+    pub async fn hear(&mut self, is_to_head: bool) -> Answer {
+        let end = loop {
+            if let Some(end) = self.seen.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.more().await;
+        };
+        let head = String::from_utf8(self.seen.drain(..end).collect()).unwrap();
+        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length: usize = if is_to_head || status == 304 { 0 } else { length.expect("an answer has a length") };
+        while self.seen.len() < length {
+            self.more().await;
+        }
+        Answer { status, head, body: self.seen.drain(..length).collect() }
+    }
+
+    async fn more(&mut self) {
+        let read = self.stream.read_buf(&mut self.seen);
+        let read = tokio::time::timeout(std::time::Duration::from_secs(30), read).await.expect("an answer comes");
+        assert!(read.unwrap() > 0, "it was closed after {:?}", String::from_utf8_lossy(&self.seen));
+    }
 }

@@ -3,7 +3,7 @@
 mod client;
 mod fake;
 
-pub use client::{Answer, get, post, request};
+pub use client::{Answer, Conversation, get, post, request};
 pub use fake::{Booted, CREDENTIAL, FakeMachine, Rom, key};
 
 use kickstand::config::{Config, Dhcp};
@@ -50,6 +50,11 @@ impl Appliance {
 
     /// A server that shares a database with others; without one it has a file of its own.
     pub async fn with_database(url: Option<&str>) -> Appliance {
+        Appliance::with(|config| config.database = url.map_or_else(|| config.database.clone(), str::to_owned)).await
+    }
+
+    /// A server that knows nothing yet, with settings of its own.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Appliance {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -65,8 +70,8 @@ impl Appliance {
             std::fs::write(path("loaders").join(file), pattern(size)).unwrap();
         }
         let ip = Ipv4Addr::new(127, 77, number, 1);
-        let config = Config {
-            database: url.map_or_else(|| format!("sqlite://{}", path("kickstand.db").display()), str::to_owned),
+        let mut config = Config {
+            database: format!("sqlite://{}", path("kickstand.db").display()),
             files: path("files"),
             loaders: vec![path("loaders")],
             templates: path("etc"),
@@ -77,6 +82,7 @@ impl Appliance {
             listen: vec![],
             ..Config::default()
         };
+        change(&mut config);
         let running = Some(daemon::start(config.clone()).await.unwrap());
         Appliance { folder, config, running, number }
     }

@@ -1,0 +1,144 @@
+//! HTTPS: the certificate, which is read again when its files change, and the handshake. Off unless it is set.
+
+mod ends;
+
+pub use ends::ends_at;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::server::TlsStream;
+
+/// How long a handshake may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How often the files are looked at, at most.
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{} can not be read as {what}: {source}; see [https] in docs/install.md", path.display())]
+    Unreadable { path: PathBuf, what: &'static str, source: pem::Error },
+    #[error("{} holds no certificate: it must be PEM, the server's own first", path.display())]
+    Empty { path: PathBuf },
+    #[error("{} and {} do not fit each other: {source}", certificate.display(), key.display())]
+    Unfit { certificate: PathBuf, key: PathBuf, source: tokio_rustls::rustls::Error },
+    #[error("TLS can not be set up: {0}")]
+    Setup(tokio_rustls::rustls::Error),
+}
+
+/// What a handshake takes.
+#[derive(Clone)]
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    kept: Arc<Kept>,
+}
+
+impl Tls {
+    /// Reads both files: PEM, as every tool writes them.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Tls, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let kept = Arc::new(Kept::read(certificate, key, provider.clone())?);
+        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]);
+        let config = config.map_err(Error::Setup)?.with_no_client_auth().with_cert_resolver(kept.clone());
+        Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), kept })
+    }
+
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.kept.refresh();
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handshake takes too long");
+        tokio::time::timeout(HANDSHAKE_LIMIT, self.acceptor.accept(stream)).await.map_err(late)?
+    }
+}
+
+/// The chain in a file of certificates, the server's own first.
+pub fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), what: "a certificate", source };
+    let chain = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(unreadable)?;
+    if chain.is_empty() {
+        return Err(Error::Empty { path: path.to_owned() });
+    }
+    Ok(chain)
+}
+
+/// The certificate as it was read last.
+struct Kept {
+    certificate: PathBuf,
+    key: PathBuf,
+    provider: Arc<CryptoProvider>,
+    now: Mutex<Now>,
+}
+
+struct Now {
+    pair: Arc<CertifiedKey>,
+    /// Of both files, when they were read last, with success or without.
+    stamp: Stamp,
+    looked: Instant,
+}
+
+type Stamp = [Option<(SystemTime, u64)>; 2];
+
+impl Kept {
+    fn read(certificate: &Path, key: &Path, provider: Arc<CryptoProvider>) -> Result<Kept, Error> {
+        let stamp = stamp(certificate, key);
+        let now = Now { pair: pair(certificate, key, &provider)?, stamp, looked: Instant::now() };
+        Ok(Kept { certificate: certificate.to_owned(), key: key.to_owned(), provider, now: Mutex::new(now) })
+    }
+
+    /// Files that can not be read, or are half of a new pair, change nothing.
+    fn refresh(&self) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.looked.elapsed() < LOOK {
+            return;
+        }
+        now.looked = Instant::now();
+        let stamp = stamp(&self.certificate, &self.key);
+        if stamp == now.stamp {
+            return;
+        }
+        now.stamp = stamp;
+        match pair(&self.certificate, &self.key, &self.provider) {
+            Ok(pair) => {
+                tracing::info!("the certificate of HTTPS was read again");
+                now.pair = pair;
+            }
+            Err(error) => tracing::warn!(%error, "HTTPS goes on with the certificate that it has"),
+        }
+    }
+}
+
+fn pair(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Error> {
+    let chain = chain(certificate)?;
+    let unreadable = |source| Error::Unreadable { path: key.to_owned(), what: "a private key", source };
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(unreadable)?;
+    let unfit = |source| Error::Unfit { certificate: certificate.to_owned(), key: key.to_owned(), source };
+    CertifiedKey::from_der(chain, secret, provider).map(Arc::new).map_err(unfit)
+}
+
+fn stamp(certificate: &Path, key: &Path) -> Stamp {
+    [certificate, key].map(|path| {
+        let meta = std::fs::metadata(path).ok()?;
+        Some((meta.modified().ok()?, std::os::unix::fs::MetadataExt::ino(&meta)))
+    })
+}
+
+impl ResolvesServerCert for Kept {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.now.lock().unwrap_or_else(PoisonError::into_inner).pair.clone())
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kept")
+    }
+}
