@@ -85,10 +85,10 @@ async fn what_is_no_file_is_refused() {
     link("../../../etc/hostname", "up");
     link("../kernel", "sub/in");
     rustix::fs::mkfifoat(rustix::fs::CWD, folder.0.path().join("pipe"), rustix::fs::Mode::RUSR).unwrap();
-    for name in ["sub", "missing", "out", "up", "pipe", "..", "/etc/hostname", "sub/../../x", ""] {
+    for name in ["sub", "missing", "out", "up", "pipe", "..", "/etc/hostname", "sub/../../x", "sub/../kernel", ""] {
         assert!(cache.file(folder.0.path(), name).await.is_err(), "{name}");
     }
-    for name in ["kernel", "sub/in", "sub/../kernel"] {
+    for name in ["kernel", "sub/in"] {
         assert!(cache.file(folder.0.path(), name).await.is_ok(), "{name}");
     }
 }

@@ -139,7 +139,7 @@ impl FakeMachine {
         if text.contains(" boots its own disk") {
             return Booted::OwnDisk;
         }
-        let words = || text.split(|c: char| c.is_whitespace() || "'\"".contains(c));
+        let words = || text.split(|c: char| c.is_whitespace() || "'\";".contains(c));
         let Some(answer_url) = words().find_map(|word| word.strip_prefix("kickstand.answer=")).map(str::to_owned)
         else {
             return Booted::Told(text);
