@@ -58,6 +58,20 @@ fn no_naughty_text_changes_the_commands_of_any_script() {
     }
 }
 
+#[test]
+fn every_script_of_pxe_is_held_against_it() {
+    let parts = ["chain.cfg", "way.ipxe"];
+    for language in ["ipxe", "grub", "pxelinux"] {
+        let folder = format!("{}/pxe/{language}", env!("CARGO_MANIFEST_DIR"));
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().file_name().into_string().unwrap();
+            let name = format!("pxe/{language}/{file}");
+            let held = TEMPLATES.iter().any(|template| template.name == name);
+            assert!(held || parts.contains(&file.as_str()), "{name} is not in tests/scripts/setting.rs");
+        }
+    }
+}
+
 /// Otherwise a property could hold because nothing is ever rendered.
 #[test]
 fn what_operators_write_can_be_said_in_every_language() {
