@@ -1,8 +1,8 @@
 #!/bin/bash
-# Makes the first inputs of both targets from tests/packets.
+# Makes the first inputs of the targets: from tests/packets, and from the loaders that this host has.
 set -euo pipefail
 cd "$(dirname "$0")"
-mkdir -p corpus/packet corpus/server
+mkdir -p corpus/packet corpus/server corpus/pe corpus/script
 
 # A packet as the server's target wants it: how it arrives, its length, its bytes.
 framed() {
@@ -19,3 +19,11 @@ for file in ../tests/packets/*.hex; do
     story+=$(framed "$hex" 22)
 done
 xxd -r -p <<<"$story" >corpus/server/story
+
+# Small programs: what is looked at lies in their heads.
+for file in /usr/lib/ipxe/snponly.efi ../.demo/cache/loaders/root/usr/lib/shim/fb*.signed; do
+    [ ! -e "$file" ] || cp "$file" corpus/pe/
+done
+for text in "it's" 'a="b c"' ' || shell' "\${x}" $'\n' 'initrd=x' 'a\b'; do
+    printf '\0\0%s' "$text" >"corpus/script/$(printf %s "$text" | sha256sum | cut -c1-12)"
+done

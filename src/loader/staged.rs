@@ -94,7 +94,7 @@ fn replace(path: &Path) -> io::Result<()> {
     let old = beside(path, "old");
     let _ = fs::remove_file(&old);
     match fs::hard_link(path, &old) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => fs::rename(beside(path, "new"), path),
     }
 }

@@ -2,7 +2,7 @@
     Variables: server_url, report_url, image_url, key, machine (name, ip, mac, system_id), disk (empty: the first one),
     kernel_arguments, root_password_hash (empty: no password), ssh_authorized_keys (a list), timezone. ##}
 #!/bin/sh
-# kickstand-report: {{ report_url }}
+# kickstand-report: {{ report_url|line }}
 # The line above is for the agent, which reports a failure of this script there.
 set -eu
 export KICKSTAND_REPORT={{ report_url|shq }}

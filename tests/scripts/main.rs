@@ -5,6 +5,7 @@
 
 mod checked;
 mod grub;
+mod holds;
 mod ipxe;
 mod kernel;
 mod property;

@@ -28,6 +28,7 @@ pub static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
         ipxe("pxe/ipxe/install.ipxe", &[&urls[..], &["/machine/name"]].concat()),
         ipxe("pxe/ipxe/disk.ipxe", &["/name"]),
         ipxe("pxe/ipxe/show.ipxe", &["/mac"]),
+        ipxe("pxe/ipxe/autoexec.ipxe", &["/script_url"]),
         grub("pxe/grub/install.cfg", &[&paths[..], &["/server"]].concat()),
         grub("pxe/grub/disk.cfg", &["/name"]),
         grub("pxe/grub/show.cfg", &["/mac"]),
@@ -45,6 +46,11 @@ pub static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
     let mut uboot = pxelinux("pxe/pxelinux/install.cfg", &paths);
     uboot.context["language"] = json!("extlinux");
     all.push(uboot);
+    for method in ["exit", "exit-1", "sanboot", "efi-chain"] {
+        let mut disk = ipxe("pxe/ipxe/disk.ipxe", &["/name"]);
+        disk.context["method"] = json!(method);
+        all.push(disk);
+    }
     all
 });
 
@@ -58,6 +64,7 @@ fn template(name: &'static str, commands: Commands, variables: &[&'static str]) 
         "initrd_path": "debian-12/initrd.img",
         "kernel_url": "http://10.0.0.2/files/debian-12/vmlinuz",
         "initrd_url": "http://10.0.0.2/files/debian-12/initrd.img",
+        "script_url": "http://10.0.0.2/boot/52-54-00-00-00-01/script.ipxe",
         "arguments": "ip=dhcp console=ttyS0",
         "server": "10.0.0.2",
         "http_port": 80,

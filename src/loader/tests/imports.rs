@@ -85,10 +85,14 @@ const SHIM: &str = "usr/lib/shim/shimx64.efi.signed";
 #[test]
 fn a_loader_comes_out_of_its_packages_with_their_versions() {
     let host = Host::new();
-    let status = "Package: shim-signed\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.51+16.1\n\n\
+    let status = "Package: shim-signed\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.51+16.0\n\n\
+        Package: shim-signed\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.51+16.1\n\n\
         Package: grub-efi-amd64-signed\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n";
     host.package("var/lib/dpkg/status", status.as_bytes());
+    host.package("var/lib/dpkg/info/shim-signed:arm64.list", b"/.\n/usr/lib/shim/shimaa64.efi.signed\n");
     host.package("var/lib/dpkg/info/shim-signed:amd64.list", format!("/.\n/{SHIM}\n").as_bytes());
+    let grub = b"/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed\n";
+    host.package("var/lib/dpkg/info/grub-efi-amd64-signed.list", grub);
     let report = host.import(&["debian-12-secure"]).unwrap();
     let told: Vec<_> = report.taken.iter().map(|taken| (taken.file.as_str(), &taken.trust)).collect();
     assert_eq!(told, [("shimx64.efi", &Trust::Signed), ("grubx64.efi", &Trust::Signed)]);
