@@ -45,7 +45,7 @@ check: ## Formatting, lints, documentation, licences
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
-	shellcheck lab/*.sh lab/image/*.sh fuzz/seeds.sh .ci/run
+	shellcheck lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run
 	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny --log-level error check bans licenses sources
 
