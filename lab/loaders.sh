@@ -1,4 +1,5 @@
 #!/bin/bash
+<<<<<<< HEAD
 # Fetches Debian's boot loaders without installing them: loaders.sh [arm64] unpacks the packages into loaders/root in the
 # cache and prints that folder, for `kickstand loader import --all --root FOLDER`. What was fetched stays in the cache.
 #
@@ -66,3 +67,30 @@ for package in "${missing[@]}"; do
 done
 rm -rf "$cache/new" "$cache/apt"
 echo "$cache/root"
+=======
+# Boot loaders of Debian 12, signed and not, for x86-64 and arm64, without installing them here: loaders.sh prints the
+# folder that their packages are unpacked in, as they would lie below /.
+#   KICKSTAND_CACHE   where they are kept (default: .demo/cache); delete loaders-* in it to take in newer packages
+set -euo pipefail
+lab=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=lab/apt.sh
+. "$lab/apt.sh"
+
+packages=(
+    amd64:shim-signed amd64:shim-helpers-amd64-signed amd64:grub-efi-amd64-signed amd64:pxelinux amd64:syslinux-common
+    arm64:shim-signed arm64:shim-helpers-arm64-signed arm64:grub-efi-arm64-signed
+)
+
+unpack_all() {
+    local architecture wanted
+    for architecture in amd64 arm64; do
+        wanted=()
+        for package in "${packages[@]}"; do
+            [ "${package%%:*}" != "$architecture" ] || wanted+=("${package#*:}")
+        done
+        unpack "$architecture" "$1" "${wanted[@]}"
+    done
+}
+
+part loaders "$lab/loaders.sh" -- unpack_all
+>>>>>>> ae9e400 (lab: Loaders and an arm64 system, unpacked from packages of either architecture)

@@ -18,6 +18,8 @@ fn limit_secs() -> f64 {
 
 /// Machine `one` has an installed disk. It is left running.
 pub fn assert_way_is_short(lab: &mut Lab, mac: &str, firmware: Firmware) {
+    // Or iPXE in the card's ROM spends 16 s on a router that nobody plays.
+    lab.cli(&["network", "set", "lab", "--advertise", "true"]);
     let mut best = f64::INFINITY;
     for _ in 0..TRIES {
         let before = lab.count("local", "sent to its own disk");
