@@ -17,6 +17,8 @@ case ${1:-} in
         mmdebstrap squashfs-tools zstd xz-utils
         # firmware, loaders and machines
         qemu-system-x86 qemu-utils seabios ovmf ipxe ipxe-qemu qemu-system-arm qemu-efi-aarch64
+        # GRUB as EFI programs, and what reads its scripts
+        grub-common
         # tests: the other database, clients to compare with
         postgresql tftp-hpa busybox dnsmasq-base tcpdump procps python3 shellcheck
         # clients and relays that are not ours, and what makes system calls fail

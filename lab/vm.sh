@@ -7,8 +7,8 @@
 #
 #   VM_FOLDER    for its disk, variables, log and process id (default: .demo/vm)
 #   VM_NETWORK   the namespace (default: lab)          VM_MAC    (default: 52:54:00:77:00:01)
-#   VM_FIRMWARE  bios (default), uefi, secure (UEFI with Secure Boot), http (UEFI whose only way to the network is HTTP)
-#                or arm64 (UEFI)                       VM_BOOT   network (default) or disk: which comes first
+#   VM_FIRMWARE  bios (default), uefi, secure (UEFI with Secure Boot), http (UEFI whose only way to the network is HTTP),
+#                arm64 or arm64-http (UEFI as well)    VM_BOOT   network (default) or disk: which comes first
 #   VM_DISK      its disk (default: FOLDER/NAME.qcow2) VM_DISK_SIZE  for a new one (default: 4G)
 #   VM_SERIAL    log of its console (default: FOLDER/NAME.log; each start begins it anew)
 #   VM_MEMORY    in MiB (default: 1536)                VM_CAPTURE    writes its packets to this pcap file
@@ -51,6 +51,7 @@ choose_firmware() {
     local ovmf=/usr/share/OVMF aavmf=/usr/share/AAVMF
     # Its IPv6 attempts would cost a minute each.
     local no_ipv6=(-fw_cfg "name=opt/org.tianocore/IPv6Support,string=n")
+    local no_pxe=(-fw_cfg "name=opt/org.tianocore/IPv4PXESupport,string=n")
     case $firmware in
     # The card's own ROM is iPXE.
     bios) board=(-machine pc -cpu max) ;;
@@ -64,12 +65,13 @@ choose_firmware() {
         flash $ovmf/OVMF_CODE_4M.secboot.fd $ovmf/OVMF_VARS_4M.ms.fd
         ;;
     http)
-        board=(-machine q35 -cpu max "${no_ipv6[@]}" -fw_cfg "name=opt/org.tianocore/IPv4PXESupport,string=n")
+        board=(-machine q35 -cpu max "${no_ipv6[@]}" "${no_pxe[@]}")
         flash $ovmf/OVMF_CODE_4M.fd $ovmf/OVMF_VARS_4M.fd
         ;;
-    arm64)
+    arm64 | arm64-http)
         system=aarch64
-        board=(-machine virt -cpu cortex-a72)
+        board=(-machine virt -cpu cortex-a72 -fw_cfg "name=opt/org.tianocore/IPv6PXESupport,string=n")
+        [ "$firmware" = arm64 ] || board+=("${no_pxe[@]}")
         flash $aavmf/AAVMF_CODE.fd $aavmf/AAVMF_VARS.fd
         ;;
     *) usage ;;
