@@ -3,11 +3,13 @@
 //! As root, with what lab/packages.sh installs: `make metal`. One after the other, because each wants both cores.
 
 mod capture;
+mod chains;
 mod disk;
 mod fast;
 mod http;
 mod power;
 mod rig;
+mod stock;
 
 use power::{Firmware, Order};
 use rig::Lab;

@@ -24,7 +24,7 @@ fn mark(path: &Path) -> u16 {
     path.as_os_str().as_encoded_bytes().iter().fold(0, |sum: u16, byte| sum.rotate_left(5) ^ u16::from(*byte))
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -63,7 +63,7 @@ impl Lab {
         lab("net.sh", &["up", &self.name], &[]);
         let at = self.folder.display();
         let settings = format!(
-            "[database]\nurl = \"sqlite://{at}/kickstand.db\"\n[server]\nfiles = \"{at}/files\"\ntemplates = \"{at}/etc\"\nsocket = \"{at}/socket\"\n[dhcp]\ninterfaces = [\"br0\"]\n"
+            "[database]\nurl = \"sqlite://{at}/kickstand.db\"\n[server]\nfiles = \"{at}/files\"\ntemplates = \"{at}/etc\"\nloaders = [\"{at}/loaders\", \"/usr/lib/ipxe\"]\nsocket = \"{at}/socket\"\n[dhcp]\ninterfaces = [\"br0\"]\n"
         );
         std::fs::write(self.folder.join("kickstand.toml"), settings).unwrap();
         self.serve();
@@ -96,14 +96,6 @@ impl Lab {
         ]);
         self.cli(&["range", "add", "web-rack", "10.77.0.10-10.77.0.50", "--profile", "web"]);
         self
-    }
-
-    /// Profile `live`: a live system that shows a login prompt and installs nothing, in half the time.
-    pub fn add_live(&self) {
-        let templates = self.folder.join("etc/templates/image");
-        std::fs::create_dir_all(&templates).unwrap();
-        std::fs::write(templates.join("live.sh"), include_str!("live.sh")).unwrap();
-        self.cli(&["profile", "add", "live", "--distro", "debian-12", "--template", "image/live.sh"]);
     }
 
     pub fn serve(&mut self) {
