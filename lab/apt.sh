@@ -1,5 +1,5 @@
 # Packages of Debian 12 for any architecture, unpacked into a folder: this host's package database knows nothing of it.
-# Sourced by arm64.sh and loaders.sh, which set $lab.
+# Sourced by arm64.sh and grub.sh, which set $lab.
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 cache=${KICKSTAND_CACHE:-$lab/../.demo/cache}

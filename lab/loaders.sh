@@ -1,5 +1,4 @@
 #!/bin/bash
-<<<<<<< HEAD
 # Fetches Debian's boot loaders without installing them: loaders.sh [arm64] unpacks the packages into loaders/root in the
 # cache and prints that folder, for `kickstand loader import --all --root FOLDER`. What was fetched stays in the cache.
 #
@@ -67,49 +66,3 @@ for package in "${missing[@]}"; do
 done
 rm -rf "$cache/new" "$cache/apt"
 echo "$cache/root"
-=======
-# Boot loaders of Debian 12, signed and not, for x86-64 and arm64, without installing them here: loaders.sh prints the
-# folder that their packages are unpacked in, as they would lie below /. In its grub-http/ are grubx64.efi and grubaa64.efi
-# that read by HTTP: made from the same packages, and signed by nobody.
-#   KICKSTAND_CACHE   where they are kept (default: .demo/cache); delete loaders-* in it to take in newer packages
-set -euo pipefail
-lab=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=lab/apt.sh
-. "$lab/apt.sh"
-
-packages=(
-    amd64:shim-signed amd64:shim-helpers-amd64-signed amd64:grub-efi-amd64-signed amd64:pxelinux amd64:syslinux-common
-    arm64:shim-signed arm64:shim-helpers-arm64-signed arm64:grub-efi-arm64-signed
-    amd64:grub-efi-amd64-bin arm64:grub-efi-arm64-bin
-)
-
-# What signed GRUBs for the network have, and http.
-modules=(
-    efinet http tftp net normal linux echo configfile test all_video gzio minicmd ls reboot halt sleep regexp
-    search search_fs_file part_gpt part_msdos fat ext2 chain
-)
-
-# grub_http FORMAT FOLDER FILE
-grub_http() {
-    # shellcheck disable=SC2016  # for GRUB to expand
-    echo 'configfile (http,$net_default_server)/grub/grub.cfg' >"$scratch/early.cfg"
-    mkdir -p "$2/grub-http"
-    grub-mkimage --format="$1" --directory="$2/usr/lib/grub/$1" --prefix=/grub --config="$scratch/early.cfg" \
-        --output="$2/grub-http/$3" "${modules[@]}"
-}
-
-unpack_all() {
-    local architecture wanted
-    for architecture in amd64 arm64; do
-        wanted=()
-        for package in "${packages[@]}"; do
-            [ "${package%%:*}" != "$architecture" ] || wanted+=("${package#*:}")
-        done
-        unpack "$architecture" "$1" "${wanted[@]}"
-    done
-    grub_http x86_64-efi "$1" grubx64.efi
-    grub_http arm64-efi "$1" grubaa64.efi
-}
-
-part loaders "$lab/loaders.sh" -- unpack_all
->>>>>>> ae9e400 (lab: Loaders and an arm64 system, unpacked from packages of either architecture)

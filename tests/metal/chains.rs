@@ -9,7 +9,7 @@ const LOGIN: &str = "login: root (automatic login)";
 /// A lab whose only machine is armed with a live system, by this loader.
 fn armed(name: &str, profile: &str, loader: &str) -> Lab {
     let lab = Lab::new(name);
-    lab.add_loaders();
+    lab.import_loaders();
     lab.add_live();
     lab.add_live_of_arm64();
     // What is measured here is the chain, not iPXE's patience.

@@ -4,22 +4,18 @@ use crate::rig::{Lab, lab, root};
 use std::path::Path;
 
 impl Lab {
-    /// Every loader that lab/loaders.sh brings, where the server looks for it.
-    pub fn add_loaders(&self) {
-        let from = lab("loaders.sh", &[], &[]);
-        let catalogue = std::fs::read_to_string(root().join("pxe/loaders.toml")).unwrap();
-        let catalogue: toml::Table = catalogue.parse().unwrap();
-        for loader in catalogue["loader"].as_array().unwrap() {
-            let name = loader["name"].as_str().unwrap();
-            for file in loader.get("file").and_then(|files| files.as_array()).into_iter().flatten() {
-                let file_name = file["name"].as_str().unwrap();
-                let packaged = file.get("path").map(|path| format!("{from}{}", path.as_str().unwrap()));
-                let own = name.starts_with("grub-http").then(|| format!("{from}/grub-http/{file_name}"));
-                if let Some(path) = packaged.or(own) {
-                    copy(Path::new(&path), &self.folder.join("loaders").join(name).join(file_name));
-                }
-            }
+    /// Every loader of Debian's packages, as operators import them, and our own GRUBs.
+    pub fn import_loaders(&self) {
+        let (packaged, own) = (lab("loaders.sh", &["arm64"], &[]), lab("grub.sh", &[], &[]));
+        self.import(&["--all", "--root", &packaged]);
+        for (file, loader) in [("grubx64.efi", "grub-http-x64"), ("grubaa64.efi", "grub-http-arm64")] {
+            self.import(&["--file", &format!("{own}/{file}"), "--into", loader]);
         }
+    }
+
+    fn import(&self, what: &[&str]) {
+        let settings = self.folder.join("kickstand.toml").display().to_string();
+        self.cli(&[&["loader", "import", "--config", &settings], what].concat());
     }
 
     /// Profile `live`: a live system that shows a login prompt and installs nothing, in half the time.
@@ -43,10 +39,7 @@ impl Lab {
     }
 }
 
-/// iPXE is not among the packages: the host has it.
 fn copy(from: &Path, to: &Path) {
-    if from.exists() {
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(from, to).unwrap();
-    }
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    std::fs::copy(from, to).unwrap();
 }
