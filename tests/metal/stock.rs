@@ -25,7 +25,7 @@ impl Lab {
         self.cli(&["profile", "add", "live", "--distro", "debian-12", "--template", "image/live.sh"]);
     }
 
-    /// Profile `live-arm64`, once there is `live`: it fetches no live system, since its initrd is all of it.
+    /// Profile `live-arm64`, once there is `live`. Its initrd is all of it: it fetches neither live system nor image.
     pub fn add_live_of_arm64(&self) {
         let from = lab("arm64.sh", &[], &[]);
         for name in ["vmlinuz", "initrd.gz"] {
@@ -33,7 +33,7 @@ impl Lab {
         }
         let distro = ["distro", "add", "debian-12-arm64", "--family", "image", "--arguments", "console=ttyAMA0"];
         let files = ["--kernel", "arm64/vmlinuz", "--initrd", "arm64/initrd.gz"];
-        let variables = ["--var", "live=arm64/none", "--var", "image=arm64/none"];
+        let variables = ["--var", "live=arm64/initrd.gz", "--var", "image=arm64/initrd.gz"];
         self.cli(&[&distro[..], &files, &variables].concat());
         self.cli(&["profile", "add", "live-arm64", "--distro", "debian-12-arm64", "--template", "image/live.sh"]);
     }
