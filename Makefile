@@ -16,7 +16,7 @@ test: ## All tests: on loopback, on both databases, and on virtual metal
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --workspace
 	@$(MAKE) --no-print-directory wire
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --test torture -- --ignored --nocapture --test-threads=1
-	@$(MAKE) --no-print-directory metal
+	@$(MAKE) --no-print-directory metal SKIP=long_ METAL_DISK_SECS=30
 
 wire: ## DHCP below UDP, between network namespaces with real peers (root; two minutes)
 	@lab/packages.sh
@@ -27,10 +27,11 @@ torture: ## The server as it is shipped, killed, cut off and flooded for long (K
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" KILLS=$${KILLS:-10000} TORTURE=long \
 		cargo test --locked --release --test torture -- --ignored --nocapture --test-threads=1 $(ONLY)
 
-metal: ## Real firmware in QEMU: install, reboot, replace, kill (root; about 20 minutes)
+metal: ## Real firmware in QEMU: install, reboot, replace, kill, and how long it takes (root; about 25 minutes)
 	@lab/packages.sh
 	@lab/images.sh >/dev/null
-	cargo test --locked --test metal -- --ignored --nocapture --test-threads=1
+	METAL_DISK_SECS=$${METAL_DISK_SECS:-20} \
+		cargo test --locked --test metal -- --ignored --nocapture --test-threads=1 $(if $(SKIP),--skip $(SKIP))
 
 bench: ## Kea, nginx and us in one run: a table, and target/bench.json (root; about 15 minutes, QUICK=1 for 5)
 	@lab/packages.sh bench
@@ -45,7 +46,7 @@ check: ## Formatting, lints, documentation, licences
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
-	shellcheck lab/*.sh lab/image/*.sh fuzz/seeds.sh .ci/run
+	shellcheck lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run
 	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny --log-level error check bans licenses sources
 

@@ -16,8 +16,8 @@ case ${1:-} in
         # images
         mmdebstrap squashfs-tools zstd xz-utils
         # firmware, loaders and machines
-        qemu-system-x86 qemu-utils seabios ovmf ipxe ipxe-qemu
-        # the checker of GRUB's scripts
+        qemu-system-x86 qemu-utils seabios ovmf ipxe ipxe-qemu qemu-system-arm qemu-efi-aarch64
+        # GRUB as EFI programs, and what reads its scripts
         grub-common
         # tests: the other database, clients to compare with
         postgresql tftp-hpa busybox dnsmasq-base tcpdump procps python3 shellcheck

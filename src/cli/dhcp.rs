@@ -40,6 +40,10 @@ pub struct DhcpArgs {
     /// The way to machines' own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot, where nothing nearer names one; "" clears it
     #[arg(long, value_name = "WAY")]
     disk_boot: Option<OrNone<DiskBoot>>,
+    /// Whether machines that boot are told that no IPv6 router is there, for which iPXE waits 15 s: true or false
+    /// [default: false]
+    #[arg(long, value_name = "BOOL")]
+    advertise: Option<bool>,
     /// A DHCP option, for example ntp-servers=10.0.0.1; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
@@ -58,6 +62,7 @@ impl DhcpArgs {
             probe: self.probe.map(Some),
             loader: clearable(self.loader),
             disk_boot: clearable(self.disk_boot),
+            advertise: self.advertise.map(Some),
             options: settings(self.options)?,
         })
     }
@@ -80,6 +85,7 @@ pub fn card(dhcp: &Dhcp, lease_secs: u32) -> Vec<(&'static str, String)> {
         ("probe", yes(*probe)),
         ("loader", maybe(&dhcp.loader)),
         ("disk boot", maybe(&dhcp.disk_boot)),
+        ("advertise", yes(dhcp.advertise)),
         ("options", options(&dhcp.options)),
     ]
 }

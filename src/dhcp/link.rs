@@ -34,6 +34,7 @@ const SEND_BUFFER: usize = 4 << 20;
 const RECEIVE_BUFFER: usize = 1 << 20;
 
 const IPV4: u16 = libc::ETH_P_IP as u16;
+const IPV6: u16 = libc::ETH_P_IPV6 as u16;
 const ARP: u16 = libc::ETH_P_ARP as u16;
 
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +118,16 @@ impl LinkSender {
     pub fn try_send_udp(&self, index: u32, mac: Mac, datagram: &Datagram<'_>) -> Result<(), Error> {
         let mut buffer = [0; PACKET_BYTES];
         let packet = datagram.write(&mut buffer).ok_or(Error::TooLong(datagram.payload.len()))?;
-        match self.0.get_ref().send_to(packet, &address(index, IPV4, mac)) {
+        self.try_send(&address(index, IPV4, mac), packet)
+    }
+
+    /// The whole of an IPv6 packet, at once or not at all. The host itself may have IPv6 switched off.
+    pub fn try_send_ipv6(&self, index: u32, mac: Mac, packet: &[u8]) -> Result<(), Error> {
+        self.try_send(&address(index, IPV6, mac), packet)
+    }
+
+    fn try_send(&self, to: &SockAddr, packet: &[u8]) -> Result<(), Error> {
+        match self.0.get_ref().send_to(packet, to) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Error::Busy),
             Err(error) => Err(error.into()),

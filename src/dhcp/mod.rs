@@ -7,6 +7,7 @@
 //! Deliberately absent: dhcproto's decoder. It ends at the first malformed option without a word, keeps the last
 //! of several split ones, reads no overloaded field and sorts what option 82 holds; its codes and types are used.
 
+pub mod advert;
 pub mod ask;
 pub mod desk;
 pub mod filter;

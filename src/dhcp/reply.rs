@@ -36,6 +36,8 @@ pub struct Outgoing {
     pub from: Ipv4Addr,
     pub reply: Reply,
     pub to: Destination,
+    /// A router advertisement goes with it: see [`super::advert`].
+    pub advertise: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +74,14 @@ pub fn reply(request: &Packet, reply: &OfferReply, networks: &[&Network], here: 
         OfferReply::ProxyAck(_) => Destination::Sender,
         _ => destination(request, &packet, networks),
     };
-    Some(Outgoing { bytes: packet.encode(cap(&request.options))?, reply: reply.into(), from: here.ip, to })
+    let advertise = advertises(request, networks);
+    Some(Outgoing { bytes: packet.encode(cap(&request.options))?, reply: reply.into(), from: here.ip, to, advertise })
+}
+
+/// To what boots, on our own wire: an operating system asks routers itself, and no relay forwards one.
+fn advertises(request: &Packet, networks: &[&Network]) -> bool {
+    let wanted = networks.iter().any(|network| network.dhcp.advertise);
+    wanted && request.giaddr.is_unspecified() && ask::client(&request.options).program != Program::System
 }
 
 /// RFC 2131 §4.1. An address of another network is not written to, whoever says to have it.

@@ -116,6 +116,9 @@ impl Question {
         // Before it is sent: its client may be quicker with the next packet than we are here.
         let at = engine.now();
         let Some(SocketAddr::V4(to)) = self.outlet.send(&outgoing, self.from) else { return };
+        if outgoing.advertise {
+            self.outlet.advertise();
+        }
         engine.metrics.replied(outgoing.reply, self.received_at.elapsed());
         if let Some(head) = Head::of(&outgoing.bytes)
             && let Some(mac) = head.mac

@@ -1,9 +1,10 @@
 //! DHCP's sockets: one for each configured interface, so that packets from others are never seen.
 
+use super::advert::{self, Bell};
 use super::desk::{Heard, Unheard};
 use super::frame::Datagram;
 use super::leases::{Owner, QUEUE, Question, Queues};
-use super::link::LinkSender;
+use super::link::{Card, LinkSender};
 use super::place::{Arrival, Nowhere};
 use super::reply::{Destination, Outgoing};
 use super::seen;
@@ -92,13 +93,21 @@ impl Door {
     fn outlet(&self, socket: &UdpSocket) -> io::Result<Arc<Outlet>> {
         let socket = std::net::UdpSocket::from(std::os::fd::AsFd::as_fd(socket).try_clone_to_owned()?);
         let frames = self.index().and_then(|index| match LinkSender::open() {
-            Ok(sender) => Some((sender, index)),
+            Ok(sender) => Some((Arc::new(sender), index)),
             Err(error) => {
                 tracing::warn!(%error, door = %self, "clients without an address are answered by broadcast");
                 None
             }
         });
-        Ok(Arc::new(Outlet { socket, door: self.clone(), frames }))
+        let bell = frames.as_ref().and_then(|(sender, _)| advert::start(sender.clone(), self.card()?));
+        Ok(Arc::new(Outlet { socket, door: self.clone(), frames, bell }))
+    }
+
+    fn card(&self) -> Option<Card> {
+        match self {
+            Door::Interface { name, .. } => Card::find(name).ok(),
+            Door::Relays { .. } | Door::Address(_) => None,
+        }
     }
 
     /// Our addresses on this door, as they are now; none when the system could not be asked.
@@ -132,7 +141,9 @@ pub struct Outlet {
     socket: std::net::UdpSocket,
     door: Door,
     /// For clients without an address: how frames are sent, and by which interface.
-    frames: Option<(LinkSender, u32)>,
+    frames: Option<(Arc<LinkSender>, u32)>,
+    /// Where a router can be played.
+    bell: Option<Bell>,
 }
 
 impl Outlet {
@@ -158,6 +169,11 @@ impl Outlet {
         let sent =
             sent.inspect_err(|error| tracing::debug!(%error, %mac, "a frame could not be sent, so it is broadcast"));
         sent.ok().map(|_| to.into())
+    }
+
+    /// After an answer to a machine that boots, on a network whose operator wants it.
+    pub fn advertise(&self) {
+        self.bell.iter().for_each(Bell::ring);
     }
 
     fn target(&self, outgoing: &Outgoing, from: SocketAddr) -> SocketAddr {

@@ -46,6 +46,8 @@ pub struct Dhcp {
     pub loader: Option<Name>,
     /// The way of machines here to their own disks, where nothing nearer names one.
     pub disk_boot: Option<DiskBoot>,
+    /// Machines that boot are told that no IPv6 router is there: iPXE then waits for none.
+    pub advertise: bool,
     pub options: OptionSet,
 }
 
@@ -62,6 +64,7 @@ impl Default for Dhcp {
             probe: true,
             loader: None,
             disk_boot: None,
+            advertise: false,
             options: OptionSet::default(),
         }
     }

@@ -3,9 +3,16 @@
 //! As root, with what lab/packages.sh installs: `make metal`. One after the other, because each wants both cores.
 
 mod capture;
+mod chains;
+mod disk;
+mod fast;
+mod http;
+mod power;
 mod rig;
+mod stock;
 
-use rig::{Firmware, Lab, Order};
+use power::{Firmware, Order};
+use rig::Lab;
 use serde_json::{Value, json};
 
 /// Software emulation on a busy machine is slow: an install that takes two minutes alone may take ten.
@@ -80,10 +87,7 @@ fn broken_template_arms_nothing(lab: &Lab) {
 
 /// The network comes first, and leads to the disk: the installed system checks in again.
 fn boots_its_disk_from_the_network(lab: &mut Lab) {
-    let before = lab.count("local", "sent to its own disk");
-    lab.power_off("one");
-    lab.power_on("one", ONE, Firmware::Bios, Order::NetworkFirst);
-    lab.until("it is sent to its own disk", BOOT_SECS, |lab| lab.count("local", "sent to its own disk") > before);
+    disk::assert_way_is_short(lab, ONE, Firmware::Bios);
     lab.until("the installed system is up", BOOT_SECS, |lab| lab.console("one").contains("web-1 login:"));
     assert_eq!(lab.machine("web-1")["state"], "registered");
     assert_eq!(lab.count("script", "installer of profile"), 1, "no second install");
@@ -122,37 +126,6 @@ fn replaced_it_is_the_same_system(lab: &mut Lab, first: &Value) {
     });
     let leases = lab.json(&["lease", "list"]).to_string();
     assert!(!leases.contains(ONE) && leases.contains(TWO), "the old card gets nothing: {leases}");
-}
-
-#[test]
-#[ignore = "virtual metal: make metal"]
-fn uefi_takes_its_loader_by_tftp_installs_and_goes_to_its_disk() {
-    let mut lab = Lab::new("uefi");
-    lab.cli(&["machine", "add", "web-1", "--mac", ONE, "--ip", "10.77.0.10"]);
-    lab.cli(&["machine", "arm", "web-1"]);
-    let capture = lab.folder.join("boot.pcap");
-    lab.power_on_captured("one", ONE, Firmware::Uefi, Order::NetworkFirst, &capture.display().to_string());
-    lab.until("its loader went out", BOOT_SECS, |lab| lab.count("loader", "snponly.efi by TFTP") > 0);
-    lab.until_state("web-1", "registered", INSTALL_SECS);
-    let mut steps = INSTALL.to_vec();
-    steps.insert(1, ("loader", "snponly.efi by TFTP"));
-    lab.assert_order(&steps);
-    let machine = assert_registered(&lab, "web-1", ONE, "10.77.0.10");
-    assert_eq!(machine["inventory"]["firmware"], "uefi");
-    assert_one_address(&lab, ONE, 4);
-
-    let sent = capture::tftp_file(&capture);
-    let loader = std::fs::read("/usr/lib/ipxe/snponly.efi").unwrap();
-    assert!(sent == loader, "the loader's {} bytes arrived as {} bytes", loader.len(), sent.len());
-    std::fs::remove_file(capture).unwrap();
-    lab.say("the loader's bytes are those of the file");
-
-    lab.power_off("one");
-    let before = lab.count("local", "sent to its own disk");
-    lab.power_on("one", ONE, Firmware::Uefi, Order::NetworkFirst);
-    lab.until("it is sent to its own disk", BOOT_SECS, |lab| lab.count("local", "sent to its own disk") > before);
-    lab.until("the installed system is up", BOOT_SECS, |lab| lab.console("one").contains("web-1 login:"));
-    assert_eq!(lab.count("script", "installer of profile"), 1, "no second install");
 }
 
 #[test]

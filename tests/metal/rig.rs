@@ -7,33 +7,29 @@ use std::time::{Duration, Instant};
 
 /// Everything of one test: taken away when it is dropped, also when the test failed.
 pub struct Lab {
-    name: String,
+    pub name: String,
     pub folder: PathBuf,
     server: Option<Child>,
-    machines: Vec<String>,
+    /// Those that were ever on.
+    pub machines: Vec<String>,
+    /// When the last of them was.
+    pub powered: Instant,
     /// Other hosts on the network, each a namespace.
     hosts: Vec<String>,
     since: Instant,
 }
 
-#[derive(Clone, Copy)]
-pub enum Firmware {
-    Bios,
-    Uefi,
+/// Two trees on one host must not take each other's networks away.
+fn mark(path: &Path) -> u16 {
+    path.as_os_str().as_encoded_bytes().iter().fold(0, |sum: u16, byte| sum.rotate_left(5) ^ u16::from(*byte))
 }
 
-#[derive(Clone, Copy)]
-pub enum Order {
-    NetworkFirst,
-    DiskFirst,
-}
-
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Runs a script of lab/; it must succeed.
-fn lab(script: &str, args: &[&str], env: &[(&str, &str)]) -> String {
+pub fn lab(script: &str, args: &[&str], env: &[(&str, &str)]) -> String {
     let mut command = Command::new(root().join("lab").join(script));
     let output = command.args(args).envs(env.iter().copied()).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "lab/{script} {}", args.join(" "));
@@ -45,10 +41,11 @@ impl Lab {
     pub fn new(name: &str) -> Lab {
         let folder = root().join(".demo/metal").join(name);
         let lab = Lab {
-            name: format!("metal-{name}"),
+            name: format!("metal-{name}-{:04x}", mark(root())),
             folder,
             server: None,
             machines: vec![],
+            powered: Instant::now(),
             hosts: vec![],
             since: Instant::now(),
         };
@@ -66,7 +63,7 @@ impl Lab {
         lab("net.sh", &["up", &self.name], &[]);
         let at = self.folder.display();
         let settings = format!(
-            "[database]\nurl = \"sqlite://{at}/kickstand.db\"\n[server]\nfiles = \"{at}/files\"\ntemplates = \"{at}/etc\"\nsocket = \"{at}/socket\"\n[dhcp]\ninterfaces = [\"br0\"]\n"
+            "[database]\nurl = \"sqlite://{at}/kickstand.db\"\n[server]\nfiles = \"{at}/files\"\ntemplates = \"{at}/etc\"\nloaders = [\"{at}/loaders\", \"/usr/lib/ipxe\"]\nsocket = \"{at}/socket\"\n[dhcp]\ninterfaces = [\"br0\"]\n"
         );
         std::fs::write(self.folder.join("kickstand.toml"), settings).unwrap();
         self.serve();
@@ -221,48 +218,13 @@ impl Lab {
         println!("  {:6.1} s  {}: {what}", self.since.elapsed().as_secs_f64(), self.name);
     }
 
-    fn explain(&self) {
+    pub fn explain(&self) {
         println!("{}", self.cli(&["events", "--limit", "60"]));
         for name in &self.machines {
             let log = std::fs::read(self.folder.join("vm").join(format!("{name}.log"))).unwrap_or_default();
             let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(3000)..]).into_owned();
             println!("--- console of {name}\n{tail}");
         }
-    }
-
-    fn vm(&self, command: &str, name: &str, env: &[(&str, &str)]) {
-        let folder = self.folder.join("vm").display().to_string();
-        let own = [("VM_FOLDER", folder.as_str()), ("VM_NETWORK", self.name.as_str())];
-        lab("vm.sh", &[command, name], &[&own[..], env].concat());
-    }
-
-    pub fn power_on(&mut self, name: &str, mac: &str, firmware: Firmware, order: Order) {
-        self.power_on_captured(name, mac, firmware, order, "");
-    }
-
-    pub fn power_on_captured(&mut self, name: &str, mac: &str, firmware: Firmware, order: Order, capture: &str) {
-        let firmware = match firmware {
-            Firmware::Bios => "bios",
-            Firmware::Uefi => "uefi",
-        };
-        let order = match order {
-            Order::NetworkFirst => "network",
-            Order::DiskFirst => "disk",
-        };
-        let env = [("VM_MAC", mac), ("VM_FIRMWARE", firmware), ("VM_BOOT", order), ("VM_CAPTURE", capture)];
-        self.machines.push(name.to_owned());
-        self.vm("start", name, &env);
-        self.say(&format!("{name} ({mac}, {firmware}, {order} first) is on"));
-    }
-
-    pub fn power_off(&self, name: &str) {
-        self.vm("stop", name, &[]);
-    }
-
-    /// How much of its console a machine has shown.
-    pub fn console(&self, name: &str) -> String {
-        let log = std::fs::read(self.folder.join("vm").join(format!("{name}.log"))).unwrap_or_default();
-        String::from_utf8_lossy(&log).into_owned()
     }
 
     fn clean(&self) {

@@ -9,6 +9,7 @@ mod packet;
 #[path = "../torture/server.rs"]
 mod server;
 
+mod advert;
 mod answer;
 mod clients;
 mod conflict;

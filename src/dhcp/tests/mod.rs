@@ -1,5 +1,6 @@
 //! What the tests of DHCP share: captured packets, a boring client, a network, and packets as text.
 
+mod advert;
 mod ask;
 mod frame;
 mod hostile;

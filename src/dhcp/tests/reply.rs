@@ -218,3 +218,16 @@ fn a_known_machine_is_told_its_name() {
     let out = answer(&captured("ovmf-pxe-discover"), OfferReply::Offer(named));
     assert_eq!(option(&out, 12).as_deref(), Some(&b"web-1"[..]));
 }
+
+#[test]
+fn what_boots_on_our_own_wire_is_told_of_no_router_where_an_operator_wants_it() {
+    let told = |request: &Packet, advertise| {
+        let network = Network { dhcp: Dhcp { advertise, ..Dhcp::default() }, ..network() };
+        reply(request, &OfferReply::Offer(grant(First::Nothing)), &[&network], HERE).unwrap().advertise
+    };
+    for request in ["ipxe-rom-discover", "ovmf-pxe-discover", "ovmf-http-discover"].map(captured) {
+        assert_eq!([told(&request, true), told(&request, false)], [true, false]);
+        assert!(!told(&request.through(RELAY), true), "no relay forwards it");
+    }
+    assert!(!told(&system(MessageType::Discover), true), "a running system asks routers itself");
+}

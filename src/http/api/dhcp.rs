@@ -30,6 +30,8 @@ pub struct DhcpPatch {
     pub loader: Option<Option<Name>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub disk_boot: Option<Option<DiskBoot>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<Option<bool>>,
     #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
     pub options: OptionPatch,
 }
@@ -52,6 +54,7 @@ impl DhcpPatch {
         put_or(&mut dhcp.probe, self.probe, usual.probe);
         put_or(&mut dhcp.loader, self.loader.map(Some), usual.loader);
         put_or(&mut dhcp.disk_boot, self.disk_boot.map(Some), usual.disk_boot);
+        put_or(&mut dhcp.advertise, self.advertise, usual.advertise);
         dhcp.options.patch(self.options);
     }
 }
@@ -110,9 +113,10 @@ mod tests {
         let all = json!({"placement": "relayed", "authoritative": true, "relays": ["10.1.0.1"], "link": "floor",
             "snooping": true, "excluded": ["10.0.0.5-10.0.0.6"], "unknown_lease_secs": 120, "probe": false,
             "loader": "pxelinux", "disk_boot": "exit-1",
-            "options": {"ntp-servers": "10.0.0.1", "224": "0x01"}});
+            "advertise": true, "options": {"ntp-servers": "10.0.0.1", "224": "0x01"}});
         read(all.clone()).apply(&mut dhcp);
         assert_eq!((dhcp.placement, dhcp.probe, dhcp.unknown_lease_secs), (Placement::Relayed, false, Some(120)));
+        assert!(dhcp.advertise);
         let before = dhcp.clone();
         read(json!({})).apply(&mut dhcp);
         assert_eq!(dhcp, before);
