@@ -157,12 +157,12 @@ impl Engine {
     /// A boot file went out: a line of the timeline, under the machine that leased the address. Who has no lease is only
     /// counted, and who asks for more than a machine does gets no more lines than it needs.
     pub fn sent(&self, name: &str, from: Ipv4Addr, bytes: u64, took: Duration, by: &str) {
+        let path = name.strip_prefix("files/").unwrap_or(name);
         let (kind, machine, mac) = {
             let world = self.store.world();
             let lease = world.network_of(from).and_then(|n| world.lease_at(&n.name, from));
             let Some(lease) = lease.filter(|_| self.pace.allows(from)) else { return };
             let mac = lease.holder.mac();
-            let path = name.strip_prefix("files/").unwrap_or(name);
             let kernel = world.distros.values().any(|distro| distro.kernel == path);
             let loader = crate::boot::file::loader(name, &self.shelf()).is_some();
             let kind = if loader {
@@ -174,7 +174,7 @@ impl Engine {
             };
             (kind, mac.and_then(|mac| world.machine_with_mac(mac)).map(|m| m.id), mac)
         };
-        let text = format!("{name} by {by}, {} in {:.1} s", size(bytes), took.as_secs_f64());
+        let text = format!("{path} by {by}, {} in {:.1} s", size(bytes), took.as_secs_f64());
         let mut tale = Tale::new(self.now(), kind, text).from(from);
         (tale.machine, tale.mac) = (machine, mac);
         self.tell(tale);
