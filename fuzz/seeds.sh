@@ -19,3 +19,10 @@ for file in ../tests/packets/*.hex; do
     story+=$(framed "$hex" 22)
 done
 xxd -r -p <<<"$story" >corpus/server/story
+
+# What UEFI asks for, then the acknowledgements of its first windows; the kind before each length.
+mkdir -p corpus/tftp
+{
+    printf '\3\56\0\1snponly.efi\0octet\0blksize\0001468\0windowsize\0004\0'
+    printf '\3\4\0\4\0\0\3\4\0\4\0\4\3\4\0\4\0\5\0\0\2\0\3\4\0\5\0\0'
+} >corpus/tftp/uefi
