@@ -84,6 +84,11 @@ async fn a_doubled_last_acknowledgement_is_left_unanswered() {
     client.send(&Packet::Ack(1), old).await;
     client.send(&Packet::Ack(1), new).await;
     assert_eq!(rig.outcome().await.bytes, MENU.len() as u64);
+    // Whoever comes after is answered after.
+    let stranger = Client::new().await;
+    stranger.send(&Packet::Ack(1), old).await;
+    assert_eq!(stranger.receive_error().await, code::UNKNOWN_TRANSFER);
+    assert!(client.socket.try_recv(&mut [0; 9]).is_err(), "an error came for the copy");
 }
 
 #[tokio::test]
