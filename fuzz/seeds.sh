@@ -27,3 +27,10 @@ done
 for text in "it's" 'a="b c"' ' || shell' "\${x}" $'\n' 'initrd=x' 'a\b'; do
     printf '\0\0%s' "$text" >"corpus/script/$(printf %s "$text" | sha256sum | cut -c1-12)"
 done
+
+# What UEFI asks for, then the acknowledgements of its first windows; the kind before each length.
+mkdir -p corpus/tftp
+{
+    printf '\3\56\0\1snponly.efi\0octet\0blksize\0001468\0windowsize\0004\0'
+    printf '\3\4\0\4\0\0\3\4\0\4\0\4\3\4\0\4\0\5\0\0\2\0\3\4\0\5\0\0'
+} >corpus/tftp/uefi

@@ -45,6 +45,8 @@ struct Read {
 #[derive(Default)]
 pub struct Loaders {
     read: Mutex<HashMap<PathBuf, Read>>,
+    /// Held by who reads: a rack that starts at once asks for one file five hundred times.
+    reading: tokio::sync::Mutex<()>,
     /// Of which states an alarm was raised already.
     told: Mutex<HashMap<PathBuf, Stamp>>,
 }
@@ -136,8 +138,11 @@ impl Loaders {
     async fn read(&self, path: &Path) -> Result<Read, Error> {
         let unreadable = |source| Error::File { path: path.display().to_string(), source };
         let stamp = stamp(&tokio::fs::metadata(path).await.map_err(unreadable)?);
-        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-        if let Some(read) = known.filter(|read| read.stamp == stamp) {
+        if let Some(read) = self.known(path, stamp) {
+            return Ok(read);
+        }
+        let _reading = self.reading.lock().await;
+        if let Some(read) = self.known(path, stamp) {
             return Ok(read);
         }
         let bytes = Bytes::from(tokio::fs::read(path).await.map_err(unreadable)?);
@@ -146,6 +151,11 @@ impl Loaders {
         let read = Read { stamp, sha256, loaded: Loaded { bytes, tag } };
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), read.clone());
         Ok(read)
+    }
+
+    fn known(&self, path: &Path, stamp: Stamp) -> Option<Read> {
+        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        known.filter(|read| read.stamp == stamp)
     }
 }
 

@@ -84,6 +84,11 @@ async fn a_doubled_last_acknowledgement_is_left_unanswered() {
     client.send(&Packet::Ack(1), old).await;
     client.send(&Packet::Ack(1), new).await;
     assert_eq!(rig.outcome().await.bytes, MENU.len() as u64);
+    // Whoever comes after is answered after.
+    let stranger = Client::new().await;
+    stranger.send(&Packet::Ack(1), old).await;
+    assert_eq!(stranger.receive_error().await, code::UNKNOWN_TRANSFER);
+    assert!(client.socket.try_recv(&mut [0; 9]).is_err(), "an error came for the copy");
 }
 
 #[tokio::test]
@@ -168,9 +173,9 @@ async fn start_at_ports(ports: Option<(u16, u16)>) -> std::io::Result<Rig> {
     Ok(Rig::start(Limits { ports, ..Limits::default() }).await)
 }
 
-/// A lane without transfers sleeps long, and is woken by its first: a packet that was lost is sent again in time.
+/// A lane without transfers waits for a packet for long; its first transfer is given its tries all the same.
 #[tokio::test]
-async fn a_lane_that_slept_sends_again_in_time() {
+async fn a_lane_that_slept_sends_again() {
     let limits = Limits { wait: Duration::from_millis(1), max_tries_unproven: 3, ..Limits::default() };
     let mut rig = Rig::start(limits).await;
     let client = Client::new().await;
