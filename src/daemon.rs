@@ -79,6 +79,7 @@ pub async fn start(config: Config) -> Result<Running> {
         files: config.files.clone(),
         loaders: config.loaders.clone(),
         http_port: sockets.http_port()?,
+        https_port: sockets.https.first().map(|s| s.local_addr()).transpose()?.map(|at| at.port()),
         addresses: listen,
     };
     let engine = Engine::new(parts).await?;
@@ -92,7 +93,12 @@ impl Running {
         let world = self.engine.store.world();
         for network in world.networks.values() {
             match self.engine.here(network) {
-                Some(here) => tracing::info!(network.name = %network.name, "serving {} as {}", network.cidr, here.ip),
+                Some(here) => {
+                    tracing::info!(network.name = %network.name, "serving {} as {}", network.cidr, here.ip);
+                    if network.dhcp.https && here.https_port.is_none() {
+                        tracing::warn!(network.name = %network.name, "its machines are told http:// URLs, since [https] is not set");
+                    }
+                }
                 None => {
                     tracing::warn!(network.name = %network.name, "not serving {}: no interface of this server is on it", network.cidr)
                 }

@@ -38,6 +38,7 @@ impl House {
             files: folder.path().join("files"),
             loaders: vec![],
             http_port: 80,
+            https_port: None,
             addresses: vec![SERVER],
         };
         let house = House { engine: Engine::new(parts).await.unwrap(), folder };

@@ -6,6 +6,7 @@
 
 mod client;
 mod net;
+#[allow(dead_code, reason = "the bench of DHCP has more kinds of bars")]
 #[path = "../dhcp/report.rs"]
 mod report;
 mod server;

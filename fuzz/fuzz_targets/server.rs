@@ -35,7 +35,8 @@ async fn engine() -> Arc<Engine> {
         store.edit(edit, "fuzz", NOW).await.unwrap();
     }
     let (files, loaders, addresses) = (folder, vec![], OURS.to_vec());
-    let parts = Parts { store, assets: Assets { operator: None }, files, loaders, http_port: 80, addresses };
+    let assets = Assets { operator: None };
+    let parts = Parts { store, assets, files, loaders, http_port: 80, https_port: None, addresses };
     Engine::new(parts).await.unwrap()
 }
 

@@ -19,6 +19,8 @@ pub fn first_file(shelf: &Shelf, loader: &Loader) -> Option<String> {
 pub struct Here {
     pub ip: Ipv4Addr,
     pub http_port: u16,
+    /// Where the network wants HTTPS and it is served.
+    pub https_port: Option<u16>,
 }
 
 impl Here {
@@ -34,8 +36,13 @@ impl Here {
         format!("{}/boot/{}/script.ipxe", self.url(), mac.dashed())
     }
 
+    /// For firmware that speaks HTTP itself, and HTTPS with it.
     pub fn loader(self, file: &str) -> String {
-        format!("{}/loader/{file}", self.url())
+        match self.https_port {
+            None => format!("{}/loader/{file}", self.url()),
+            Some(443) => format!("https://{}/loader/{file}", self.ip),
+            Some(port) => format!("https://{}:{port}/loader/{file}", self.ip),
+        }
     }
 
     pub fn file(self, path: &str) -> String {
@@ -48,5 +55,23 @@ impl Here {
 
     pub fn report(self, report: &Secret) -> String {
         format!("{}/report/{}", self.url(), report.expose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn firmware_is_told_https_where_the_network_wants_it_and_scripts_stay_on_http() {
+        let here = |https_port| Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80, https_port };
+        for (https_port, url) in [
+            (None, "http://10.0.0.1/loader/a.efi"),
+            (Some(443), "https://10.0.0.1/loader/a.efi"),
+            (Some(8443), "https://10.0.0.1:8443/loader/a.efi"),
+        ] {
+            assert_eq!(here(https_port).loader("a.efi"), url);
+            assert_eq!(here(https_port).file("a"), "http://10.0.0.1/files/a");
+        }
     }
 }

@@ -34,6 +34,9 @@ pub struct DhcpArgs {
     /// Whether addresses are probed before they are given away: true or false [default: true]
     #[arg(long, value_name = "BOOL")]
     probe: Option<bool>,
+    /// Whether UEFI HTTP boot is told https:// URLs; [https] of kickstand.toml serves them: true or false [default: false]
+    #[arg(long, value_name = "BOOL")]
+    https: Option<bool>,
     /// The boot loader that machines there are given, of `kickstand loader list`, where nothing nearer names one; "" clears it
     #[arg(long)]
     loader: Option<OrNone<Name>>,
@@ -60,6 +63,7 @@ impl DhcpArgs {
             excluded: list(self.excluded).map(Some),
             unknown_lease_secs: clearable(self.unknown_lease_secs),
             probe: self.probe.map(Some),
+            https: self.https.map(Some),
             loader: clearable(self.loader),
             disk_boot: clearable(self.disk_boot),
             advertise: self.advertise.map(Some),
@@ -83,6 +87,7 @@ pub fn card(dhcp: &Dhcp, lease_secs: u32) -> Vec<(&'static str, String)> {
         ("excluded", words(excluded)),
         ("lease of unknown", format!("{unknown} s")),
         ("probe", yes(*probe)),
+        ("https", yes(dhcp.https)),
         ("loader", maybe(&dhcp.loader)),
         ("disk boot", maybe(&dhcp.disk_boot)),
         ("advertise", yes(dhcp.advertise)),

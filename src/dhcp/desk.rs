@@ -19,7 +19,7 @@ use super::rogue::is_our_probe;
 use super::seen;
 use crate::boot::offer::{OfferAsk, OfferFacts, OfferReply};
 use crate::boot::pool::Pool;
-use crate::boot::{Ask, Decision, Effect, Here};
+use crate::boot::{Ask, Decision, Effect};
 use crate::engine::Engine;
 use crate::metrics::Silence;
 use crate::model::{Holder, Mac, Time};
@@ -98,7 +98,7 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
             return None;
         }
     };
-    let here = Here { ip: place.here, http_port: engine.http_port };
+    let here = engine.here_as(place.here, network);
     let standing = world.standing_of(&networks, &ask.holder, ask.client_id.as_deref(), ask.circuit.as_deref());
     let shelf = engine.shelf();
     let facts = OfferFacts {

@@ -55,6 +55,8 @@ pub struct Engine {
     shelves: shelf::Shelves,
     scripts: scripts::Scripts,
     pub http_port: u16,
+    /// None: it is not served.
+    pub https_port: Option<u16>,
     pub metrics: Metrics,
     pace: pace::Pace,
     /// The last DHCP packets of each machine.
@@ -73,13 +75,14 @@ pub struct Parts {
     pub files: PathBuf,
     pub loaders: Vec<PathBuf>,
     pub http_port: u16,
+    pub https_port: Option<u16>,
     pub addresses: Vec<Ipv4Addr>,
 }
 
 impl Engine {
     pub async fn new(parts: Parts) -> Result<Arc<Engine>, Error> {
         let secret = parts.store.server_secret().await?;
-        let Parts { store, assets, files, loaders, http_port, addresses } = parts;
+        let Parts { store, assets, files, loaders, http_port, https_port, addresses } = parts;
         let addresses = RwLock::new(addresses);
         let started_at = SystemTime::now().into();
         let (metrics, captures) = (Metrics::default(), Captures::default());
@@ -92,6 +95,7 @@ impl Engine {
             shelves: shelf::Shelves::default(),
             scripts: scripts::Scripts::default(),
             http_port,
+            https_port,
             metrics,
             pace: pace::Pace::default(),
             captures,
@@ -112,7 +116,13 @@ impl Engine {
         let addresses = self.addresses.read().unwrap_or_else(|poisoned| poisoned.into_inner());
         let on_it = addresses.iter().find(|ip| network.cidr.contains(**ip));
         let routed = || addresses.first().filter(|_| !network.dhcp.relays.is_empty() || network.dhcp.link.is_some());
-        Some(Here { ip: *on_it.or_else(routed)?, http_port: self.http_port })
+        Some(self.here_as(*on_it.or_else(routed)?, network))
+    }
+
+    /// The same where the address is known already.
+    pub fn here_as(&self, ip: Ipv4Addr, network: &Network) -> Here {
+        let https_port = self.https_port.filter(|_| network.dhcp.https);
+        Here { ip, http_port: self.http_port, https_port }
     }
 
     /// An interface came, went or changed its address.

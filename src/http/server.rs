@@ -40,7 +40,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 const API_BODY_LIMIT: Duration = Duration::from_secs(300);
 /// How much of what waits to be sent is the kernel's: a client that takes nothing holds no more.
-const UNSENT_BYTES: u32 = 256 * 1024;
+const UNSENT_BYTES: u32 = 1024 * 1024;
 
 /// All doors that machines, agents and token holders come through, and the house behind them.
 #[derive(Clone)]

@@ -132,3 +132,31 @@ impl<B: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin> HttpBody for Timel
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::{House, Limits};
+    use super::*;
+    use std::net::Ipv4Addr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_comes_first_and_who_takes_nothing_for_a_minute_is_cut_off() {
+        let house = House::new(Limits::default());
+        let place = house.enter(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let (mut client, server) = duplex(10);
+        let limit = Duration::from_secs(60);
+        let mut watched = Watched::new(server, Bytes::from_static(b"POST "), place.seat.clone(), limit);
+        client.write_all(b"/report").await.unwrap();
+        let mut read = [0; 12];
+        watched.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"POST /report");
+        watched.write_all(b"0123456789").await.unwrap();
+        let began = tokio::time::Instant::now();
+        let error = watched.write_all(b"more").await.unwrap_err();
+        assert_eq!((error.kind(), began.elapsed().as_secs()), (io::ErrorKind::TimedOut, 60));
+        let mut taken = [0; 10];
+        client.read_exact(&mut taken).await.unwrap();
+        assert!(watched.write_all(b"more").await.is_ok(), "who takes again is served again");
+    }
+}

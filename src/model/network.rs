@@ -42,6 +42,8 @@ pub struct Dhcp {
     pub unknown_lease_secs: Option<u32>,
     /// Addresses are probed before they are given away.
     pub probe: bool,
+    /// UEFI HTTP boot is told `https://` URLs, where HTTPS is served.
+    pub https: bool,
     /// The loader that machines here are given, where nothing nearer names one.
     pub loader: Option<Name>,
     /// The way of machines here to their own disks, where nothing nearer names one.
@@ -62,6 +64,7 @@ impl Default for Dhcp {
             excluded: Vec::new(),
             unknown_lease_secs: None,
             probe: true,
+            https: false,
             loader: None,
             disk_boot: None,
             advertise: false,

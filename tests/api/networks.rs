@@ -14,7 +14,7 @@ async fn a_network_is_added_with_all_that_it_is_served_by() {
     let given = json!({
         "placement": "relayed", "authoritative": true, "relays": ["10.1.0.1", "10.9.0.0/16"], "link": "floor",
         "snooping": true, "excluded": ["10.1.0.100-10.1.0.103"], "unknown_lease_secs": 120, "probe": false,
-        "loader": "pxelinux", "disk_boot": "exit-1", "advertise": true,
+        "https": true, "loader": "pxelinux", "disk_boot": "exit-1", "advertise": true,
         "options": {"ntp-servers": "10.1.0.1, 10.1.0.2", "224": "0x0102"},
     });
     let pools = json!(["10.1.0.100-10.1.0.149=machines", "10.1.0.150-10.1.0.199=unknown", "10.1.0.200-10.1.0.210"]);

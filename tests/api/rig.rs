@@ -39,6 +39,7 @@ impl Api {
             files,
             loaders: Vec::new(),
             http_port: 80,
+            https_port: None,
             addresses: vec!["10.0.0.1".parse().unwrap()],
         };
         let engine = Engine::new(parts).await.unwrap();

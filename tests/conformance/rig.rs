@@ -80,6 +80,7 @@ impl Server {
             files: folder.path().to_owned(),
             loaders: Vec::new(),
             http_port: 80,
+            https_port: None,
             addresses: vec![HERE],
         };
         let engine = Engine::new(parts).await.unwrap();

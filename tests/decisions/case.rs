@@ -172,7 +172,7 @@ fn mac() -> Mac {
 }
 
 fn here() -> Here {
-    Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80 }
+    Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80, https_port: None }
 }
 
 fn told<R: Debug>(decision: Decision<R>) -> Vec<String> {

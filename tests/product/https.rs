@@ -3,7 +3,6 @@
 use crate::rig::{Appliance, pattern};
 use kickstand::config::Https;
 use rcgen::{CertificateParams, KeyPair};
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +42,7 @@ async fn ask(
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_protocol_versions(&[version]).unwrap().with_root_certificates(roots).with_no_client_auth();
     let at = appliance.running().https[0];
-    let name = ServerName::IpAddress(IpAddr::from(at.ip()).into());
+    let name = ServerName::IpAddress(at.ip().into());
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(at).await?).await?;
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await?;
     let mut answer = Vec::new();

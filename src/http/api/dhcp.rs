@@ -27,6 +27,8 @@ pub struct DhcpPatch {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub probe: Option<Option<bool>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub https: Option<Option<bool>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub loader: Option<Option<Name>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub disk_boot: Option<Option<DiskBoot>>,
@@ -52,6 +54,7 @@ impl DhcpPatch {
         put_or(&mut dhcp.excluded, self.excluded, usual.excluded);
         put_or(&mut dhcp.unknown_lease_secs, self.unknown_lease_secs.map(Some), usual.unknown_lease_secs);
         put_or(&mut dhcp.probe, self.probe, usual.probe);
+        put_or(&mut dhcp.https, self.https, usual.https);
         put_or(&mut dhcp.loader, self.loader.map(Some), usual.loader);
         put_or(&mut dhcp.disk_boot, self.disk_boot.map(Some), usual.disk_boot);
         put_or(&mut dhcp.advertise, self.advertise, usual.advertise);
@@ -112,7 +115,7 @@ mod tests {
         let mut dhcp = Dhcp::default();
         let all = json!({"placement": "relayed", "authoritative": true, "relays": ["10.1.0.1"], "link": "floor",
             "snooping": true, "excluded": ["10.0.0.5-10.0.0.6"], "unknown_lease_secs": 120, "probe": false,
-            "loader": "pxelinux", "disk_boot": "exit-1",
+            "https": true, "loader": "pxelinux", "disk_boot": "exit-1",
             "advertise": true, "options": {"ntp-servers": "10.0.0.1", "224": "0x01"}});
         read(all.clone()).apply(&mut dhcp);
         assert_eq!((dhcp.placement, dhcp.probe, dhcp.unknown_lease_secs), (Placement::Relayed, false, Some(120)));
