@@ -288,6 +288,8 @@ fn card(m: &MachineView) -> Vec<(&'static str, String)> {
         ("arguments", m.arguments.clone()),
         ("variables", shown(&m.variables)),
         ("options", table::options(&m.options)),
+        ("loader", maybe(&m.loader)),
+        ("disk boot", maybe(&m.disk_boot)),
         ("install", install.unwrap_or_default()),
         ("registered", if m.registered { "yes" } else { "no" }.into()),
         ("inventory", m.inventory.as_ref().map(inventory::line).unwrap_or_default()),
