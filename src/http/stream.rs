@@ -157,6 +157,9 @@ mod tests {
         assert_eq!((error.kind(), began.elapsed().as_secs()), (io::ErrorKind::TimedOut, 60));
         let mut taken = [0; 10];
         client.read_exact(&mut taken).await.unwrap();
-        assert!(watched.write_all(b"more").await.is_ok(), "who takes again is served again");
+        watched.write_all(b"0123456789").await.unwrap();
+        let again = tokio::time::Instant::now();
+        assert!(watched.write_all(b"more").await.is_err());
+        assert_eq!(again.elapsed().as_secs(), 60, "who takes again has all of its time again");
     }
 }
