@@ -126,12 +126,14 @@ fn send_segmented(socket: &UdpSocket, slices: &[IoSlice<'_>], segment: usize, to
 /// A control message as the kernel lays it out: its length, level and type, then the size, then nothing up to a word.
 fn segment_control(segment: u16) -> Vec<u8> {
     const HEAD: usize = size_of::<usize>() + 2 * size_of::<i32>();
-    let mut control = Vec::with_capacity(HEAD + size_of::<usize>());
-    control.extend_from_slice(&(HEAD + size_of::<u16>()).to_ne_bytes());
+    const LENGTH: usize = HEAD + size_of::<u16>();
+    const SPACE: usize = HEAD + size_of::<usize>();
+    let mut control = Vec::with_capacity(SPACE);
+    control.extend_from_slice(&LENGTH.to_ne_bytes());
     control.extend_from_slice(&libc::SOL_UDP.to_ne_bytes());
     control.extend_from_slice(&libc::UDP_SEGMENT.to_ne_bytes());
     control.extend_from_slice(&segment.to_ne_bytes());
-    control.resize(HEAD + size_of::<usize>(), 0);
+    control.resize(SPACE, 0);
     control
 }
 
