@@ -82,33 +82,3 @@ fn arm64_starts_grub_which_starts_a_system() {
     ];
     reaches_login(&mut lab, Firmware::Arm64, &way);
 }
-
-#[test]
-#[ignore = "long: make metal"]
-fn long_arm64_starts_grub_by_http() {
-    let mut lab = armed("arm64-http", "live-arm64", "grub-http-arm64");
-    let way = [
-        ("loader", "grub-http-arm64/grubaa64.efi by HTTP"),
-        ("script", "installer of profile live-arm64"),
-        ("kernel", "arm64/vmlinuz by HTTP"),
-        ("file", "arm64/initrd.gz by HTTP"),
-        ("state", "the installer runs"),
-    ];
-    reaches_login(&mut lab, Firmware::Arm64Http, &way);
-    assert_eq!(lab.count("loader", "by TFTP"), 0);
-}
-
-#[test]
-#[ignore = "long: make metal"]
-fn long_uefi_starts_grub_by_http() {
-    let mut lab = armed("grub-http", "live", "grub-http-x64");
-    let way = [
-        ("loader", "grub-http-x64/grubx64.efi by HTTP"),
-        ("script", "installer of profile live"),
-        ("kernel", "debian-12/vmlinuz by HTTP"),
-        ("file", "debian-12/initrd.img by HTTP"),
-        ("state", "the installer runs"),
-    ];
-    reaches_login(&mut lab, Firmware::Http, &way);
-    assert_eq!(lab.count("loader", "by TFTP"), 0);
-}

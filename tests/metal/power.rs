@@ -15,8 +15,6 @@ pub enum Firmware {
     Http,
     /// AAVMF: UEFI on another processor.
     Arm64,
-    /// The same without PXE.
-    Arm64Http,
 }
 
 impl Firmware {
@@ -27,7 +25,6 @@ impl Firmware {
             Firmware::Secure => "secure",
             Firmware::Http => "http",
             Firmware::Arm64 => "arm64",
-            Firmware::Arm64Http => "arm64-http",
         }
     }
 }
