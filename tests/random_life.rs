@@ -181,7 +181,7 @@ impl Life {
             ends_at: self.now.plus_secs(600),
             hostname: None,
         };
-        let language = if token % 2 == 0 { Language::Ipxe } else { Language::Grub };
+        let language = if token.is_multiple_of(2) { Language::Ipxe } else { Language::Grub };
         let facts = ScriptFacts {
             standing: Standing::Machine(&self.machine),
             network: &self.network,
