@@ -4,10 +4,11 @@ use crate::client::BLKSIZE;
 use crate::net::SERVER;
 use anyhow::{Context, Result};
 use kickstand::tftp::packet::Packet;
-use socket2::{MsgHdr, SockRef};
+use socket2::{MsgHdr, SockAddr, SockRef};
 use std::io::IoSlice;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// As many blocks as fit into one call.
 const SEGMENTS: usize = 44;
@@ -24,6 +25,50 @@ pub fn serve(file: &Path) -> Result<()> {
         let socket = UdpSocket::bind((SERVER, 0))?;
         socket.connect(client)?;
         send(&socket, &content, asked.transpose()?)?;
+    }
+}
+
+/// Many at once, of a file with fewer blocks than there are numbers: an acknowledgement says all that must be known.
+pub fn serve_many(file: &Path) -> Result<()> {
+    let content = std::fs::read(file)?;
+    let (listener, sender) = (UdpSocket::bind((SERVER, 69))?, UdpSocket::bind((SERVER, 0))?);
+    for socket in [&listener, &sender] {
+        SockRef::from(socket).set_recv_buffer_size(8 << 20)?;
+        SockRef::from(socket).set_send_buffer_size(8 << 20)?;
+    }
+    // All of a crowd ask for the same window.
+    let window = std::sync::atomic::AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| agree(&listener, &sender, &window));
+        follow(&sender, &content, &window)
+    })
+}
+
+fn agree(listener: &UdpSocket, sender: &UdpSocket, window: &AtomicUsize) -> Result<()> {
+    let mut buffer = [0; 2048];
+    loop {
+        let (length, client) = listener.recv_from(&mut buffer)?;
+        let Ok(Packet::Read(read)) = Packet::parse(&buffer[..length]) else { continue };
+        let asked = read.options.iter().find(|(name, _)| name == "windowsize").map(|(_, value)| value.parse());
+        let mut agreed = format!("\0\x06blksize\0{BLKSIZE}\0");
+        if let Some(asked) = asked.transpose()? {
+            window.store(asked, Ordering::Relaxed);
+            agreed.push_str(&format!("windowsize\0{asked}\0"));
+        }
+        sender.send_to(agreed.as_bytes(), client)?;
+    }
+}
+
+fn follow(sender: &UdpSocket, content: &[u8], window: &AtomicUsize) -> Result<()> {
+    let (mut ack, last) = ([0; 16], content.len() / BLKSIZE + 1);
+    loop {
+        let (length, client) = sender.recv_from(&mut ack)?;
+        let Some(block) = ack[..length].get(2..4) else { continue };
+        let base = usize::from(u16::from_be_bytes([block[0], block[1]])) + 1;
+        let end = (base + window.load(Ordering::Relaxed)).min(last + 1);
+        if base < end {
+            send_some(sender, Some(client), content, base..end)?;
+        }
     }
 }
 
@@ -47,12 +92,12 @@ fn send(socket: &UdpSocket, content: &[u8], asked: Option<usize>) -> Result<()> 
         }
         let end = (base + window).min(last + 1);
         for first in (base..end).step_by(SEGMENTS) {
-            send_some(socket, content, first..(first + SEGMENTS).min(end))?;
+            send_some(socket, None, content, first..(first + SEGMENTS).min(end))?;
         }
     }
 }
 
-fn send_some(socket: &UdpSocket, content: &[u8], blocks: std::ops::Range<usize>) -> Result<()> {
+fn send_some(socket: &UdpSocket, to: Option<SocketAddr>, content: &[u8], blocks: std::ops::Range<usize>) -> Result<()> {
     let headers: Vec<[u8; 4]> = blocks.clone().map(|block| [0, 3, (block >> 8) as u8, block as u8]).collect();
     let payload = |block: usize| {
         let from = (block - 1) * BLKSIZE;
@@ -67,7 +112,12 @@ fn send_some(socket: &UdpSocket, content: &[u8], blocks: std::ops::Range<usize>)
     control.extend_from_slice(&libc::UDP_SEGMENT.to_ne_bytes());
     control.extend_from_slice(&(BLKSIZE as u16 + 4).to_ne_bytes());
     control.resize(24, 0);
+    let to = to.map(SockAddr::from);
     let message = MsgHdr::new().with_buffers(&slices);
+    let message = match &to {
+        Some(to) => message.with_addr(to),
+        None => message,
+    };
     let message = if blocks.len() > 1 { message.with_control(&control) } else { message };
     SockRef::from(socket).sendmsg(&message, 0)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! TFTP on the wire: ours, tftpd-hpa and a bare sender in one run: `cargo bench --bench tftp -- single crowd memory`.
+//! TFTP on the wire: ours, tftpd-hpa, async-tftp and a bare sender in one run: `cargo bench --bench tftp -- single crowd memory`.
 //!
 //! As with DHCP, a server lives in one network namespace and its clients in another; never are two servers up at once.
 //! [`servers`] starts them, [`bare`] is one that only sends, [`client`] reads as firmware does, [`crowd`] is many of
@@ -91,11 +91,23 @@ fn main() -> Result<()> {
     report.write()
 }
 
+/// The crate, as its own example has it.
+fn async_tftp(folder: &Path) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        let server = async_tftp::server::TftpServerBuilder::with_dir_ro(folder)?.bind((net::SERVER, 69).into());
+        server.build().await?.serve().await
+    })?;
+    Ok(())
+}
+
 /// The parts that run inside a namespace.
 fn role(words: &[String]) -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["bare", file] => bare::serve(Path::new(file)),
+        ["bare-many", file] => bare::serve_many(Path::new(file)),
+        ["async-tftp", folder] => async_tftp(Path::new(folder)),
         ["fetch", window] => client::print_fetch(window.parse()?),
         ["crowd", clients, window] => crowd::print_rush(clients.parse()?, window.parse()?),
         ["hold", clients] => crowd::hold(clients.parse()?),

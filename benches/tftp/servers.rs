@@ -1,7 +1,7 @@
 //! A server under test: one process and its end.
 
 use crate::net::{CIDR, SERVER};
-use crate::{LARGE, Lab};
+use crate::{LARGE, Lab, SMALL};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,10 @@ pub enum Kind {
     Ours,
     Hpa,
     Bare,
+    /// The same for a crowd, of small files.
+    BareMany,
+    /// The crate async-tftp.
+    AsyncTftp,
 }
 
 pub struct Server {
@@ -27,7 +31,9 @@ impl Server {
         let mut command = match kind {
             Kind::Ours => ours(lab, &folder)?,
             Kind::Hpa => hpa(lab),
-            Kind::Bare => bare(lab)?,
+            Kind::Bare => own(lab, "bare", &lab.files().join(LARGE))?,
+            Kind::BareMany => own(lab, "bare-many", &lab.files().join(SMALL))?,
+            Kind::AsyncTftp => own(lab, "async-tftp", &lab.files())?,
         };
         let log = fs::File::create(folder.join("log"))?;
         let command = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -100,8 +106,9 @@ fn hpa(lab: &Lab) -> Command {
     command
 }
 
-fn bare(lab: &Lab) -> Result<Command> {
+/// A role of this program.
+fn own(lab: &Lab, role: &str, path: &Path) -> Result<Command> {
     let mut command = lab.net.beside_server(std::env::current_exe()?);
-    command.args(["role", "bare"]).arg(lab.files().join(LARGE));
+    command.args(["role", role]).arg(path);
     Ok(command)
 }

@@ -7,7 +7,7 @@ use crate::servers::{Kind, Server};
 use anyhow::Result;
 
 const WINDOWS: [u16; 3] = [1, 16, 64];
-const KINDS: [Kind; 3] = [Kind::Ours, Kind::Bare, Kind::Hpa];
+const KINDS: [Kind; 4] = [Kind::Ours, Kind::Bare, Kind::Hpa, Kind::AsyncTftp];
 /// By turns, so that a slow minute of the machine is everybody's.
 const ROUNDS: usize = 5;
 
@@ -36,11 +36,12 @@ pub fn run(lab: &Lab) -> Result<Report> {
         (percentile(&rates, 50), own.first().map_or(0, |one| one.window))
     };
     for (at, window) in WINDOWS.iter().enumerate() {
-        let (ours, bare, hpa) = (middle(0, at), middle(1, at), middle(2, at));
+        let (ours, bare, hpa, crate_) = (middle(0, at), middle(1, at), middle(2, at), middle(3, at));
         let bar = if *window == 1 { Bar::RatioAtLeast(1.0) } else { Bar::RatioAtLeast(1.5) };
         let name = |peer, agreed| format!("tftp.{peer}.window{window}-{}:{agreed}", ours.1);
         report.add(name("bare", bare.1), ours.0, Some(bare.0), "MB/s", Bar::RatioAtLeast(0.8));
         report.add(name("hpa", hpa.1), ours.0, Some(hpa.0), "MB/s", bar);
+        report.add(name("async-tftp", crate_.1), ours.0, Some(crate_.0), "MB/s", Bar::None);
     }
     Ok(report)
 }
