@@ -13,7 +13,7 @@ fn armed(name: &str, profile: &str, loader: &str) -> Lab {
     lab.add_live();
     lab.add_live_of_arm64();
     // What is measured here is the chain, not iPXE's patience.
-    lab.cli(&["network", "set", "lab", "--advertise", "true"]);
+    lab.cli(&["network", "set", "lab", "--advertise", "true", "--dns", ""]);
     lab.cli(&["machine", "add", "web-1", "--mac", ONE, "--ip", "10.77.0.10", "--profile", profile, "--loader", loader]);
     lab.cli(&["machine", "arm", "web-1"]);
     lab
