@@ -155,7 +155,7 @@ fn answer(request: &Packet, kind: MessageType, grant: &Grant, network: &Network,
     if kind != MessageType::Offer {
         packet.ciaddr = request.ciaddr;
     }
-    set_network(&mut packet.options, network);
+    set_network(&mut packet.options, network, ask::client(&request.options).program);
     if let Some(name) = &grant.hostname {
         packet.options.set(OptionCode::Hostname, name.as_str());
     }
@@ -240,12 +240,13 @@ fn leased(mut packet: Packet, grant: &Grant) -> Packet {
     packet
 }
 
-fn set_network(options: &mut Options, network: &Network) {
+fn set_network(options: &mut Options, network: &Network, program: Program) {
     options.set(OptionCode::SubnetMask, network.cidr.mask().octets());
     if let Some(gateway) = network.gateway {
         options.set(OptionCode::Router, gateway.octets());
     }
-    if !network.dns.is_empty() {
+    // Our URLs hold addresses, and a name server stops GRUB 2.06 at HTTP boot: its `net_default` variables stay empty.
+    if !network.dns.is_empty() && program != Program::Http {
         options.set(OptionCode::DomainNameServer, network.dns.iter().flat_map(|ip| ip.octets()).collect::<Vec<u8>>());
     }
     if let Some(domain) = &network.domain {

@@ -49,25 +49,26 @@ impl Plan {
     }
 
     /// The lines of the head that this plan makes.
+    /// In title case: GRUB 2.06 knows no other.
     pub fn lines(&self, kept: &Kept, mut put: impl FnMut(&'static str, &dyn Display)) {
         if matches!(self.status, 200 | 206) {
-            put("content-type", &kept.kind);
-            put("accept-ranges", &"bytes");
+            put("Content-Type", &kept.kind);
+            put("Accept-Ranges", &"bytes");
         }
         // That of a 304 would be the length of what is not sent.
         if self.status != 304 {
-            put("content-length", &self.length());
+            put("Content-Length", &self.length());
         }
         match self.status {
             206 => {
-                put("content-range", &format_args!("bytes {}-{}/{}", self.start, self.end.saturating_sub(1), kept.size))
+                put("Content-Range", &format_args!("bytes {}-{}/{}", self.start, self.end.saturating_sub(1), kept.size))
             }
-            416 => put("content-range", &format_args!("bytes */{}", kept.size)),
+            416 => put("Content-Range", &format_args!("bytes */{}", kept.size)),
             _ => {}
         }
-        put("etag", &kept.tag);
+        put("ETag", &kept.tag);
         if let Some(modified) = kept.modified {
-            put("last-modified", &httpdate::HttpDate::from(modified));
+            put("Last-Modified", &httpdate::HttpDate::from(modified));
         }
     }
 }
@@ -223,12 +224,12 @@ mod tests {
             lines.join("\n")
         };
         let part = lines(Plan { status: 206, start: 1, end: 3 });
-        let whole = "content-type: application/efi\naccept-ranges: bytes\ncontent-length: 2\ncontent-range: bytes 1-2/1000\n\
-                     etag: \"a-1\"\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT";
+        let whole = "Content-Type: application/efi\nAccept-Ranges: bytes\nContent-Length: 2\nContent-Range: bytes 1-2/1000\n\
+                     ETag: \"a-1\"\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
         assert_eq!(part, whole);
         assert!(
-            lines(Plan { status: 416, start: 0, end: 0 }).contains("content-length: 0\ncontent-range: bytes */1000\n")
+            lines(Plan { status: 416, start: 0, end: 0 }).contains("Content-Length: 0\nContent-Range: bytes */1000\n")
         );
-        assert!(!lines(Plan { status: 304, start: 0, end: 0 }).contains("content-length"));
+        assert!(!lines(Plan { status: 304, start: 0, end: 0 }).contains("Content-Length"));
     }
 }

@@ -157,7 +157,7 @@ impl Web {
     ) {
         let stream = Watched::new(stream, seen, place.seat.clone(), place.stalled_limit());
         let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).title_case_headers(true);
         let service = hyper::service::service_fn(|request| self.answered(request, from, &place));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);

@@ -87,6 +87,19 @@ fn a_raspberry_pi_that_says_it_is_a_bios_is_told_where_tftp_is_and_no_file_of_a_
 }
 
 #[test]
+fn quirk_44_uefi_http_boot_is_told_no_name_server() {
+    play(
+        "network lab cidr=10.9.0.0/24 dns=10.9.0.3 pool=10.9.0.15-10.9.0.24
+        profile base
+        machine web 01 state=armed profile=base
+        > discover 60=\"HTTPClient:Arch:00016:UNDI:003001\" 93=16
+        < offer 60=HTTPClient no=6
+        > discover 60=\"PXEClient:Arch:00007:UNDI:003001\" 93=7
+        < offer 6=10.9.0.3",
+    );
+}
+
+#[test]
 fn quirk_05_a_rom_that_is_named_a_file_is_told_to_ask_nobody_else() {
     play(
         "profile base
@@ -341,7 +354,7 @@ fn quirk_34_a_size_that_no_frame_has_is_cut_to_a_frame() {
 fn quirk_35_rubbish_in_the_parameter_list_is_read_over() {
     play(
         "> captured ovmf-http-discover
-        < offer has=1,3,6
+        < offer has=1,3,15
         > discover 55=1,3,6,235,0,255,235
         < offer order=53,54,51,58,59,1,3,6,28",
     );
@@ -388,7 +401,7 @@ fn quirk_42_the_timers_of_a_lease_stand_in_the_offer() {
     );
 }
 
-const ROWS: u32 = 43;
+const ROWS: u32 = 45;
 
 /// Each row of the page once; a test that a row names is here, and each test here is named by a row.
 #[test]

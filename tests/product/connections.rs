@@ -15,7 +15,7 @@ async fn requests_that_come_together_are_answered_in_their_order() {
     )
     .await;
     assert_eq!(talk.hear(false).await.body, pattern(70_000));
-    assert!(talk.hear(true).await.head.contains("content-length: 90000\r\n"));
+    assert!(talk.hear(true).await.head.contains("Content-Length: 90000\r\n"));
     assert_eq!(talk.hear(false).await.status, 404);
     assert_eq!(talk.hear(false).await.body, &pattern(131_072)[5..10]);
     assert_eq!(talk.hear(false).await.status, 404, "from here on hyper answers");
@@ -75,7 +75,7 @@ async fn an_old_client_gets_its_answer_and_the_end() {
         talk.say(ask).await;
         let answer = talk.hear(false).await;
         assert_eq!(answer.body, pattern(10));
-        assert!(answer.head.contains("connection: close\r\n"), "{}", answer.head);
+        assert!(answer.head.contains("Connection: close\r\n"), "{}", answer.head);
         assert_eq!(talk.stream.read(&mut [0]).await.unwrap(), 0);
     }
 }

@@ -115,9 +115,9 @@ fn begun(status: StatusCode, keeps: bool) -> String {
     let mut head = String::with_capacity(400);
     let reason = status.canonical_reason().unwrap_or_default();
     let date = httpdate::HttpDate::from(SystemTime::now());
-    let _ = write!(head, "HTTP/1.1 {} {reason}\r\ndate: {date}\r\n", status.as_u16());
+    let _ = write!(head, "HTTP/1.1 {} {reason}\r\nDate: {date}\r\n", status.as_u16());
     if !keeps {
-        head.push_str("connection: close\r\n");
+        head.push_str("Connection: close\r\n");
     }
     head
 }
@@ -125,7 +125,7 @@ fn begun(status: StatusCode, keeps: bool) -> String {
 impl Line<'_> {
     async fn answer_short(&self, (status, text): Refused, keeps: bool, is_head: bool) -> io::Result<()> {
         let mut head = begun(status, keeps);
-        let _ = write!(head, "content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\r\n", text.len());
+        let _ = write!(head, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n", text.len());
         let body = if is_head { Bytes::new() } else { Bytes::from(text) };
         let end = body.len() as u64;
         self.send(head.as_bytes(), &super::files::Source::Memory(body), 0, end).await
