@@ -143,6 +143,10 @@ enum Of {
     Asker,
 }
 
+/// Folders of GRUB's modules.
+const PLATFORMS: [&str; 7] =
+    ["x86_64-efi", "i386-efi", "i386-pc", "arm64-efi", "arm-efi", "riscv64-efi", "loongarch64-efi"];
+
 /// By the last two parts of its path: loaders look in the folder that they came from, and in folders of their own.
 fn wanted(name: &str) -> Option<Wanted> {
     let (folder, leaf) = name.rsplit_once('/').unwrap_or(("", name));
@@ -150,7 +154,7 @@ fn wanted(name: &str) -> Option<Wanted> {
     let leaf = leaf.to_ascii_lowercase();
     let (language, of) = match (folder, leaf.as_str()) {
         // GRUB looks for its modules there, and would take a script of ours for a list of them.
-        (platform, _) if platform.ends_with("-efi") || platform == "i386-pc" => return None,
+        (platform, _) if PLATFORMS.contains(&platform) => return None,
         (_, "grub.cfg") => (Language::Grub, Of::Asker),
         (_, "autoexec.ipxe") => (Language::Ipxe, Of::Asker),
         (_, "extlinux.conf") => (Language::Extlinux, Of::Asker),

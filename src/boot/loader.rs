@@ -51,13 +51,25 @@ impl<'a> Choosing<'a> {
     }
 
     fn program(&self) -> Chosen {
+        if self.client.program == Program::Ipxe {
+            return self.program_of_ipxe();
+        }
         match self.choose(None) {
-            Ok((loader, why)) if self.scripted(loader) => match self.mac {
-                Some(_) => (self.script(), format!("its script by HTTP: iPXE is running{why}")),
-                None => (self.script(), "none: a script is asked for by MAC, and it has none".into()),
-            },
             Ok((loader, why)) => (self.named(loader), format!("{} for {}{why}", self.called(loader), self.client)),
             Err(text) => (Err(text.clone()), text),
+        }
+    }
+
+    /// It runs already, on whatever architecture: its script, unless another program is named for it.
+    fn program_of_ipxe(&self) -> Chosen {
+        let mut passed = String::new();
+        match (self.wished(None, &mut passed), self.mac) {
+            (Err(text), _) => (Err(text.clone()), text),
+            (Ok(Some((loader, why))), _) if !self.scripted(loader) => {
+                (self.named(loader), format!("{} for {}{why}", self.called(loader), self.client))
+            }
+            (_, Some(_)) => (self.script(), format!("its script by HTTP: iPXE is running{passed}")),
+            (_, None) => (self.script(), "none: a script is asked for by MAC, and it has none".into()),
         }
     }
 
@@ -76,17 +88,11 @@ impl<'a> Choosing<'a> {
     /// The loader for this client, and on whose word; of this language only, where one is needed.
     pub(super) fn choose(&self, language: Option<Language>) -> Result<(&'a Loader, String), String> {
         let mut passed = String::new();
-        for (name, by) in self.said.loaders() {
-            match self.fits(name.as_str(), language) {
-                Ok(row) if row.there || self.scripted(&row.loader) => {
-                    return Ok((&row.loader, format!(", named by {by}{passed}")));
-                }
-                Ok(_) => return Err(format!("loader {name}, named by {by}, {}", missing(name.as_str()))),
-                Err(why) => passed.push_str(&format!("; not {name}, named by {by}: {why}")),
-            }
+        if let Some(wished) = self.wished(language, &mut passed)? {
+            return Ok(wished);
         }
         let usual: Vec<_> = self.usual(language).collect();
-        if let Some(row) = usual.iter().find(|row| row.there || self.scripted(&row.loader)) {
+        if let Some(row) = usual.iter().find(|row| row.there) {
             return Ok((&row.loader, passed));
         }
         // Its name leads to a quick error, and to an event that says which package is missing.
@@ -94,6 +100,20 @@ impl<'a> Choosing<'a> {
             Some(row) => Ok((&row.loader, format!(", which {}{passed}", missing(row.loader.name.as_str())))),
             None => Err(self.none_of(&usual) + &passed),
         }
+    }
+
+    /// What somebody named, the nearest word first; the error is a loader that is not there.
+    fn wished(&self, language: Option<Language>, passed: &mut String) -> Result<Option<(&'a Loader, String)>, String> {
+        for (name, by) in self.said.loaders() {
+            match self.fits(name.as_str(), language) {
+                Ok(row) if row.there || self.scripted(&row.loader) => {
+                    return Ok(Some((&row.loader, format!(", named by {by}{passed}"))));
+                }
+                Ok(_) => return Err(format!("loader {name}, named by {by}, {}", missing(name.as_str()))),
+                Err(why) => passed.push_str(&format!("; not {name}, named by {by}: {why}")),
+            }
+        }
+        Ok(None)
     }
 
     fn none_of(&self, usual: &[&Shelved]) -> String {

@@ -35,14 +35,17 @@ pub struct Scene {
 pub struct Boot {
     pub ip: Ipv4Addr,
     pub script: ScriptReply,
+    /// Of the loader that would ask for it, and what that reads its kernel by.
+    pub language: Language,
+    pub by: By,
 }
 
 /// What would happen now if this MAC booted from this network with this firmware.
 pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec<Scene>, Option<Boot>) {
     let program = if arch.is_http() { Program::Http } else { Program::Rom };
-    let rom = discover(mac, Client { program, arch: Some(arch) });
+    let rom = discover(mac, Client { program, arch: Some(arch) }.on(Some(mac)));
     let offer = rom.decide(offer_facts(facts), now);
-    let language = language(&offer.reply, facts.shelf);
+    let (language, by) = language(&offer.reply, program, facts.shelf);
     let first = Scene { question: "address and first program", answer: say_offer(&offer.reply), why: offer.why };
     let mut scenes = vec![first];
     let ip = match offer.reply {
@@ -65,7 +68,7 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
     let (scene, reply) =
         (Scene { question: "script", answer: say_script(&script.reply), why: script.why }, script.reply);
     scenes.push(scene);
-    (scenes, Some(Boot { ip, script: reply }))
+    (scenes, Some(Boot { ip, script: reply, language, by }))
 }
 
 /// What operators set for it, and where.
@@ -100,9 +103,9 @@ fn vendor(client: Client) -> String {
 }
 
 /// Of the loader that was named; where none was, iPXE may still ask.
-fn language(reply: &OfferReply, shelf: &Shelf) -> Language {
+fn language(reply: &OfferReply, program: Program, shelf: &Shelf) -> (Language, By) {
     use super::loader::First;
-    let (OfferReply::Offer(grant) | OfferReply::Proxy(grant)) = reply else { return Language::Ipxe };
+    let (OfferReply::Offer(grant) | OfferReply::Proxy(grant)) = reply else { return (Language::Ipxe, By::Http) };
     let named = |loader: &&Loader| match &grant.first {
         First::Tftp(name) => super::names::first_file(shelf, loader).as_ref() == Some(name),
         First::Url(url) => {
@@ -111,7 +114,11 @@ fn language(reply: &OfferReply, shelf: &Shelf) -> Language {
         First::Server => loader.language == Language::Extlinux,
         First::Nothing => false,
     };
-    shelf.loaders.iter().map(|row| &row.loader).find(named).map_or(Language::Ipxe, |loader| loader.language)
+    let Some(loader) = shelf.loaders.iter().map(|row| &row.loader).find(named) else {
+        return (Language::Ipxe, By::Http);
+    };
+    let by_http = program == Program::Http || loader.by.contains(&By::Http);
+    (loader.language, if by_http { By::Http } else { By::Tftp })
 }
 
 fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {

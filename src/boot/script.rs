@@ -37,7 +37,8 @@ pub struct ScriptFacts<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScriptReply {
     /// The installer of this profile, with the fresh token.
-    Install { machine: MachineId, profile: Name },
+    /// `way` is for when it can not be made after all.
+    Install { machine: MachineId, profile: Name, way: DiskBoot },
     /// The machine's own disk, this way.
     Disk { way: DiskBoot },
     /// Say on the console that nobody here knows this MAC, then its own disk.
@@ -92,7 +93,8 @@ impl ScriptAsk {
             Next::Step(step) => {
                 let boots = step.install.as_ref().map_or(0, |i| i.boots);
                 let text = format!("installer of profile {profile}, boot {boots} of at most {}", lifecycle::BOOTS);
-                let reply = ScriptReply::Install { machine: machine.id, profile: profile.clone() };
+                let (way, _) = self.way(Some(machine), facts);
+                let reply = ScriptReply::Install { machine: machine.id, profile: profile.clone(), way };
                 Decision::new(reply, vec![named, Reason::new("script", text.clone())])
                     .with(Effect::Step(step))
                     .with(Effect::Tell(self.tale(machine, Kind::Script, text, now)))

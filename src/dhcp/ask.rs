@@ -67,13 +67,7 @@ pub fn ask(packet: &Packet, received: &Received<'_>) -> Result<OfferAsk, Ignored
     let id = packet.options.get(OptionCode::ClientIdentifier).filter(|id| !id.is_empty());
     let message = message(packet, received)?;
     let holder = holder(packet, id).ok_or(Ignored::HardwareAddress)?;
-    let mut client = client(&packet.options);
-    // Its ROM says that it is a BIOS (raspberrypi/firmware#1699, rpi-eeprom#1928).
-    if client == (Client { program: Program::Rom, arch: Some(Arch::BIOS) })
-        && holder.mac().is_some_and(Mac::is_raspberry_pi)
-    {
-        client.arch = Some(Arch::RASPBERRY_PI);
-    }
+    let client = client(&packet.options).on(holder.mac());
     Ok(OfferAsk {
         message,
         holder,

@@ -64,6 +64,8 @@ impl Engine {
         match (reply, from) {
             (FileReply::Loader { loader, file }, _) => self.loader_file(&shelf, &loader, &file).await,
             (FileReply::File(path), _) => Ok(BootFile::File(path)),
+            // Each may write a line of history, and UDP proves nobody's address.
+            (FileReply::Script { .. }, Some(from)) if !self.pace.allows(from) => Ok(BootFile::NotFound),
             (FileReply::Script { mac, language, by }, Some(from)) => {
                 let text = self.script_again(mac, from, language, by).await?;
                 Ok(text.map_or(BootFile::NotFound, BootFile::Script))

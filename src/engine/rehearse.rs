@@ -18,16 +18,25 @@ pub struct Scene {
 }
 
 /// What playing a boot came to: its scenes, and the installer that it would lead to.
-type Played = (Vec<Scene>, Option<Result<Dish, Error>>);
+type Played = (Vec<Scene>, Option<Install>);
+
+struct Install {
+    dish: Result<Dish, Error>,
+    /// The language of its script, and what its kernel comes by.
+    way: (Language, By),
+}
+
+/// What machines are: each may be told of another loader.
+const FIRMWARE: [Arch; 3] = [Arch::BIOS, Arch::X64_UEFI, Arch::ARM64_UEFI];
 
 impl Engine {
     /// What a MAC would get now, question by question, and which rule says so.
     pub async fn why(&self, mac: Mac, arch: Option<Arch>) -> Result<Vec<Scene>, Error> {
         let heard = || self.store.world().sighting(mac).and_then(|seen| seen.arch);
         let arch = arch.or_else(heard).unwrap_or(Arch::BIOS);
-        let (mut scenes, dish) = self.play(mac, arch, None)?;
-        let Some(dish) = dish else { return Ok(scenes) };
-        scenes.push(match self.check_dish(dish).await {
+        let (mut scenes, install) = self.play(mac, arch, None)?;
+        let Some(install) = install else { return Ok(scenes) };
+        scenes.push(match self.check_dish(install).await {
             Ok(dish) => Scene {
                 question: "answer file".into(),
                 answer: format!("renders, from distro {}", dish.recipe.distro.name),
@@ -50,14 +59,27 @@ impl Engine {
         let Some(first) = machine.interfaces.first() else {
             return Err(Error::Invalid(format!("machine {} has no interface to boot from", machine.name)));
         };
-        let (scenes, dish) = self.play(first.mac, Arch::BIOS, Some(machine))?;
-        match dish {
-            Some(dish) => self.check_dish(dish).await.map(|_| ()),
-            None => {
-                let last =
-                    scenes.last().and_then(|scene| scene.why.last()).map_or(String::new(), |why| why.to_string());
-                Err(Error::Invalid(format!("machine {} can not be installed: {last}", machine.name)))
+        // Who just imported a loader has not waited for the next look.
+        self.read_shelf();
+        let (mut rendered, mut last) = (Vec::new(), String::new());
+        // Nobody knows as which firmware it will ask: every script that it may be given must render.
+        for arch in FIRMWARE {
+            let (scenes, install) = self.play(first.mac, arch, Some(machine))?;
+            match install {
+                Some(Install { way, .. }) if rendered.contains(&way) => {}
+                Some(install) => {
+                    rendered.push(install.way);
+                    self.check_dish(install).await?;
+                }
+                None if last.is_empty() => {
+                    last = scenes.last().and_then(|s| s.why.last()).map(|why| why.to_string()).unwrap_or_default();
+                }
+                None => {}
             }
+        }
+        match rendered.is_empty() {
+            true => Err(Error::Invalid(format!("machine {} can not be installed: {last}", machine.name))),
+            false => Ok(()),
         }
     }
 
@@ -90,13 +112,14 @@ impl Engine {
         };
         let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
         let dish = match boot {
-            Some(rehearsal::Boot { ip, script: ScriptReply::Install { profile, .. } }) => {
+            Some(rehearsal::Boot { ip, script: ScriptReply::Install { profile, .. }, language, by }) => {
                 let newcomer = crate::boot::lifecycle::newcomer(mac, State::Armed, [uuid::Uuid::nil(); 2], self.now());
                 let machine = match standing {
                     Standing::Machine(machine) => machine,
                     _ => &newcomer,
                 };
-                Some(Dish::gather(&world, machine, &profile, (mac, ip), (network, here)))
+                let dish = Dish::gather(&world, machine, &profile, (mac, ip), (network, here));
+                Some(Install { dish, way: (language, by) })
             }
             _ => None,
         };
@@ -128,13 +151,13 @@ impl Engine {
     }
 
     /// Renders all that the installer would be given, with a token that opens nothing.
-    async fn check_dish(&self, dish: Result<Dish, Error>) -> Result<Dish, Error> {
-        let dish = dish?;
+    async fn check_dish(&self, install: Install) -> Result<Dish, Error> {
+        let (dish, (language, by)) = (install.dish?, install.way);
         let token = fresh_secret()?;
         self.files_of(&dish.recipe)?;
         self.check_key(&dish)?;
         self.answer_file(&dish, &token).await?;
-        self.install_script(&dish, &token, Language::Ipxe, By::Http).await?;
+        self.install_script(&dish, &token, language, by).await?;
         Ok(dish)
     }
 

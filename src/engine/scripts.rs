@@ -19,7 +19,10 @@ const MOST: usize = 4096;
 
 /// What was given lately, by TFTP: to whom, and with which token inside.
 #[derive(Default)]
-pub struct Scripts(Mutex<HashMap<(Mac, Ipv4Addr, Language), Given>>);
+pub struct Scripts(Mutex<HashMap<Question, Given>>);
+
+/// Whose script, for which address, in which language, and what its kernel comes by.
+type Question = (Mac, Ipv4Addr, Language, By);
 
 struct Given {
     at: Instant,
@@ -47,8 +50,8 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<Option<String>, Error> {
-        let key = (mac, from, language);
-        if let Some(text) = self.scripts.again(&key, |token| self.is_open(token)) {
+        let key = (mac, from, language, by);
+        if let Some(text) = self.scripts.again(&key, |token| self.is_open(token, from)) {
             return Ok(Some(text));
         }
         let Some(script) = self.make_script(mac, from, language, by).await? else { return Ok(None) };
@@ -58,11 +61,16 @@ impl Engine {
         Ok(Some(script.text))
     }
 
-    /// Whether an answer file waits for this token, and nobody fetched it yet.
-    fn is_open(&self, token: Hash) -> bool {
+    /// Whether an answer file waits for this token at this address, and nobody fetched it yet.
+    fn is_open(&self, token: Hash, from: Ipv4Addr) -> bool {
         let world = self.store.world();
-        let boot = world.machine_with_token(token).and_then(|m| m.install.as_ref()?.boot.as_ref());
-        boot.is_some_and(|boot| boot.token == token && boot.answered_at.is_none())
+        let Some(machine) = world.machine_with_token(token).filter(|machine| machine.state.installs()) else {
+            return false;
+        };
+        let boot = machine.install.as_ref().and_then(|install| install.boot.as_ref());
+        let waits = boot.is_some_and(|boot| boot.token == token && boot.ip == from && boot.answered_at.is_none());
+        let lease = world.network_of(from).and_then(|network| world.lease_at(&network.name, from));
+        waits && self.store.lost_since().is_none() && lease.is_some_and(|lease| lease.ends_at > self.now())
     }
 
     /// What leads an iPXE that looks for `autoexec.ipxe` to its script. Nothing is spent by it.
@@ -84,10 +92,12 @@ impl Engine {
                 (ScriptReply::NotFound, _) => None,
                 (ScriptReply::Show { way }, _) => Some(self.plain_script(&ask, "show", *way).await?),
                 (ScriptReply::Disk { way }, _) => Some(self.plain_script(&ask, "disk", *way).await?),
-                (ScriptReply::Install { .. }, Some(dish)) => match self.both_texts(dish, &token, language, by).await {
-                    Ok(text) => Some(Script { text, token: Some(token.hash()) }),
-                    Err(e) => return self.cannot_install(&ask, e).await.map(Some),
-                },
+                (ScriptReply::Install { way, .. }, Some(dish)) => {
+                    match self.both_texts(dish, &token, language, by).await {
+                        Ok(text) => Some(Script { text, token: Some(token.hash()) }),
+                        Err(e) => return self.cannot_install(&ask, *way, e).await.map(Some),
+                    }
+                }
                 (ScriptReply::Install { .. }, None) => {
                     return Err(Error::Internal("an install without a recipe".into()));
                 }
@@ -117,7 +127,7 @@ impl Engine {
         };
         let decision = ask.decide(facts, self.now());
         let dish = match &decision.reply {
-            ScriptReply::Install { machine, profile } => {
+            ScriptReply::Install { machine, profile, .. } => {
                 let machine = world.machine(*machine)?;
                 Some(Dish::gather(&world, machine, profile, (mac, from), (network, self.here(network)?)))
             }
@@ -140,13 +150,13 @@ impl Engine {
         self.install_script(&dish, token, language, by).await
     }
 
-    async fn cannot_install(&self, ask: &ScriptAsk, error: Error) -> Result<Script, Error> {
+    async fn cannot_install(&self, ask: &ScriptAsk, way: DiskBoot, error: Error) -> Result<Script, Error> {
         let machine = self.store.world().machine_with_mac(ask.mac).map(|m| m.id);
         let text = format!("not installed, sent to its own disk, still armed: {error}");
         let mut tale = Tale::new(self.now(), Kind::Alarm, text).by(ask.mac).from(ask.from);
         tale.machine = machine;
         self.store.record(vec![Effect::Tell(tale)]).await?;
-        self.plain_script(ask, "disk", DiskBoot::Auto).await
+        self.plain_script(ask, "disk", way).await
     }
 
     /// One that installs nothing.
@@ -160,7 +170,7 @@ impl Engine {
 }
 
 impl Scripts {
-    fn again(&self, key: &(Mac, Ipv4Addr, Language), is_open: impl Fn(Hash) -> bool) -> Option<String> {
+    fn again(&self, key: &Question, is_open: impl Fn(Hash) -> bool) -> Option<String> {
         let (token, text) = {
             let given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let given = given.get(key).filter(|given| given.at.elapsed() < AGAIN)?;
@@ -169,7 +179,7 @@ impl Scripts {
         is_open(token).then_some(text)
     }
 
-    fn keep(&self, key: (Mac, Ipv4Addr, Language), given: Given) {
+    fn keep(&self, key: Question, given: Given) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.retain(|_, given| given.at.elapsed() < AGAIN);

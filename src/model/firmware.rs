@@ -1,6 +1,6 @@
 //! Who asks: the processor architecture of option 93 and the program that sent the packet.
 
-use super::{Malformed, words};
+use super::{Mac, Malformed, words};
 use std::fmt;
 use std::str::FromStr;
 
@@ -57,6 +57,7 @@ const NAMES: &[(u16, &str)] = &[
 impl Arch {
     pub const BIOS: Arch = Arch(0x00);
     pub const RASPBERRY_PI: Arch = Arch(0x29);
+    pub const ARM64_UEFI: Arch = Arch(0x0b);
     pub const X64_UEFI: Arch = Arch(0x07);
     pub const X64_UEFI_HTTP: Arch = Arch(0x10);
 
@@ -125,6 +126,17 @@ words! {
 pub struct Client {
     pub program: Program,
     pub arch: Option<Arch>,
+}
+
+impl Client {
+    /// The ROM of a Raspberry Pi says that it is a BIOS (raspberrypi/firmware#1699, rpi-eeprom#1928).
+    pub fn on(self, card: Option<Mac>) -> Client {
+        let says_bios = self.program == Program::Rom && self.arch == Some(Arch::BIOS);
+        match says_bios && card.is_some_and(Mac::is_raspberry_pi) {
+            true => Client { arch: Some(Arch::RASPBERRY_PI), ..self },
+            false => self,
+        }
+    }
 }
 
 impl fmt::Display for Client {

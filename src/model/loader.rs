@@ -35,7 +35,7 @@ words! {
         Arm64 = "arm64",
         Riscv64 = "riscv64",
         Loongarch64 = "loongarch64",
-        /// U-Boot of 32 and 64 bits, and the ROM of a Raspberry Pi before it.
+        /// U-Boot of 32 and 64 bits.
         UBoot = "u-boot",
     }
 }
@@ -51,7 +51,7 @@ impl Target {
             Target::Arm64 => &[Arch(0x0b), Arch(0x13)],
             Target::Riscv64 => &[Arch(0x1b), Arch(0x1c)],
             Target::Loongarch64 => &[Arch(0x27), Arch(0x28)],
-            Target::UBoot => &[Arch(0x15), Arch(0x16), Arch(0x17), Arch(0x18), Arch(0x29)],
+            Target::UBoot => &[Arch(0x15), Arch(0x16), Arch(0x17), Arch(0x18)],
         }
     }
 

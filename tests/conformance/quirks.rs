@@ -77,12 +77,13 @@ fn quirk_04_a_raspberry_pi_keeps_an_offer_that_it_never_asks_for() {
 }
 
 #[test]
-fn a_raspberry_pi_that_says_it_is_a_bios_is_told_where_tftp_is_and_no_file_of_a_bios() {
+fn a_raspberry_pi_that_says_it_is_a_bios_is_given_no_file_of_a_bios() {
     play(
         "profile base
         machine pi b8:27:eb:00:00:01 state=armed profile=base
         > discover mac=b8:27:eb:00:00:01 60=\"PXEClient:Arch:00000:UNDI:002001\" 93=0
-        < offer siaddr=10.9.0.2 file= 66=\"10.9.0.2\\0\"",
+        < nothing silence
+        = told refused \"no boot loader for boot ROM, Raspberry Pi\"",
     );
 }
 

@@ -13,7 +13,7 @@ fn armed(name: &str, profile: &str, loader: &str) -> Lab {
     lab.add_live();
     lab.add_live_of_arm64();
     // What is measured here is the chain, not iPXE's patience.
-    lab.cli(&["network", "set", "lab", "--advertise", "true", "--dns", ""]);
+    lab.cli(&["network", "set", "lab", "--advertise", "true"]);
     lab.cli(&["machine", "add", "web-1", "--mac", ONE, "--ip", "10.77.0.10", "--profile", profile, "--loader", loader]);
     lab.cli(&["machine", "arm", "web-1"]);
     lab
@@ -81,4 +81,34 @@ fn arm64_starts_grub_which_starts_a_system() {
         ("state", "the installer runs"),
     ];
     reaches_login(&mut lab, Firmware::Arm64, &way);
+}
+
+#[test]
+#[ignore = "long: make metal"]
+fn long_arm64_starts_grub_by_http() {
+    let mut lab = armed("arm64-http", "live-arm64", "grub-http-arm64");
+    let way = [
+        ("loader", "grub-http-arm64/grubaa64.efi by HTTP"),
+        ("script", "installer of profile live-arm64"),
+        ("kernel", "arm64/vmlinuz by HTTP"),
+        ("file", "arm64/initrd.gz by HTTP"),
+        ("state", "the installer runs"),
+    ];
+    reaches_login(&mut lab, Firmware::Arm64Http, &way);
+    assert_eq!(lab.count("loader", "by TFTP"), 0);
+}
+
+#[test]
+#[ignore = "long: make metal"]
+fn long_uefi_starts_grub_by_http() {
+    let mut lab = armed("grub-http", "live", "grub-http-x64");
+    let way = [
+        ("loader", "grub-http-x64/grubx64.efi by HTTP"),
+        ("script", "installer of profile live"),
+        ("kernel", "debian-12/vmlinuz by HTTP"),
+        ("file", "debian-12/initrd.img by HTTP"),
+        ("state", "the installer runs"),
+    ];
+    reaches_login(&mut lab, Firmware::Http, &way);
+    assert_eq!(lab.count("loader", "by TFTP"), 0);
 }

@@ -15,6 +15,8 @@ pub enum Firmware {
     Http,
     /// AAVMF: UEFI on another processor.
     Arm64,
+    /// The same without PXE.
+    Arm64Http,
 }
 
 impl Firmware {
@@ -25,6 +27,7 @@ impl Firmware {
             Firmware::Secure => "secure",
             Firmware::Http => "http",
             Firmware::Arm64 => "arm64",
+            Firmware::Arm64Http => "arm64-http",
         }
     }
 }
