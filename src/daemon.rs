@@ -605,8 +605,8 @@ mod tests {
     #[test]
     fn an_address_at_which_nobody_would_be_answered_is_refused() {
         let listen = |ips: &[&str], interfaces: &[&str]| {
-            let mut config = Config::default();
-            config.listen = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+            let listen = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+            let mut config = Config { listen, ..Config::default() };
             config.dhcp.interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
             listen_v6(&config).map_err(|error| error.to_string())
         };
