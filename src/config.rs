@@ -1,5 +1,6 @@
 //! kickstand.toml: the settings as written, and the settings as needed. Every error names the line.
 
+use crate::tftp::options::MAX_WINDOWSIZE;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -206,7 +207,7 @@ struct WrittenTftp {
     transfers: Option<AtLeast<1>>,
     per_client: Option<AtLeast<1>>,
     max_block: Option<AtLeast<512>>,
-    max_window: Option<AtLeast<1>>,
+    max_window: Option<Window>,
     ports: Option<Ports>,
 }
 
@@ -220,6 +221,20 @@ impl<const LEAST: u16> TryFrom<u16> for AtLeast<LEAST> {
 
     fn try_from(number: u16) -> Result<Self, String> {
         if number < LEAST { Err(format!("must be {LEAST} or more")) } else { Ok(AtLeast(number)) }
+    }
+}
+
+/// In blocks.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u16")]
+struct Window(u16);
+
+impl TryFrom<u16> for Window {
+    type Error = String;
+
+    fn try_from(number: u16) -> Result<Self, String> {
+        let all = 1..=MAX_WINDOWSIZE;
+        if all.contains(&number) { Ok(Window(number)) } else { Err(format!("must be 1 to {MAX_WINDOWSIZE}")) }
     }
 }
 
@@ -337,9 +352,16 @@ mod tests {
     #[test]
     fn limits_of_tftp_that_mean_nothing_are_refused() {
         let parse = |line: &str| Config::parse(&format!("[tftp]\n{line}\n"), Path::new("kickstand.toml"));
-        for line in ["max_block = 511", "max_window = 0", "transfers = 0", "per_client = 0"] {
+        for line in ["max_block = 511", "transfers = 0", "per_client = 0"] {
             assert!(parse(line).unwrap_err().to_string().contains("or more"), "{line}");
         }
+        for window in [0, 1025] {
+            assert!(
+                parse(&format!("max_window = {window}")).unwrap_err().to_string().contains("1 to 1024"),
+                "{window}"
+            );
+        }
+        assert_eq!(parse("max_window = 1024").unwrap().tftp.max_window, 1024);
         for ports in ["40000", "5-4", "5-5", "0-5", "a-b", "40000-70000"] {
             assert!(
                 parse(&format!("ports = \"{ports}\"")).unwrap_err().to_string().contains("range of two ports"),

@@ -185,7 +185,7 @@ impl Sockets {
                 ended.unwrap_or_else(|error| tracing::error!("{error:#}"));
             });
         }
-        let library = Arc::new(tftp::Loaders::new(engine.clone()).on_links(link_numbers(&config)));
+        let library = Arc::new(tftp::Loaders::new(engine.clone()).on_links(link_numbers(&config, &tftp)));
         let tftp_server = tftp::Server::run(self.tftp, library, tftp_limits(&config.tftp), stopped.clone());
         tasks.spawn(logged("TFTP", tftp_server));
         let web = Web::new(engine.clone(), http_limits(config.http));
@@ -222,10 +222,15 @@ fn tftp_limits(config: &config::Tftp) -> tftp::Limits {
     }
 }
 
-/// The kernel's numbers of the served interfaces.
-fn link_numbers(config: &Config) -> Vec<u32> {
+/// The kernel's numbers of the served interfaces, and of those whose link-local addresses are named.
+fn link_numbers(config: &Config, tftp: &[SocketAddr]) -> Vec<u32> {
     let is_served = |i: &pnet::datalink::NetworkInterface| config.dhcp.interfaces.contains(&i.name);
-    pnet::datalink::interfaces().into_iter().filter(is_served).map(|i| i.index).collect()
+    let served = pnet::datalink::interfaces().into_iter().filter(is_served).map(|i| i.index);
+    let named = tftp.iter().filter_map(|at| match at {
+        SocketAddr::V6(at) if at.scope_id() != 0 => Some(at.scope_id()),
+        _ => None,
+    });
+    served.chain(named).collect()
 }
 
 /// Each connection may have a file open beside its socket; so many file descriptors stay for DHCP, TFTP and the store.
@@ -523,6 +528,14 @@ fn listen_v6(config: &Config) -> Result<Vec<SocketAddr>> {
         IpAddr::V4(_) => None,
         IpAddr::V6(ip) => Some(ip),
     });
+    let is_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    let has_links = !config.dhcp.interfaces.is_empty() || config.listen.iter().any(is_local);
+    if let Some(ip) = named.clone().next().filter(|_| !has_links) {
+        bail!(
+            "[server] listen names {ip}, but by IPv6 only neighbours on a served interface are answered, and none is named: \
+             name it in [dhcp] interfaces, or its link-local address (`ip -6 addr`) in [server] listen"
+        );
+    }
     named.map(at).collect()
 }
 
@@ -576,4 +589,29 @@ fn busy(error: io::Error, what: &str, place: &str, remedy: &str) -> anyhow::Erro
         _ => "see the settings in kickstand.toml".into(),
     };
     anyhow!("cannot serve {what} on {place}: {error}; {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_link_local_addresses_are_served_without_an_interface() {
+        let v6 = |ip: &str, link| SocketAddrV6::new(ip.parse().unwrap(), 69, 0, link).into();
+        let tftp = [([10, 0, 0, 1], 69).into(), v6("fe80::1", 7), v6("2001:db8::1", 0)];
+        assert_eq!(link_numbers(&Config::default(), &tftp), [7]);
+    }
+
+    #[test]
+    fn an_address_at_which_nobody_would_be_answered_is_refused() {
+        let listen = |ips: &[&str], interfaces: &[&str]| {
+            let listen = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+            let mut config = Config { listen, ..Config::default() };
+            config.dhcp.interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
+            listen_v6(&config).map_err(|error| error.to_string())
+        };
+        assert!(listen(&["10.0.0.1", "2001:db8::1"], &[]).unwrap_err().contains("only neighbours"));
+        assert_eq!(listen(&["2001:db8::1"], &["eth9"]).unwrap().len(), 1);
+        assert_eq!(listen(&["10.0.0.1"], &[]).unwrap().len(), 0);
+    }
 }

@@ -1,4 +1,4 @@
-//! TFTP on the wire: ours, tftpd-hpa, async-tftp and a bare sender in one run: `cargo bench --bench tftp -- single crowd memory`.
+//! TFTP on the wire: ours, tftpd-hpa, async-tftp and a bare sender in one run: `cargo bench --bench tftp -- single many memory`.
 //!
 //! As with DHCP, a server lives in one network namespace and its clients in another; never are two servers up at once.
 //! [`servers`] starts them, [`bare`] is one that only sends, [`client`] reads as firmware does, [`crowd`] is many of

@@ -9,7 +9,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
@@ -36,6 +36,8 @@ struct Key {
 #[derive(Default)]
 struct Shelf {
     places: HashMap<Key, Place>,
+    /// What there is no room for, opened once for all who are sent it.
+    open: HashMap<Key, Weak<File>>,
     /// What all places may hold, whether they have been read or not.
     bytes: u64,
     /// Counts what was asked for, to know what was not for the longest time.
@@ -64,6 +66,7 @@ impl Cache {
         let key = Key::of(&meta)?;
         let file = Arc::new(file);
         let Some(cell) = self.place(key) else {
+            let file = self.opened(key, file);
             let _ = fadvise(&*file, 0, None, Advice::WillNeed);
             return Ok(Content::File(file, key.size));
         };
@@ -98,6 +101,17 @@ impl Cache {
         let cell = Arc::new(OnceCell::new());
         shelf.places.insert(key, Place { cell: cell.clone(), asked });
         Some(cell)
+    }
+
+    /// The file that is open for others, if there is one: thousands of transfers need one descriptor.
+    fn opened(&self, key: Key, file: Arc<File>) -> Arc<File> {
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = shelf.open.get(&key).and_then(Weak::upgrade) {
+            return open;
+        }
+        shelf.open.retain(|_, open| open.strong_count() > 0);
+        shelf.open.insert(key, Arc::downgrade(&file));
+        file
     }
 
     fn forget(&self, key: Key) {

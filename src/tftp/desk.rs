@@ -9,15 +9,16 @@ use super::{Ending, Limits, Outcome, Refusal, Request};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, warn};
 
-/// For how long the copies of a last acknowledgement are passed over: an ERROR for one of them would end what a ROM
+/// For how long what a client still sends to a transfer that ended is passed over: an ERROR for it would end what a ROM
 /// asks for next, which always uses the same port.
-const LINGER: Duration = Duration::from_secs(10);
+pub const LINGER: Duration = Duration::from_secs(10);
 /// The oldest goes where there are more.
-const MAX_LINGERING: usize = 16_384;
+pub const MAX_LINGERING: usize = 16_384;
 
 /// Who asks, and at which listener.
 pub type Key = (SocketAddr, usize);
@@ -41,15 +42,23 @@ pub struct Ended {
     pub outcome: Outcome,
 }
 
+/// What a lane needs to know of the world.
+#[derive(Clone)]
+pub struct Outside {
+    pub ended: UnboundedSender<Ended>,
+    /// Whether an address may be told anything at all: others may have been forged.
+    pub is_ours: Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>,
+}
+
 /// What a lane has at any moment.
 pub struct Desk {
     running: HashMap<SocketAddr, Running>,
-    /// One for each transfer, at a moment that is never later than its deadline. One whose transfer is gone is dropped
-    /// when its moment comes.
+    /// For each transfer one that counts, never later than its deadline. One that was overtaken by an earlier one, or
+    /// whose transfer is gone, is dropped when its moment comes.
     timers: BinaryHeap<Reverse<(Instant, u64, SocketAddr)>>,
     lingering: Lingering,
     outgoing: Outgoing,
-    ended: UnboundedSender<Ended>,
+    outside: Outside,
 }
 
 struct Running {
@@ -60,16 +69,18 @@ struct Running {
     content: Content,
     segments: u16,
     started_at: Instant,
+    /// Of the timer that counts.
+    timer_at: Option<Instant>,
 }
 
 impl Desk {
-    pub fn new(ended: UnboundedSender<Ended>) -> Desk {
+    pub fn new(outside: Outside) -> Desk {
         Desk {
             running: HashMap::new(),
             timers: BinaryHeap::new(),
             lingering: Lingering::default(),
             outgoing: Outgoing::default(),
-            ended,
+            outside,
         }
     }
 
@@ -79,18 +90,13 @@ impl Desk {
         let (transfer, actions) = Transfer::start(&read, content.size_bytes(), limits, now);
         self.end(client, Ending::Stopped, now);
         self.lingering.remove(client);
-        self.timers.push(Reverse((transfer.deadline(), id, client)));
-        let segments = limits.max_segments;
-        self.running.insert(client, Running { key, id, request, transfer, content, segments, started_at });
+        let (segments, timer_at) = (limits.max_segments, None);
+        self.running.insert(client, Running { key, id, request, transfer, content, segments, started_at, timer_at });
         self.perform(socket, client, actions, now);
     }
 
     pub fn is_idle(&self) -> bool {
         self.running.is_empty()
-    }
-
-    pub fn knows(&self, client: SocketAddr) -> bool {
-        self.running.contains_key(&client) || self.lingering.has(client)
     }
 
     pub fn answer(&mut self, socket: &UdpSocket, client: SocketAddr, packet: &Packet) {
@@ -111,6 +117,7 @@ impl Desk {
             }
         } else if !self.lingering.has(from)
             && let Some(answer) = request::judge_stranger(from, bytes)
+            && (self.outside.is_ours)(from)
         {
             self.outgoing.packet(socket, &answer, from);
         }
@@ -123,16 +130,12 @@ impl Desk {
                 break;
             }
             self.timers.pop();
-            let Some(running) = self.running.get_mut(&client).filter(|running| running.id == id) else { continue };
-            if running.transfer.deadline() <= now {
-                let actions = running.transfer.on_timeout(now);
-                self.perform(socket, client, actions, now);
-            }
-            if let Some(running) = self.running.get(&client) {
-                // Never the same moment again, or this would not end.
-                let next = running.transfer.deadline().max(now.checked_add(Duration::from_millis(1)).unwrap_or(now));
-                self.timers.push(Reverse((next, id, client)));
-            }
+            let counts = |running: &&mut Running| running.id == id && running.timer_at == Some(at);
+            let Some(running) = self.running.get_mut(&client).filter(counts) else { continue };
+            running.timer_at = None;
+            let is_due = running.transfer.deadline() <= now;
+            let actions = if is_due { running.transfer.on_timeout(now) } else { Vec::new() };
+            self.perform(socket, client, actions, now);
         }
     }
 
@@ -150,6 +153,19 @@ impl Desk {
                 return self.end(client, ending, now);
             }
         }
+        self.set_timer(client, now);
+    }
+
+    /// Whatever happens to a transfer may bring its deadline nearer: a client that was silent for long, and is heard again,
+    /// waits for a part of a second, not of a minute.
+    fn set_timer(&mut self, client: SocketAddr, now: Instant) {
+        let Some(running) = self.running.get_mut(&client) else { return };
+        // Never this moment again, or a tick would not end.
+        let due = running.transfer.deadline().max(now.checked_add(Duration::from_millis(1)).unwrap_or(now));
+        if running.timer_at.is_none_or(|at| due < at) {
+            running.timer_at = Some(due);
+            self.timers.push(Reverse((due, running.id, client)));
+        }
     }
 
     fn send(&mut self, socket: &UdpSocket, client: SocketAddr, first: u64, count: u16) -> Option<Ending> {
@@ -164,9 +180,7 @@ impl Desk {
 
     pub fn end(&mut self, client: SocketAddr, ending: Ending, now: Instant) {
         let Some(running) = self.running.remove(&client) else { return };
-        if ending == Ending::Complete {
-            self.lingering.add(client, now);
-        }
+        self.lingering.add(client, now);
         self.tell(running, ending, now);
     }
 
@@ -182,11 +196,11 @@ impl Desk {
         let (bytes, duration) = (transfer.bytes_acknowledged(), now.saturating_duration_since(started_at));
         debug!(client = %request.client, file = %request.name, bytes, ?ending, "a TFTP transfer ended");
         // Nobody listens: the server is gone.
-        let _ = self.ended.send(Ended { key, id, outcome: Outcome { request, bytes, duration, ending } });
+        let _ = self.outside.ended.send(Ended { key, id, outcome: Outcome { request, bytes, duration, ending } });
     }
 }
 
-/// Clients whose transfer was complete a moment ago.
+/// Clients whose transfer ended a moment ago.
 #[derive(Default)]
 struct Lingering {
     clients: HashMap<SocketAddr, Instant>,

@@ -2,20 +2,20 @@
 //!
 //! The thread waits for a packet, answers it, and waits again, as a server for a single client would: a busy lane never
 //! sleeps, since what it hears next is another client's acknowledgement. Transfers are told apart by their clients'
-//! addresses. Whoever opens one ([`Lane::start`]) sends its first packet himself, under the lock that the thread takes
-//! for each packet.
+//! addresses. What others want of it ([`Lane::start`]) they put into its inbox: only the thread reads files and sends,
+//! so that a slow disk or a full socket holds up nobody else.
 
 use super::Ending;
-use super::desk::{Desk, Ended, Job};
+use super::desk::{Desk, Job, Outside};
 use super::packet::Packet;
-use rustix::net::sockopt;
+use rustix::net::{SendFlags, sendto, sockopt};
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
-use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, error};
 
 /// Acknowledgements and errors are short; the rest of a longer one is cut off.
@@ -28,6 +28,8 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 const SEND_PATIENCE: Duration = Duration::from_millis(100);
 /// After a socket's error, so that one that stays broken does not take a whole core.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
+/// Of what waits in an inbox: a lane that is held up loses the rest, as a network would.
+const MAX_INBOX: usize = 4096;
 const SEND_BUFFER: usize = 4 << 20;
 const RECEIVE_BUFFER: usize = 4 << 20;
 
@@ -39,17 +41,24 @@ pub struct Lane {
 struct Shared {
     socket: UdpSocket,
     local: SocketAddr,
-    desk: Mutex<Desk>,
+    inbox: Mutex<VecDeque<Errand>>,
     is_stopped: AtomicBool,
+}
+
+/// What others want of a lane.
+enum Errand {
+    Start(Box<Job>),
+    /// The client asked once more for what it is being sent.
+    Repeat(SocketAddr),
+    /// The client asked for something else.
+    Stop(SocketAddr),
+    /// To who gets no transfer.
+    Answer(SocketAddr, Packet),
 }
 
 impl Lane {
     /// At a free port of the listener's address: firmware drops an answer from another address than it asked.
-    pub fn open(
-        mut local: SocketAddr,
-        ports: &mut dyn Iterator<Item = u16>,
-        ended: UnboundedSender<Ended>,
-    ) -> io::Result<Lane> {
+    pub fn open(mut local: SocketAddr, ports: &mut dyn Iterator<Item = u16>, outside: Outside) -> io::Result<Lane> {
         let mut bound = Err(io::ErrorKind::AddrInUse.into());
         for port in ports {
             local.set_port(port);
@@ -62,43 +71,31 @@ impl Lane {
         enlarge(&socket);
         socket.set_write_timeout(Some(SEND_PATIENCE))?;
         socket.set_read_timeout(Some(IDLE_TICK))?;
-        let (local, desk) = (socket.local_addr()?, Mutex::new(Desk::new(ended)));
-        let shared = Arc::new(Shared { socket, local, desk, is_stopped: AtomicBool::new(false) });
+        let (local, inbox) = (socket.local_addr()?, Mutex::default());
+        let shared = Arc::new(Shared { socket, local, inbox, is_stopped: AtomicBool::new(false) });
         let own = shared.clone();
-        thread::Builder::new().name("tftp".into()).spawn(move || own.run_on())?;
+        thread::Builder::new().name("tftp".into()).spawn(move || own.run_on(Desk::new(outside)))?;
         Ok(Lane { shared })
     }
 
-    /// Sends the first packet.
-    pub fn start(&self, job: Job) {
-        let mut desk = self.shared.desk();
-        let was_idle = desk.is_idle();
-        desk.start(&self.shared.socket, job, Instant::now());
-        drop(desk);
-        if was_idle {
-            self.shared.wake();
+    /// The job comes back where too much waits here already.
+    pub fn start(&self, job: Job) -> Result<(), Box<Job>> {
+        match self.shared.post(Errand::Start(Box::new(job))) {
+            Some(Errand::Start(job)) => Err(job),
+            _ => Ok(()),
         }
     }
 
-    /// The client asked once more for what it is being sent.
     pub fn repeat(&self, client: SocketAddr) {
-        let mut desk = self.shared.desk();
-        desk.on_repeat(&self.shared.socket, client, Instant::now());
+        self.shared.post(Errand::Repeat(client));
     }
 
-    /// The client asked for something else.
     pub fn stop(&self, client: SocketAddr) {
-        self.shared.desk().end(client, Ending::Stopped, Instant::now());
+        self.shared.post(Errand::Stop(client));
     }
 
-    /// To who gets no transfer.
-    pub fn answer(&self, client: SocketAddr, packet: &Packet) {
-        self.shared.desk().answer(&self.shared.socket, client, packet);
-    }
-
-    /// A transfer of this client runs here, or ended a moment ago: another lane keeps its packets apart from new ones.
-    pub fn knows(&self, client: SocketAddr) -> bool {
-        self.shared.desk().knows(client)
+    pub fn answer(&self, client: SocketAddr, packet: Packet) {
+        self.shared.post(Errand::Answer(client, packet));
     }
 }
 
@@ -120,32 +117,46 @@ pub(super) fn enlarge(socket: &impl std::os::fd::AsFd) {
 }
 
 impl Shared {
-    /// After a panic the desk is cleared, so it may be touched.
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inbox(&self) -> MutexGuard<'_, VecDeque<Errand>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An empty datagram to its own socket.
+    /// Gives back what finds no room. There are never more stops than there were starts.
+    fn post(&self, errand: Errand) -> Option<Errand> {
+        let mut inbox = self.inbox();
+        if inbox.len() >= MAX_INBOX && !matches!(errand, Errand::Stop(_)) {
+            return Some(errand);
+        }
+        let was_empty = inbox.is_empty();
+        inbox.push_back(errand);
+        drop(inbox);
+        if was_empty {
+            self.wake();
+        }
+        None
+    }
+
+    /// An empty datagram to its own socket. A socket that has no room for it belongs to a lane that is awake.
     fn wake(&self) {
-        let _ = self.socket.send_to(&[], self.local);
+        let _ = sendto(&self.socket, &[], SendFlags::DONTWAIT, &self.local);
     }
 
     /// A packet that breaks the desk costs the transfers on it, not the lane.
-    fn run_on(&self) {
-        while catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+    fn run_on(&self, mut desk: Desk) {
+        while catch_unwind(AssertUnwindSafe(|| self.run(&mut desk))).is_err() {
             error!("TFTP transfers broke down: this is a bug, please report it");
-            self.desk().end_all();
+            desk.end_all();
         }
     }
 
-    fn run(&self) {
+    fn run(&self, desk: &mut Desk) {
         let mut buffer = [0; MAX_DATAGRAM];
         let mut ticked_at = Instant::now();
-        let mut is_idle = true;
+        let mut is_idle = None;
         while !self.is_stopped.load(Ordering::Acquire) {
             let heard = self.receive(&mut buffer);
             let now = Instant::now();
-            let mut desk = self.desk();
+            self.run_errands(desk, now);
             if let Some((bytes, from)) = heard {
                 desk.on_datagram(&self.socket, from, bytes, now);
             }
@@ -153,14 +164,30 @@ impl Shared {
                 ticked_at = now;
                 desk.on_tick(&self.socket, now);
             }
-            let is_empty = desk.is_idle();
-            drop(desk);
-            if is_empty != is_idle {
-                is_idle = is_empty;
-                self.set_patience(is_idle);
+            if is_idle != Some(desk.is_idle()) {
+                is_idle = Some(desk.is_idle());
+                self.set_patience(desk.is_idle());
             }
         }
-        self.desk().end_all();
+        self.run_errands(desk, Instant::now());
+        desk.end_all();
+    }
+
+    /// In the order in which they came. The inbox is free while each is done, and one that breaks the desk takes no other
+    /// with it.
+    fn run_errands(&self, desk: &mut Desk, now: Instant) {
+        while let Some(errand) = self.next_errand() {
+            match errand {
+                Errand::Start(job) => desk.start(&self.socket, *job, now),
+                Errand::Repeat(client) => desk.on_repeat(&self.socket, client, now),
+                Errand::Stop(client) => desk.end(client, Ending::Stopped, now),
+                Errand::Answer(client, packet) => desk.answer(&self.socket, client, &packet),
+            }
+        }
+    }
+
+    fn next_errand(&self) -> Option<Errand> {
+        self.inbox().pop_front()
     }
 
     fn receive<'a>(&self, buffer: &'a mut [u8]) -> Option<(&'a [u8], SocketAddr)> {

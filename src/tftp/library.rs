@@ -24,15 +24,6 @@ impl Loaders {
         Loaders { links, ..self }
     }
 
-    /// Whether the client is on a network that we serve: others may have forged their address. By IPv6 it is a neighbour
-    /// on a served interface: such an address comes through no router.
-    fn is_ours(&self, client: SocketAddr) -> bool {
-        match client {
-            SocketAddr::V4(client) => self.engine.store.world().network_of(*client.ip()).is_some(),
-            SocketAddr::V6(client) => client.ip().is_unicast_link_local() && self.links.contains(&client.scope_id()),
-        }
-    }
-
     async fn file(&self, name: &str) -> Result<Content, Refusal> {
         self.cache.file(&self.engine.files, name).await.map_err(|error| {
             tracing::debug!(%error, name, "a file was not given");
@@ -59,6 +50,14 @@ impl Library for Loaders {
                 tracing::warn!(%error, client = %request.client, "no boot loader was given");
                 Err(Refusal::NotFound("missing on the server".into()))
             }
+        }
+    }
+
+    /// By IPv6 it is a neighbour on a served interface: such an address comes through no router.
+    fn is_ours(&self, client: SocketAddr) -> bool {
+        match client {
+            SocketAddr::V4(client) => self.engine.store.world().network_of(*client.ip()).is_some(),
+            SocketAddr::V6(client) => client.ip().is_unicast_link_local() && self.links.contains(&client.scope_id()),
         }
     }
 

@@ -2,9 +2,8 @@
 //!
 //! In reading order: [`packet`] (bytes and packets), [`request`] (what a datagram asks, and who is never answered),
 //! [`options`] (block size, window, timeout, size), [`transfer`] (one transfer as a state machine), [`server`] (the
-//! listening sockets), [`lane`] (a thread with many transfers, which lie on its [`desk`]),
-//! [`outgoing`] (how blocks leave) and [`mtu`] (how large
-//! they may be). Which bytes a name stands for is answered by a [`Library`]; [`cache`] and [`content`] hold them.
+//! listening sockets), [`turns`] (which lane is next), [`lane`] (a thread with many transfers, which lie on its
+//! [`desk`]), [`outgoing`] (how blocks leave) and [`mtu`] (how large they may be). Which bytes a name stands for is answered by a [`Library`]; [`cache`] and [`content`] hold them.
 //!
 //! Deliberately absent: writing; multicast (RFC 2090); paths, for a name is a key of a catalogue.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
@@ -21,6 +20,7 @@ pub mod packet;
 pub mod request;
 pub mod server;
 pub mod transfer;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +39,10 @@ pub trait Library: Send + Sync + 'static {
     /// The whole file, which stays as it is until the transfer ends. Dropped when it takes longer than
     /// [`Limits::max_idle`].
     fn open(&self, request: Request) -> impl Future<Output = Result<Content, Refusal>> + Send;
+
+    /// Whether the client is on a network that we serve: nobody else is answered, not even with an error, since the
+    /// address may be forged. Must not block.
+    fn is_ours(&self, client: SocketAddr) -> bool;
 
     /// What this client must not be agreed to, though others may: asked after `open`.
     fn caps(&self, _request: &Request) -> Caps {
@@ -115,7 +119,7 @@ pub struct Limits {
     /// The largest block that we agree to; less where the way to the client has a small MTU, so that no packet is cut
     /// into fragments.
     pub max_blksize: u16,
-    /// The largest window that we agree to. Far below half of the 65536 numbers, so that no number means two blocks.
+    /// The largest window that we agree to, and never more than [`options::MAX_WINDOWSIZE`].
     pub max_windowsize: u16,
     /// For how long a window that was lost, or whose acknowledgement was doubled, is not sent again before its time.
     pub window_pause: Duration,
@@ -134,6 +138,8 @@ pub struct Limits {
     pub max_transfers_per_client: usize,
     /// Where transfers are sent from, the first and the last; any free one without.
     pub ports: Option<(u16, u16)>,
+    /// For how long new transfers are sent from the same ports, where none are named.
+    pub ports_for: Duration,
     /// How many blocks are handed to the kernel at once (UDP GSO); 1 where that must not be.
     pub max_segments: u16,
 }
@@ -162,6 +168,7 @@ impl Default for Limits {
             max_transfers: 16_384,
             max_transfers_per_client: 8,
             ports: None,
+            ports_for: Duration::from_secs(120),
             max_segments: 64,
         }
     }

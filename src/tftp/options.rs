@@ -7,6 +7,8 @@ use std::time::Duration;
 const DEFAULT_BLKSIZE: u16 = 512;
 const MIN_BLKSIZE: u16 = 8;
 const MAX_BLKSIZE: u16 = 65464;
+/// Far below half of the 65536 numbers, so that no number means two blocks; and what one client may make us read at once.
+pub const MAX_WINDOWSIZE: u16 = 1024;
 /// Whoever asks us to wait longer is sent the packet again earlier: a slow answer must not hold a transfer for minutes.
 const MAX_WAIT_SECS: u64 = 10;
 
@@ -47,7 +49,7 @@ const OPTIONS: &[Row] = &[
 impl Agreement {
     pub fn reach(asked: &[(String, String)], size_bytes: u64, limits: &Limits) -> Agreement {
         let max_blksize = limits.max_blksize.clamp(MIN_BLKSIZE, MAX_BLKSIZE);
-        let terms = Terms { size_bytes, max_blksize, max_windowsize: limits.max_windowsize.max(1) };
+        let terms = Terms { size_bytes, max_blksize, max_windowsize: limits.max_windowsize.clamp(1, MAX_WINDOWSIZE) };
         let wait = limits.wait;
         let mut agreement =
             Agreement { blksize: DEFAULT_BLKSIZE, wait, is_wait_asked: false, windowsize: 1, accepted: Vec::new() };

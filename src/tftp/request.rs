@@ -30,8 +30,14 @@ pub fn judge(from: SocketAddr, bytes: &[u8]) -> Judged {
     }
 }
 
+/// The shortest packet that belongs to a transfer.
+const MIN_PACKET: usize = 4;
+
 /// A datagram at a transfer's port, from someone who is not its client (RFC 1350 §4): the transfer goes on.
 pub fn judge_stranger(from: SocketAddr, bytes: &[u8]) -> Option<Packet> {
+    if bytes.len() < MIN_PACKET {
+        return None;
+    }
     unanswerable(from, bytes).is_none().then(unknown_transfer)
 }
 

@@ -1,9 +1,10 @@
 //! The listening sockets: who asks, whether there is a place for him, and which lane serves him.
 
-use super::desk::{Ended, Job, Key};
+use super::desk::{Ended, Job, Key, Outside};
 use super::lane::{self, Lane};
 use super::packet::{Packet, Read};
 use super::request::{self, Judged};
+use super::turns::Turns;
 use super::{Content, Ending, Library, Limits, Outcome, Refusal, Request, mtu};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -58,8 +59,14 @@ pub struct Server<L> {
 struct Listener {
     socket: UdpSocket,
     local: SocketAddr,
-    lanes: Vec<Lane>,
-    turn: usize,
+    lanes: Vec<Arc<Lane>>,
+    turns: Turns,
+    outside: Outside,
+    /// Of the newest lane.
+    opened_at: Instant,
+    /// The last lane that a new one took the place of: it hears late packets for a while.
+    retired: Option<Arc<Lane>>,
+    limits: Limits,
 }
 
 /// A client that has a place.
@@ -71,8 +78,8 @@ struct Active {
 
 enum Stage {
     Opening(AbortHandle),
-    /// In this lane of its listener.
-    Running(usize),
+    /// In this lane, which lives as long as its transfers do.
+    Running(Arc<Lane>),
 }
 
 /// What the library answered, and what the way to the client allows.
@@ -92,11 +99,11 @@ impl<L: Library> Server<L> {
         mut shutdown: watch::Receiver<bool>,
     ) -> Result<(), Error> {
         let (tell_end, ended) = mpsc::unbounded_channel();
-        let listeners = sockets
-            .into_iter()
-            .map(|socket| Listener::new(socket, &limits, &tell_end))
-            .collect::<Result<Vec<_>, _>>()?;
-        drop(tell_end);
+        let library_of_lanes = library.clone();
+        let outside = Outside { ended: tell_end, is_ours: Arc::new(move |client| library_of_lanes.is_ours(client)) };
+        let listeners = sockets.into_iter().map(|socket| Listener::new(socket, limits, outside.clone()));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        drop(outside);
         let (places, openings, asked) = (Places::default(), JoinSet::new(), HashMap::new());
         let mut server = Server { listeners, library, limits, places, openings, asked, ended, ids: 0, warned_at: None };
         tokio::select! {
@@ -132,6 +139,7 @@ impl<L: Library> Server<L> {
             self.on_opened(opened);
         }
         self.listeners.clear();
+        self.places = Places::default();
         while let Some(ended) = self.ended.recv().await {
             self.on_ended(ended);
         }
@@ -141,7 +149,10 @@ impl<L: Library> Server<L> {
         let Some(listener) = self.listeners.get(heard.listener) else { return };
         match request::judge(heard.from, buffer.get(..heard.length).unwrap_or_default()) {
             Judged::Read(read) => self.on_read(read, (heard.from, heard.listener)),
-            Judged::Answer(packet) => listener.answer(heard.from, &packet),
+            Judged::Answer(packet) if self.library.is_ours(heard.from) => listener.answer(heard.from, &packet),
+            Judged::Answer(_) => {
+                debug!(client = %heard.from, "a TFTP client of no network that is served is not answered")
+            }
             Judged::Silence(why) => debug!(client = %heard.from, why, "a TFTP datagram is left unanswered"),
         }
     }
@@ -151,9 +162,7 @@ impl<L: Library> Server<L> {
         let Some(listener) = self.listeners.get(key.1) else { return };
         if let Some(active) = self.places.of(key).filter(|active| active.read == read) {
             // What is being opened will be answered anyway.
-            if let Stage::Running(lane) = active.stage
-                && let Some(lane) = listener.lanes.get(lane)
-            {
+            if let Stage::Running(lane) = &active.stage {
                 lane.repeat(key.0);
             }
             return;
@@ -163,7 +172,9 @@ impl<L: Library> Server<L> {
             Ok(request) => self.open(request, read, key),
             Err(refusal) => {
                 debug!(client = %key.0, ?refusal, "a TFTP file name is refused");
-                listener.refuse(key.0, &refusal);
+                if self.library.is_ours(key.0) {
+                    listener.refuse(key.0, &refusal);
+                }
             }
         }
     }
@@ -183,10 +194,7 @@ impl<L: Library> Server<L> {
     fn make_room(&mut self, key: Key) {
         match self.places.remove(key).map(|active| active.stage) {
             Some(Stage::Opening(task)) => task.abort(),
-            Some(Stage::Running(lane)) => {
-                let lane = self.listeners.get(key.1).and_then(|listener| listener.lanes.get(lane));
-                lane.into_iter().for_each(|lane| lane.stop(key.0));
-            }
+            Some(Stage::Running(lane)) => lane.stop(key.0),
             None => {}
         }
     }
@@ -217,19 +225,25 @@ impl<L: Library> Server<L> {
     fn start(&mut self, job: Job) {
         let (key, id) = (job.key, job.id);
         let Some(listener) = self.listeners.get_mut(key.1) else { return };
-        let lane = listener.lane_for(key.0);
+        let Some(lane) = listener.lane_for(key.0, id) else { return self.places.forget(key, id) };
         if let Some(active) = self.places.of_mut(key) {
-            active.stage = Stage::Running(lane);
+            active.stage = Stage::Running(lane.clone());
         }
-        match listener.lanes.get(lane) {
-            Some(lane) => lane.start(job),
-            None => self.places.forget(key, id),
+        if let Err(job) = lane.start(job) {
+            debug!(client = %key.0, "a TFTP lane is held up and takes no transfer");
+            let outcome =
+                Outcome { request: job.request, bytes: 0, duration: job.started_at.elapsed(), ending: Ending::Stopped };
+            self.on_ended(Ended { key, id, outcome });
         }
     }
 
     fn on_ended(&mut self, ended: Ended) {
-        self.places.forget(ended.key, ended.id);
-        self.library.ended(ended.outcome);
+        let Ended { key, id, outcome } = ended;
+        if let Some(listener) = self.listeners.get_mut(key.1) {
+            listener.turns.ended(key.0, id, Instant::now());
+        }
+        self.places.forget(key, id);
+        self.library.ended(outcome);
     }
 
     /// Silence, not an error: the client asks again in a second, but an error sends it on to its disk.
@@ -316,7 +330,7 @@ impl Places {
 }
 
 impl Listener {
-    fn new(socket: UdpSocket, limits: &Limits, ended: &mpsc::UnboundedSender<Ended>) -> Result<Listener, Error> {
+    fn new(socket: UdpSocket, limits: Limits, outside: Outside) -> Result<Listener, Error> {
         let local = socket.local_addr()?;
         if local.ip().is_unspecified() {
             return Err(Error::NoAddress { at: local });
@@ -326,25 +340,35 @@ impl Listener {
             Some((first, last)) => Box::new(first..=last),
             None => Box::new(iter::repeat_n(0, LANES)),
         };
-        let open = |_| Lane::open(local, &mut *ports, ended.clone());
+        let open = |_| Lane::open(local, &mut *ports, outside.clone()).map(Arc::new);
         let lanes = (0..LANES).map(open).collect::<io::Result<_>>();
         let lanes = lanes.map_err(|source| Error::NoPort { at: local, source })?;
-        Ok(Listener { socket, local, lanes, turn: 0 })
+        let (turns, opened_at, retired) = (Turns::default(), Instant::now(), None);
+        Ok(Listener { socket, local, lanes, turns, outside, opened_at, retired, limits })
     }
 
-    /// In turn; but not where the client's last transfer was, whose late packets must not reach the new one.
-    fn lane_for(&mut self, client: SocketAddr) -> usize {
-        let count = self.lanes.len();
-        self.turn = self.turn.wrapping_add(1);
-        let order = (0..count).map(|step| self.turn.wrapping_add(step).checked_rem(count).unwrap_or(0));
-        let is_new = |lane: &usize| self.lanes.get(*lane).is_some_and(|lane| !lane.knows(client));
-        order.clone().find(is_new).or_else(|| order.clone().next()).unwrap_or(0)
+    fn lane_for(&mut self, client: SocketAddr, id: u64) -> Option<Arc<Lane>> {
+        let lane = self.turns.start(client, id, self.lanes.len(), Instant::now());
+        if self.limits.ports.is_none() && self.opened_at.elapsed() >= self.limits.ports_for {
+            self.renew(lane);
+        }
+        self.lanes.get(lane).cloned()
+    }
+
+    /// A new port, which is not known to who learnt the old one. What runs in the old lane goes on there.
+    fn renew(&mut self, lane: usize) {
+        self.opened_at = Instant::now();
+        let Some(place) = self.lanes.get_mut(lane) else { return };
+        match Lane::open(self.local, &mut iter::once(0), self.outside.clone()) {
+            Ok(new) => self.retired = Some(std::mem::replace(place, Arc::new(new))),
+            Err(error) => warn!(%error, "TFTP keeps its ports: there is no new one"),
+        }
     }
 
     /// From the port of a transfer, as RFC 1350 §4 has it.
     fn refuse(&self, client: SocketAddr, refusal: &Refusal) {
         if let Some((packet, lane)) = refusal.packet().zip(self.lanes.first()) {
-            lane.answer(client, &packet);
+            lane.answer(client, packet);
         }
     }
 

@@ -27,8 +27,9 @@ pub struct Span {
 ///
 /// An acknowledgement within the window says that something behind that block was lost: the rest is sent again at once,
 /// and a whole window with it (RFC 7440 §4). The acknowledgement of the block before the window may say the same, of its
-/// first block, or be a copy of one that was answered: at most one window for each pause goes out for those, and none at
-/// all where the window is one block. Else each packet that the network doubled would be doubled until the end of the
+/// first block, or be a copy of one that was answered: it counts only when the window had the time to reach the client and
+/// be answered, for one window in two (the answers to a window that was sent twice are such copies), and not at all where
+/// the window is one block. Else each packet that the network doubled would be doubled until the end of the
 /// file: the Sorcerer's Apprentice (RFC 1123 §4.2.3.1).
 #[derive(Debug)]
 pub struct Transfer {
@@ -50,6 +51,10 @@ pub struct Transfer {
     way: Option<Duration>,
     /// When a window was last sent before its time.
     hastened_at: Option<Instant>,
+    /// What is in flight was sent again for an acknowledgement that may have been a copy.
+    is_repeated: bool,
+    /// The same of the window before: what looks like copies now are the answers to its second copy.
+    was_repeated: bool,
     resend_at: Instant,
     heard_at: Instant,
     started_at: Instant,
@@ -70,6 +75,8 @@ impl Transfer {
             is_sent_once: false,
             way: None,
             hastened_at: None,
+            is_repeated: false,
+            was_repeated: false,
             resend_at: now,
             heard_at: now,
             started_at: now,
@@ -97,7 +104,13 @@ impl Transfer {
     /// late copy, and answering would confuse a client that is far ahead.
     pub fn on_repeat(&mut self, now: Instant) -> Vec<Action> {
         let is_silent = self.tries > 2;
-        if self.is_proven && !is_silent { Vec::new() } else { self.restart(now) }
+        if self.is_proven && !is_silent {
+            return Vec::new();
+        }
+        let actions = self.restart(now);
+        // Which of the two answers is acknowledged nobody knows (Karn).
+        self.is_sent_once = false;
+        actions
     }
 
     /// When `on_timeout` wants to be called, at the latest.
@@ -139,9 +152,12 @@ impl Transfer {
         let Some(number) = in_flight else {
             self.on_other_ack(now);
             let lost_its_first = self.base.checked_sub(1).is_some_and(|before| on_the_wire(before) == block);
-            // An acknowledgement that was doubled says the same, close behind the first.
-            let is_no_copy = now >= later(self.sent_at, self.limits.window_pause);
-            return if lost_its_first && is_no_copy { self.hasten(now) } else { Vec::new() };
+            return if lost_its_first && !self.may_be_copy(now) {
+                self.is_repeated = true;
+                self.hasten(now)
+            } else {
+                Vec::new()
+            };
         };
         if self.is_sent_once && number.saturating_add(1) == self.next {
             self.measure(now);
@@ -150,11 +166,19 @@ impl Transfer {
         self.heard_at = now;
         self.tries = 0;
         self.base = number.saturating_add(1);
+        self.was_repeated = std::mem::take(&mut self.is_repeated);
         match number {
             number if number == self.last() => vec![Action::End(Ending::Complete)],
             number if number.saturating_add(1) == self.next => self.send(now),
             _ => self.hasten(now),
         }
+    }
+
+    /// The acknowledgement before the window came once more, but sooner than the client can have missed anything, or
+    /// because it had the last window twice.
+    fn may_be_copy(&self, now: Instant) -> bool {
+        let most_of_way = self.way.and_then(|way| way.saturating_mul(3).checked_div(4)).unwrap_or_default();
+        self.was_repeated || now < later(self.sent_at, self.limits.window_pause.max(most_of_way))
     }
 
     fn measure(&mut self, now: Instant) {
@@ -204,6 +228,7 @@ impl Transfer {
         self.heard_at = now;
         self.tries = 0;
         self.way = None;
+        (self.is_repeated, self.was_repeated) = (false, false);
         self.send(now)
     }
 

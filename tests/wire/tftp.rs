@@ -24,6 +24,10 @@ impl Library for Shelf {
         Ok(Content::Memory(content()))
     }
 
+    fn is_ours(&self, _: SocketAddr) -> bool {
+        true
+    }
+
     fn ended(&self, _: Outcome) {}
 }
 

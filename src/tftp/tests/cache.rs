@@ -92,3 +92,20 @@ async fn what_is_no_file_is_refused() {
         assert!(cache.file(folder.0.path(), name).await.is_ok(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn what_has_no_room_is_open_once_for_all() {
+    let (folder, cache) = (Folder::new(), Cache::new(KIB));
+    let large = folder.write("large", &content(3000));
+    let open = async || match cache.file(&large.0, large.1).await.unwrap() {
+        Content::File(file, 3000) => file,
+        other => panic!("{other:?}"),
+    };
+    let (first, second) = (open().await, open().await);
+    assert!(Arc::ptr_eq(&first, &second));
+    folder.write("large", &content(3000));
+    std::fs::File::open(large.0.join(large.1)).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert!(!Arc::ptr_eq(&first, &open().await), "one that was changed is another one");
+    drop((first, second));
+    open().await;
+}

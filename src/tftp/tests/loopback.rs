@@ -152,6 +152,10 @@ async fn the_wildcard_address_is_refused_at_start() {
         async fn open(&self, _: crate::tftp::Request) -> Result<crate::tftp::Content, Refusal> {
             Err(Refusal::NotFound("nothing".into()))
         }
+        fn is_ours(&self, _: std::net::SocketAddr) -> bool {
+            true
+        }
+
         fn ended(&self, _: crate::tftp::Outcome) {}
     }
     let run = crate::tftp::Server::run(vec![wildcard], Empty.into(), Limits::default(), stop);

@@ -3,6 +3,7 @@
 
 mod cache;
 mod clients;
+mod desk;
 mod lanes;
 mod loopback;
 mod network;

@@ -16,9 +16,21 @@ const CLIENT_WAIT: Duration = Duration::from_secs(1);
 struct Weather {
     loss_percent: u64,
     double_percent: u64,
+    min_delay: Duration,
     max_delay: Duration,
     seed: u64,
+    /// The client's acknowledgement of this block comes a second time, so much later.
+    copied: Option<(u16, Duration)>,
 }
+
+const FAIR: Weather = Weather {
+    loss_percent: 0,
+    double_percent: 0,
+    min_delay: Duration::ZERO,
+    max_delay: Duration::ZERO,
+    seed: 1,
+    copied: None,
+};
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -159,6 +171,12 @@ impl World {
         self.reader.sent += 1;
         self.reader.unacknowledged = 0;
         self.deliver(Event::AtServer(self.reader.last_sent.clone()));
+        if let (Some((block, behind)), Packet::Ack(sent)) = (self.weather.copied, &self.reader.last_sent)
+            && block == *sent
+        {
+            self.weather.copied = None;
+            self.at(self.now + self.weather.max_delay + behind, Event::AtServer(Packet::Ack(block)));
+        }
         self.at(self.now + CLIENT_WAIT, Event::Patience(self.reader.sent));
     }
 
@@ -172,9 +190,10 @@ impl World {
     fn deliver(&mut self, event: Event) {
         let copies = if self.chance(self.weather.double_percent) { 2 } else { 1 };
         for _ in 0..copies {
-            let delay = self.random() % (self.weather.max_delay.as_micros() as u64 + 1);
+            let spread = self.weather.max_delay.saturating_sub(self.weather.min_delay);
+            let delay = self.random() % (spread.as_micros() as u64 + 1);
             if !self.chance(self.weather.loss_percent) {
-                self.at(self.now + Duration::from_micros(delay), event.clone());
+                self.at(self.now + self.weather.min_delay + Duration::from_micros(delay), event.clone());
             }
         }
     }
@@ -198,7 +217,7 @@ impl World {
 }
 
 fn bad_weather(seed: u64) -> Weather {
-    Weather { loss_percent: 20, double_percent: 20, max_delay: Duration::from_millis(500), seed }
+    Weather { loss_percent: 20, double_percent: 20, max_delay: Duration::from_millis(500), seed, ..FAIR }
 }
 
 /// Only the very last acknowledgement may get lost with nobody left to repeat it.
@@ -224,7 +243,7 @@ fn files_arrive_intact_through_bad_weather() {
 /// there and back is shorter than the shortest wait.
 #[test]
 fn doubled_packets_do_not_double_the_blocks() {
-    let weather = Weather { loss_percent: 0, double_percent: 100, max_delay: Duration::from_millis(140), seed: 1 };
+    let weather = Weather { double_percent: 100, max_delay: Duration::from_millis(140), ..FAIR };
     let mut world = World::new(100_000, &[("tsize", "0")], weather);
     assert_eq!(world.run(), Ending::Complete);
     assert_intact(&world, &Ending::Complete);
@@ -236,11 +255,32 @@ fn doubled_packets_do_not_double_the_blocks() {
 #[test]
 fn doubled_packets_do_not_double_windows_again_and_again() {
     for window in ["2", "16", "64"] {
-        let weather = Weather { loss_percent: 0, double_percent: 100, max_delay: Duration::ZERO, seed: 1 };
+        let weather = Weather { double_percent: 100, ..FAIR };
         let mut world = World::new(300_000, &[("windowsize", window)], weather);
         assert_eq!(world.run(), Ending::Complete);
         assert_intact(&world, &Ending::Complete);
         assert!(world.blocks_sent.values().all(|times| *times <= 2), "{window}: {:?}", world.blocks_sent);
+    }
+}
+
+/// On a long way too: one copy, whenever it comes, costs one window, which the copies of its answers do not repeat.
+#[test]
+fn one_doubled_acknowledgement_costs_at_most_one_window() {
+    for (window, block) in [("2", 20), ("16", 32), ("64", 64)] {
+        for way_ms in [5, 10, 20, 50] {
+            for behind_ms in (0..=2 * way_ms).step_by(3) {
+                let way = Duration::from_millis(way_ms);
+                let copied = Some((block, Duration::from_millis(behind_ms)));
+                let weather = Weather { min_delay: way, max_delay: way, copied, ..FAIR };
+                let mut world = World::new(300_000, &[("windowsize", window)], weather);
+                assert_eq!(world.run(), Ending::Complete);
+                assert_intact(&world, &Ending::Complete);
+                let twice = world.blocks_sent.values().filter(|times| **times == 2).count();
+                let most = world.blocks_sent.values().max();
+                assert!(most <= Some(&2), "{window}, {way_ms} ms, {behind_ms} ms later: {:?}", world.blocks_sent);
+                assert!(twice <= window.parse().unwrap(), "{window}, {way_ms} ms, {behind_ms} ms later: {twice}");
+            }
+        }
     }
 }
 
@@ -257,7 +297,8 @@ proptest! {
     ) {
         let max_delay = Duration::from_millis(delay_ms);
         let window = window.to_string();
-        let mut world = World::new(size, &[("blksize", "700"), ("windowsize", &window)], Weather { loss_percent, double_percent, max_delay, seed });
+        let weather = Weather { loss_percent, double_percent, max_delay, seed, ..FAIR };
+        let mut world = World::new(size, &[("blksize", "700"), ("windowsize", &window)], weather);
         let ending = world.run();
         assert_intact(&world, &ending);
     }

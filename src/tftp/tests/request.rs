@@ -56,6 +56,9 @@ fn services_that_answer_back_get_silence() {
 fn an_error_is_never_answered_not_even_a_strangers() {
     assert_eq!(judge_stranger(from(2070), b"\0\x05\0\x05unknown\0"), None);
     assert_eq!(judge_stranger(from(2070), b"\0\x05"), None);
+    for short in [b"".as_slice(), b"\0", b"\0\x04", b"\0\x04\0"] {
+        assert_eq!(judge_stranger(from(2070), short), None, "{}", short.escape_ascii());
+    }
     let answer = judge_stranger(from(2070), b"\0\x04\0\x01").unwrap();
     assert!(matches!(answer, Packet::Error { code: code::UNKNOWN_TRANSFER, .. }));
 }

@@ -4,7 +4,7 @@ use super::{content, encoded};
 use crate::tftp::packet::Packet;
 use crate::tftp::{Caps, Content, Library, Limits, Outcome, Refusal, Request, Server};
 use bytes::Bytes;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub const LOADER_SIZE: usize = 222_208;
+/// A client that is on no network of ours.
+pub const NOT_OURS: [u8; 4] = [127, 99, 0, 1];
 /// Only a broken test waits as long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,10 @@ impl Library for Shelf {
             "capped" => Caps { max_blksize: Some(600), max_windowsize: Some(2) },
             _ => Caps::default(),
         }
+    }
+
+    fn is_ours(&self, client: SocketAddr) -> bool {
+        client.ip() != IpAddr::from(NOT_OURS)
     }
 
     fn ended(&self, outcome: Outcome) {
@@ -83,6 +89,19 @@ impl Rig {
 
     pub async fn outcome(&mut self) -> Outcome {
         within(self.ended.recv()).await.unwrap()
+    }
+
+    /// It did not come up: a server that runs answers, one that failed drops its sockets.
+    pub async fn has_failed(&mut self) -> bool {
+        let probe = Client::new().await;
+        probe.socket.connect(self.address).await.unwrap();
+        tokio::select! {
+            _ = &mut self.server => true,
+            (answer, _) = async {
+                probe.socket.send(b"\0\x02").await.unwrap();
+                probe.receive().await
+            } => !matches!(answer, Packet::Error { .. }),
+        }
     }
 
     /// Joined, with what had not been told yet.

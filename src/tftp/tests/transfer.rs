@@ -73,6 +73,15 @@ fn options_are_answered_by_this_table() {
     }
 }
 
+/// Whatever the settings say.
+#[test]
+fn no_window_is_a_danger_to_the_numbers() {
+    let limits = Limits { max_windowsize: u16::MAX, ..Limits::default() };
+    let asked = read("x", &[("windowsize", "65535")]);
+    let (_, actions) = Talk::start(&asked, content(9000), limits, Instant::now());
+    assert_eq!(actions, option_ack(&[("windowsize", "1024")]));
+}
+
 #[test]
 fn options_that_are_all_unknown_or_nonsense_are_answered_with_data() {
     let options = [("blksize", "7"), ("blksize", "0"), ("blksize", "-1"), ("blksize", "1k"), ("blksize", "")];
@@ -247,6 +256,16 @@ fn what_was_sent_twice_is_not_measured() {
     transfer.on_packet(&Packet::Ack(1), again);
     assert_eq!(transfer.deadline() - again, SECOND);
     assert!(again > now);
+}
+
+/// The same where the client asked twice, and the first answer is acknowledged a moment after the second went out.
+#[test]
+fn what_was_asked_for_twice_is_not_measured() {
+    let (mut transfer, _, now) = start(50_000, &[]);
+    let again = now + SECOND / 2;
+    transfer.on_repeat(again);
+    transfer.on_packet(&Packet::Ack(1), again);
+    assert_eq!(transfer.deadline() - again, SECOND);
 }
 
 /// RFC 2349: who asks for a time gets it.
