@@ -19,8 +19,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How much of a file is read at a time.
-const CHUNK: usize = 256 * 1024;
+/// How much of a file is read at a time; who does not take it holds it.
+const CHUNK: usize = 32 * 1024;
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,6 +41,8 @@ const BODY_LIMIT: Duration = Duration::from_secs(30);
 const API_BODY_LIMIT: Duration = Duration::from_secs(300);
 /// How much of what waits to be sent is the kernel's: a client that takes nothing holds no more.
 const UNSENT_BYTES: u32 = 1024 * 1024;
+/// The same for hyper, whose buffers are ours.
+const UNSENT_BY_HYPER: usize = 64 * 1024;
 
 /// All doors that machines, agents and token holders come through, and the house behind them.
 #[derive(Clone)]
@@ -158,6 +160,7 @@ impl Web {
         let stream = Watched::new(stream, seen, place.seat.clone(), place.stalled_limit());
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).title_case_headers(true);
+        http.max_buf_size(UNSENT_BY_HYPER);
         let service = hyper::service::service_fn(|request| self.answered(request, from, &place));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
