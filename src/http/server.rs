@@ -10,7 +10,7 @@ use crate::engine::{Engine, stopped};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
-use axum::extract::{Request, connect_info::Connected};
+use axum::extract::connect_info::Connected;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
@@ -26,8 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::Layer;
-use tower::util::{MapRequest, MapRequestLayer, ServiceExt};
+use tower::util::ServiceExt;
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     /// A peer that the kernel does not name is nobody.
@@ -49,15 +48,12 @@ const UNSENT_BY_HYPER: usize = 64 * 1024;
 pub struct Web {
     engine: Arc<Engine>,
     house: House,
-    routes: Mended,
+    routes: Router,
 }
-
-type Mended = MapRequest<Router, fn(Request) -> Request>;
 
 impl Web {
     pub fn new(engine: Arc<Engine>, limits: Limits) -> Web {
-        let mend: fn(Request) -> Request = mended;
-        let routes = MapRequestLayer::new(mend).layer(super::routes(engine.clone()));
+        let routes = super::routes(engine.clone());
         Web { engine, house: House::new(limits), routes }
     }
 
@@ -183,6 +179,8 @@ impl Web {
         from: SocketAddr,
         place: &Place,
     ) -> Result<Response, Infallible> {
+        // Before anything looks at the path.
+        let request = mended(request);
         if !place.may_ask(request.uri().path()) {
             let (status, text) = direct::full();
             return Ok((status, [(header::CONNECTION, "close")], text).into_response());
@@ -232,7 +230,7 @@ pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Doubled slashes count as one, without a redirect: see [`Wanted`](super::files::Wanted).
-fn mended(mut request: Request) -> Request {
+fn mended<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
     let uri = request.uri();
     if uri.path().contains("//") {
         let path = collapsed(uri.path());
