@@ -4,7 +4,7 @@ use super::auth::Peer;
 use super::direct::{self, HEAD_LIMIT, Line, Next};
 use super::files::collapsed;
 use super::house::{House, Limits, Place};
-use super::stream::{Timely, Watched};
+use super::stream::{Reset, Timely, Watched};
 use super::tls::Tls;
 use crate::engine::{Engine, stopped};
 use axum::Router;
@@ -99,7 +99,6 @@ impl Web {
         place: Place,
         mut stop: watch::Receiver<bool>,
     ) {
-        let _ = stream.set_nodelay(true);
         let shaken = tokio::select! {
             shaken = tls.accept(stream) => shaken,
             () = place.is_cut() => return,
@@ -114,7 +113,11 @@ impl Web {
     async fn admitted(&self, accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, SocketAddr, Place)> {
         match accepted {
             Ok((stream, from)) => match self.house.enter(from.ip()) {
-                Some(place) => return Some((stream, from, place)),
+                Some(place) => {
+                    let _ = stream.set_nodelay(true);
+                    let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+                    return Some((stream, from, place));
+                }
                 None => tracing::debug!(%from, "a connection is closed at once: there are too many"),
             },
             Err(error) => {
@@ -126,8 +129,6 @@ impl Web {
     }
 
     async fn serve(self, stream: TcpStream, from: SocketAddr, place: Place, mut stop: watch::Receiver<bool>) {
-        let _ = stream.set_nodelay(true);
-        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         let line = Line { stream: &stream, from, place: &place };
         let next = tokio::select! {
             next = direct::run(&line, &self.engine, &mut stop) => next,
@@ -138,14 +139,16 @@ impl Web {
             Ok(Next::Other(seen)) => self.serve_other(stream, seen, from, place, stop).await,
             Err(error) => {
                 tracing::debug!(%error, %from, "a connection broke off");
-                // Or what it did not take would stay in the kernel for minutes.
-                let _ = stream.set_zero_linger();
+                // Or the half of an answer would stay in the kernel for minutes; a whole one is the client's to take.
+                if place.seat.is_answering() {
+                    stream.reset();
+                }
             }
         }
     }
 
     /// Everything but files. `seen` was read already.
-    async fn serve_other<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn serve_other<S: AsyncRead + AsyncWrite + Reset + Unpin>(
         self,
         stream: S,
         seen: Bytes,

@@ -33,6 +33,15 @@ thread_local! {
 impl Line<'_> {
     /// Writes the head, and then these bytes of what is there.
     pub async fn send(&self, head: &[u8], source: &Source, start: u64, end: u64) -> io::Result<()> {
+        // From here on the client is the one to wait for, whatever the answer is.
+        self.place.seat.got_on();
+        self.place.seat.answers(true);
+        self.sent(head, source, start, end).await?;
+        self.place.seat.answers(false);
+        Ok(())
+    }
+
+    async fn sent(&self, head: &[u8], source: &Source, start: u64, end: u64) -> io::Result<()> {
         let length = end.saturating_sub(start);
         match source {
             Source::Memory(_) => {
