@@ -1,7 +1,8 @@
 //! kickstand.toml: the settings as written, and the settings as needed. Every error names the line.
 
 use crate::tftp::options::MAX_WINDOWSIZE;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -212,15 +213,17 @@ struct WrittenTftp {
 }
 
 /// A number that means something.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "u16")]
-struct AtLeast<const LEAST: u16>(u16);
+#[derive(Debug, Clone, Copy)]
+struct AtLeast<const LEAST: u16, N = u16>(N);
 
-impl<const LEAST: u16> TryFrom<u16> for AtLeast<LEAST> {
-    type Error = String;
-
-    fn try_from(number: u16) -> Result<Self, String> {
-        if number < LEAST { Err(format!("must be {LEAST} or more")) } else { Ok(AtLeast(number)) }
+impl<'de, const LEAST: u16, N: Deserialize<'de> + PartialOrd + From<u16>> Deserialize<'de> for AtLeast<LEAST, N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let number = N::deserialize(from)?;
+        if number < N::from(LEAST) {
+            Err(D::Error::custom(format!("must be {LEAST} or more")))
+        } else {
+            Ok(AtLeast(number))
+        }
     }
 }
 
@@ -274,9 +277,9 @@ impl WrittenTftp {
 #[serde(default, deny_unknown_fields)]
 struct WrittenHttp {
     port: Option<u16>,
-    connections: Option<usize>,
-    connections_each: Option<usize>,
-    stalled_secs: Option<u32>,
+    connections: Option<AtLeast<1, usize>>,
+    connections_each: Option<AtLeast<1, usize>>,
+    stalled_secs: Option<AtLeast<5, u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -322,9 +325,9 @@ impl Written {
             tftp: self.tftp.needed(usual.tftp),
             http_port: self.http.port.unwrap_or(usual.http_port),
             http: Http {
-                connections: self.http.connections.unwrap_or(usual.http.connections),
-                connections_each: self.http.connections_each.unwrap_or(usual.http.connections_each),
-                stalled_secs: self.http.stalled_secs.unwrap_or(usual.http.stalled_secs),
+                connections: self.http.connections.map_or(usual.http.connections, |number| number.0),
+                connections_each: self.http.connections_each.map_or(usual.http.connections_each, |number| number.0),
+                stalled_secs: self.http.stalled_secs.map_or(usual.http.stalled_secs, |number| number.0),
             },
             log: self.log.level.unwrap_or(usual.log),
             log_json: self.log.json.unwrap_or(usual.log_json),
@@ -350,11 +353,22 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_tftp_that_mean_nothing_are_refused() {
-        let parse = |line: &str| Config::parse(&format!("[tftp]\n{line}\n"), Path::new("kickstand.toml"));
-        for line in ["max_block = 511", "transfers = 0", "per_client = 0"] {
-            assert!(parse(line).unwrap_err().to_string().contains("or more"), "{line}");
+    fn limits_that_mean_nothing_are_refused() {
+        let read = |text: &str| Config::parse(text, Path::new("kickstand.toml"));
+        let parse = |line: &str| read(&format!("[tftp]\n{line}\n"));
+        for line in [
+            "[tftp]\nmax_block = 511",
+            "[tftp]\ntransfers = 0",
+            "[tftp]\nper_client = 0",
+            "[http]\nconnections = 0",
+            "[http]\nconnections_each = 0",
+            "[http]\nstalled_secs = 4",
+        ] {
+            let error = read(line).unwrap_err().to_string();
+            assert!(error.starts_with("kickstand.toml:2: ") && error.contains("or more"), "{line}: {error}");
         }
+        let http = read("[http]\nconnections = 100000\nconnections_each = 1\nstalled_secs = 5").unwrap().http;
+        assert_eq!(http, Http { connections: 100_000, connections_each: 1, stalled_secs: 5 });
         for window in [0, 1025] {
             assert!(
                 parse(&format!("max_window = {window}")).unwrap_err().to_string().contains("1 to 1024"),

@@ -16,8 +16,9 @@ pub struct Conditions {
 #[derive(Debug, Clone)]
 pub struct Kept {
     pub size: u64,
-    /// With its quotes: tells this content from another of the same name.
-    pub tag: String,
+    /// With its quotes: tells this content from another of the same name. Without one it is for this client and this
+    /// moment alone.
+    pub tag: Option<String>,
     pub modified: Option<SystemTime>,
     pub kind: &'static str,
 }
@@ -66,7 +67,10 @@ impl Plan {
             416 => put("Content-Range", &format_args!("bytes */{}", kept.size)),
             _ => {}
         }
-        put("ETag", &kept.tag);
+        match &kept.tag {
+            Some(tag) => put("ETag", tag),
+            None => put("Cache-Control", &"no-store"),
+        }
         if let Some(modified) = kept.modified {
             put("Last-Modified", &httpdate::HttpDate::from(modified));
         }
@@ -77,7 +81,10 @@ impl Conditions {
     /// The tag decides, and the date only where no tag is named (§13.2.2).
     fn unchanged(&self, kept: &Kept) -> bool {
         match (&self.if_none_match, &self.if_modified_since) {
-            (Some(tags), _) => tags.trim() == "*" || tags.split(',').any(|tag| opaque(tag) == opaque(&kept.tag)),
+            (Some(tags), _) => kept
+                .tag
+                .as_ref()
+                .is_some_and(|kept| tags.trim() == "*" || tags.split(',').any(|tag| opaque(tag) == opaque(kept))),
             (None, Some(date)) => is_date(kept.modified, date, |modified, date| modified <= date),
             (None, None) => false,
         }
@@ -87,7 +94,7 @@ impl Conditions {
     fn still(&self, kept: &Kept) -> bool {
         match self.if_range.as_deref().map(str::trim) {
             None => true,
-            Some(tag) if tag.ends_with('"') => tag == kept.tag,
+            Some(tag) if tag.ends_with('"') => kept.tag.as_deref() == Some(tag),
             Some(date) => is_date(kept.modified, date, |modified, date| modified == date),
         }
     }
@@ -145,7 +152,7 @@ mod tests {
 
     fn kept() -> Kept {
         let modified = Some(UNIX_EPOCH + Duration::from_millis(784_111_777_250));
-        Kept { size: 1000, tag: "\"a-1\"".into(), modified, kind: "application/efi" }
+        Kept { size: 1000, tag: Some("\"a-1\"".into()), modified, kind: "application/efi" }
     }
 
     #[test]
@@ -231,5 +238,17 @@ mod tests {
             lines(Plan { status: 416, start: 0, end: 0 }).contains("Content-Length: 0\nContent-Range: bytes */1000\n")
         );
         assert!(!lines(Plan { status: 304, start: 0, end: 0 }).contains("Content-Length"));
+    }
+
+    #[test]
+    fn what_has_no_tag_is_kept_by_nobody() {
+        let script = Kept { tag: None, modified: None, ..kept() };
+        let asked = Conditions { if_none_match: Some("*".into()), ..Conditions::default() };
+        let plan = Plan::of(&asked, false, &script);
+        assert_eq!(plan.status, 200);
+        let mut lines = Vec::new();
+        plan.lines(&script, |name, value| lines.push(format!("{name}: {value}")));
+        assert_eq!(lines.last().map(String::as_str), Some("Cache-Control: no-store"));
+        assert!(lines.iter().all(|line| !line.starts_with("ETag")), "{lines:?}");
     }
 }

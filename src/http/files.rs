@@ -7,7 +7,7 @@ use super::auth::Peer;
 use super::conditions::{Conditions, Kept, Plan};
 use super::machine::{from, refused};
 use crate::engine::{BootFile, Engine, folder};
-use crate::model::{By, Digest};
+use crate::model::By;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -19,8 +19,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How much of a file is read at a time.
-const CHUNK: usize = 256 * 1024;
+/// How much of a file is read at a time; who does not take it holds it.
+const CHUNK: usize = 32 * 1024;
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,17 +102,15 @@ pub async fn find(engine: &Engine, wanted: &Wanted, from: Option<Ipv4Addr>) -> R
     let kind = content_type(wanted.name());
     match wanted {
         Wanted::Loader(name) => match engine.boot_file(name, from, By::Http).await {
-            Ok(BootFile::Loader(loaded)) => Ok(in_memory(loaded.bytes, &loaded.tag, kind)),
-            Ok(BootFile::Script(text)) => {
-                let tag = Digest::of(text.as_bytes()).to_string();
-                Ok(in_memory(text.into(), &tag, "text/plain; charset=utf-8"))
-            }
+            Ok(BootFile::Loader(loaded)) => Ok(in_memory(loaded.bytes, Some(&loaded.tag), kind)),
+            // It may carry a token.
+            Ok(BootFile::Script(text)) => Ok(in_memory(text.into(), None, "text/plain; charset=utf-8")),
             Ok(BootFile::File(_) | BootFile::NotFound) => Err(nothing()),
             Err(error) => Err(refused(&error, "boot loader")),
         },
         Wanted::File(name) => match folder::open(&engine.files, name).await {
             Ok(Some((file, meta))) => {
-                let kept = Kept { size: meta.len(), tag: tag(&meta), modified: meta.modified().ok(), kind };
+                let kept = Kept { size: meta.len(), tag: Some(tag(&meta)), modified: meta.modified().ok(), kind };
                 Ok(Found { source: Source::File(Arc::new(file)), kept })
             }
             Ok(None) => Err(nothing()),
@@ -124,8 +122,8 @@ pub async fn find(engine: &Engine, wanted: &Wanted, from: Option<Ipv4Addr>) -> R
     }
 }
 
-fn in_memory(bytes: Bytes, tag: &str, kind: &'static str) -> Found {
-    let (size, tag) = (bytes.len() as u64, format!("\"{tag}\""));
+fn in_memory(bytes: Bytes, tag: Option<&str>, kind: &'static str) -> Found {
+    let (size, tag) = (bytes.len() as u64, tag.map(|tag| format!("\"{tag}\"")));
     Found { source: Source::Memory(bytes), kept: Kept { size, tag, modified: None, kind } }
 }
 

@@ -68,6 +68,8 @@ pub struct Seat {
     moved: AtomicU64,
     /// One of the KEPT.
     is_kept: AtomicBool,
+    /// Not all of an answer is the kernel's yet.
+    is_answering: AtomicBool,
     cut: Notify,
 }
 
@@ -93,6 +95,7 @@ impl House {
             since_ms: AtomicU64::new(now_ms),
             moved: AtomicU64::new(0),
             is_kept: AtomicBool::new(is_full),
+            is_answering: AtomicBool::new(false),
             cut: Notify::new(),
         });
         rooms.next = rooms.next.wrapping_add(1);
@@ -184,6 +187,15 @@ impl Seat {
     /// The server is at work for it.
     pub fn busy(&self) {
         self.since_ms.store(BUSY, Relaxed);
+    }
+
+    /// An answer began, or all of it is the kernel's.
+    pub fn answers(&self, is_answering: bool) {
+        self.is_answering.store(is_answering, Relaxed);
+    }
+
+    pub fn is_answering(&self) -> bool {
+        self.is_answering.load(Relaxed)
     }
 
     /// So many bytes went to or fro.

@@ -4,13 +4,13 @@ use super::auth::Peer;
 use super::direct::{self, HEAD_LIMIT, Line, Next};
 use super::files::collapsed;
 use super::house::{House, Limits, Place};
-use super::stream::{Timely, Watched};
+use super::stream::{Reset, Timely, Watched};
 use super::tls::Tls;
 use crate::engine::{Engine, stopped};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
-use axum::extract::{Request, connect_info::Connected};
+use axum::extract::connect_info::Connected;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
@@ -26,8 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::Layer;
-use tower::util::{MapRequest, MapRequestLayer, ServiceExt};
+use tower::util::ServiceExt;
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     /// A peer that the kernel does not name is nobody.
@@ -41,21 +40,20 @@ const BODY_LIMIT: Duration = Duration::from_secs(30);
 const API_BODY_LIMIT: Duration = Duration::from_secs(300);
 /// How much of what waits to be sent is the kernel's: a client that takes nothing holds no more.
 const UNSENT_BYTES: u32 = 1024 * 1024;
+/// The same for hyper, whose buffers are ours.
+const UNSENT_BY_HYPER: usize = 64 * 1024;
 
 /// All doors that machines, agents and token holders come through, and the house behind them.
 #[derive(Clone)]
 pub struct Web {
     engine: Arc<Engine>,
     house: House,
-    routes: Mended,
+    routes: Router,
 }
-
-type Mended = MapRequest<Router, fn(Request) -> Request>;
 
 impl Web {
     pub fn new(engine: Arc<Engine>, limits: Limits) -> Web {
-        let mend: fn(Request) -> Request = mended;
-        let routes = MapRequestLayer::new(mend).layer(super::routes(engine.clone()));
+        let routes = super::routes(engine.clone());
         Web { engine, house: House::new(limits), routes }
     }
 
@@ -101,7 +99,6 @@ impl Web {
         place: Place,
         mut stop: watch::Receiver<bool>,
     ) {
-        let _ = stream.set_nodelay(true);
         let shaken = tokio::select! {
             shaken = tls.accept(stream) => shaken,
             () = place.is_cut() => return,
@@ -116,7 +113,11 @@ impl Web {
     async fn admitted(&self, accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, SocketAddr, Place)> {
         match accepted {
             Ok((stream, from)) => match self.house.enter(from.ip()) {
-                Some(place) => return Some((stream, from, place)),
+                Some(place) => {
+                    let _ = stream.set_nodelay(true);
+                    let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+                    return Some((stream, from, place));
+                }
                 None => tracing::debug!(%from, "a connection is closed at once: there are too many"),
             },
             Err(error) => {
@@ -128,8 +129,6 @@ impl Web {
     }
 
     async fn serve(self, stream: TcpStream, from: SocketAddr, place: Place, mut stop: watch::Receiver<bool>) {
-        let _ = stream.set_nodelay(true);
-        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         let line = Line { stream: &stream, from, place: &place };
         let next = tokio::select! {
             next = direct::run(&line, &self.engine, &mut stop) => next,
@@ -140,14 +139,16 @@ impl Web {
             Ok(Next::Other(seen)) => self.serve_other(stream, seen, from, place, stop).await,
             Err(error) => {
                 tracing::debug!(%error, %from, "a connection broke off");
-                // Or what it did not take would stay in the kernel for minutes.
-                let _ = stream.set_zero_linger();
+                // Or the half of an answer would stay in the kernel for minutes; a whole one is the client's to take.
+                if place.seat.is_answering() {
+                    stream.reset();
+                }
             }
         }
     }
 
     /// Everything but files. `seen` was read already.
-    async fn serve_other<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn serve_other<S: AsyncRead + AsyncWrite + Reset + Unpin>(
         self,
         stream: S,
         seen: Bytes,
@@ -158,6 +159,7 @@ impl Web {
         let stream = Watched::new(stream, seen, place.seat.clone(), place.stalled_limit());
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).title_case_headers(true);
+        http.max_buf_size(UNSENT_BY_HYPER);
         let service = hyper::service::service_fn(|request| self.answered(request, from, &place));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
@@ -180,6 +182,8 @@ impl Web {
         from: SocketAddr,
         place: &Place,
     ) -> Result<Response, Infallible> {
+        // Before anything looks at the path.
+        let request = mended(request);
         if !place.may_ask(request.uri().path()) {
             let (status, text) = direct::full();
             return Ok((status, [(header::CONNECTION, "close")], text).into_response());
@@ -229,7 +233,7 @@ pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Doubled slashes count as one, without a redirect: see [`Wanted`](super::files::Wanted).
-fn mended(mut request: Request) -> Request {
+fn mended<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
     let uri = request.uri();
     if uri.path().contains("//") {
         let path = collapsed(uri.path());

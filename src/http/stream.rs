@@ -9,10 +9,30 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::server::TlsStream;
+
+/// A connection that can be ended without a word.
+pub trait Reset {
+    /// What the kernel has of it is not sent when it closes.
+    fn reset(&self);
+}
+
+impl Reset for TcpStream {
+    fn reset(&self) {
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Reset for TlsStream<TcpStream> {
+    fn reset(&self) {
+        self.get_ref().0.reset();
+    }
+}
 
 /// A connection that ends when its client takes nothing for too long.
-pub struct Watched<S> {
+pub struct Watched<S: Reset> {
     stream: S,
     /// Read before hyper came.
     seen: Bytes,
@@ -22,7 +42,7 @@ pub struct Watched<S> {
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Watched<S> {
+impl<S: Reset> Watched<S> {
     pub fn new(stream: S, seen: Bytes, seat: Arc<Seat>, limit: Duration) -> Watched<S> {
         Watched { stream, seen, seat, limit, stalled: None }
     }
@@ -38,7 +58,16 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: Reset> Drop for Watched<S> {
+    /// Half of an answer that nobody takes would stay in the kernel for minutes.
+    fn drop(&mut self) {
+        if self.stalled.is_some() {
+            self.stream.reset();
+        }
+    }
+}
+
+impl<S: AsyncRead + Reset + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.seen.is_empty() {
             let size = self.seen.len().min(buffer.remaining());
@@ -53,7 +82,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Reset + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.counted(cx, written)
@@ -83,7 +112,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-impl<S> Watched<S> {
+impl<S: Reset> Watched<S> {
     fn counted(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &written {
             self.seat.moved(*bytes);
@@ -138,7 +167,12 @@ mod tests {
     use super::super::house::{House, Limits};
     use super::*;
     use std::net::Ipv4Addr;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::net::TcpListener;
+
+    impl Reset for DuplexStream {
+        fn reset(&self) {}
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_read_comes_first_and_who_takes_nothing_for_a_minute_is_cut_off() {
@@ -161,5 +195,28 @@ mod tests {
         let again = tokio::time::Instant::now();
         assert!(watched.write_all(b"more").await.is_err());
         assert_eq!(again.elapsed().as_secs(), 60, "who takes again has all of its time again");
+    }
+
+    #[tokio::test]
+    async fn half_of_an_answer_is_thrown_away_and_a_whole_one_is_not() {
+        let house = House::new(Limits::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for (is_whole, end) in [(true, Ok(6)), (false, Err(io::ErrorKind::ConnectionReset))] {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (server, from) = listener.accept().await.unwrap();
+            let place = house.enter(from.ip()).unwrap();
+            let mut watched = Watched::new(server, Bytes::new(), place.seat.clone(), Duration::from_secs(60));
+            watched.write_all(b"answer").await.unwrap();
+            // Nobody takes it: at some time the kernel is full.
+            let mut is_full = is_whole;
+            while !is_full {
+                let more = std::future::poll_fn(|cx| {
+                    Poll::Ready(Pin::new(&mut watched).poll_write(cx, &[0; 65536]).is_pending())
+                });
+                is_full = tokio::task::unconstrained(more).await;
+            }
+            drop(watched);
+            assert_eq!(client.read_to_end(&mut Vec::new()).await.map_err(|error| error.kind()), end);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! From power-on to registered by every loader that reads its script by TFTP: PXELINUX, shim with GRUB, U-Boot.
 
-use crate::rig::{Appliance, Booted, FakeMachine, Rom, get};
+use crate::rig::{Appliance, Booted, FakeMachine, Rom, get, request};
 use std::fs;
 
 /// Loaders of this host, of no more than a name and a size.
@@ -45,6 +45,28 @@ async fn shim_and_grub_install_once() {
 #[tokio::test]
 async fn u_boot_installs_once() {
     installs(Rom::UBoot, None).await;
+}
+
+#[tokio::test]
+async fn grub_asks_by_http_for_the_head_of_its_script_first_and_that_is_one_boot() {
+    let appliance = Appliance::start().await;
+    lay_out(&appliance);
+    let mac = appliance.add_machine("web-1", 10).await.mac;
+    appliance.cli(&["machine", "set", "web-1", "--loader", "debian-12-secure"]).await;
+    let mut machine = FakeMachine::new(&appliance, mac, Rom::Grub);
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let ip = machine.system_address().await.unwrap().ip;
+    let url = appliance.url("/grub/grub.cfg");
+    let head = request(ip, "HEAD", &url, "", b"").await;
+    let script = get(ip, &url, "If-None-Match: *\r\n").await;
+    assert_eq!((head.status, script.status), (200, 200));
+    assert!(script.text().contains("kickstand.answer="), "{}", script.text());
+    for answer in [&head, &script] {
+        assert!(answer.head.contains(&format!("Content-Length: {}\r\n", script.body.len())), "{}", answer.head);
+        assert!(answer.head.contains("Cache-Control: no-store") && !answer.head.contains("ETag"), "{}", answer.head);
+    }
+    assert_eq!(get(ip, &url, "").await.body, script.body);
+    assert_eq!(appliance.json(&["machine", "show", "web-1"]).await["install"]["boots"], 1);
 }
 
 #[tokio::test]

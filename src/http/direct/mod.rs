@@ -101,7 +101,6 @@ async fn answer(line: &Line<'_>, engine: &Engine, request: &Request) -> io::Resu
     });
     head.push_str("\r\n");
     engine.metrics.request(Route::of(path), plan.status);
-    line.place.seat.got_on();
     let end = if request.is_head { plan.start } else { plan.end };
     line.send(head.as_bytes(), &source, plan.start, end).await?;
     if let Some(from) = ipv4(line.from).filter(|_| !request.is_head && matches!(plan.status, 200 | 206)) {

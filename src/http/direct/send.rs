@@ -18,6 +18,8 @@ use tokio::io::Interest;
 const SMALL: usize = 64 * 1024;
 /// How much the kernel sends before others get their turn, and is looked for in the page cache at a time.
 const CHUNK: u64 = 2 * 1024 * 1024;
+/// How far apart it is looked for.
+const PROBE: usize = 128 * 1024;
 /// How far a disk reads ahead of us.
 const AHEAD: NonZeroU64 = NonZeroU64::new(8 * 1024 * 1024).expect("eight is not zero");
 /// How much of a cold file is read at a time.
@@ -31,6 +33,15 @@ thread_local! {
 impl Line<'_> {
     /// Writes the head, and then these bytes of what is there.
     pub async fn send(&self, head: &[u8], source: &Source, start: u64, end: u64) -> io::Result<()> {
+        // From here on the client is the one to wait for, whatever the answer is.
+        self.place.seat.got_on();
+        self.place.seat.answers(true);
+        self.sent(head, source, start, end).await?;
+        self.place.seat.answers(false);
+        Ok(())
+    }
+
+    async fn sent(&self, head: &[u8], source: &Source, start: u64, end: u64) -> io::Result<()> {
         let length = end.saturating_sub(start);
         match source {
             Source::Memory(_) => {
@@ -88,7 +99,12 @@ impl Line<'_> {
         let mut at = start;
         while at < end {
             let chunk_end = at.saturating_add(CHUNK).min(end);
-            warmed(file, at, chunk_end).await?;
+            if !is_warm(file, at, chunk_end) {
+                // While we read, it is not the client who stands still.
+                self.place.seat.busy();
+                warm(file, at, chunk_end).await?;
+                self.place.seat.got_on();
+            }
             while at < chunk_end {
                 let size = usize::try_from(chunk_end.saturating_sub(at)).unwrap_or(SMALL);
                 let mut offset = at;
@@ -130,17 +146,20 @@ enum Small {
     Left(Vec<u8>),
 }
 
-/// Sees to it that these bytes are in the page cache, so that no worker sleeps on a disk while it sends them.
-async fn warmed(file: &Arc<File>, start: u64, end: u64) -> io::Result<()> {
+/// Whether all of it seems to be in the page cache. The kernel reads ahead and forgets in pieces of some size, so not
+/// each page is looked for.
+fn is_warm(file: &File, start: u64, end: u64) -> bool {
     let mut byte = [0];
-    let mut is_warm = |at| match preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) {
+    let mut is_there = |at| match preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) {
         Err(Errno::AGAIN) => false,
         // At the end, or on a file system that can not tell: sending will say what is wrong.
         _ => true,
     };
-    if is_warm(start) && is_warm(end.saturating_sub(1)) {
-        return Ok(());
-    }
+    (start..end).step_by(PROBE).all(&mut is_there) && is_there(end.saturating_sub(1))
+}
+
+/// Reads these bytes into the page cache, so that no worker sleeps on a disk while it sends them.
+async fn warm(file: &Arc<File>, start: u64, end: u64) -> io::Result<()> {
     let file = file.clone();
     let through = move || {
         let mut buffer = vec![0; COLD];

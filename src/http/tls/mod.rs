@@ -5,6 +5,7 @@ mod ends;
 pub use ends::ends_at;
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -80,21 +81,25 @@ struct Kept {
 
 struct Now {
     pair: Arc<CertifiedKey>,
-    /// Of both files, when they were read last, with success or without.
+    /// Of both files, when `pair` was read.
     stamp: Stamp,
+    /// The same of those that could not be used: said once.
+    warned: Option<Stamp>,
     looked: Instant,
 }
 
-type Stamp = [Option<(SystemTime, u64)>; 2];
+/// When its content or its mode changed last, and which file it is.
+type Stamp = [Option<(i64, i64, SystemTime, u64)>; 2];
 
 impl Kept {
     fn read(certificate: &Path, key: &Path, provider: Arc<CryptoProvider>) -> Result<Kept, Error> {
         let stamp = stamp(certificate, key);
-        let now = Now { pair: pair(certificate, key, &provider)?, stamp, looked: Instant::now() };
+        let now = Now { pair: pair(certificate, key, &provider)?, stamp, warned: None, looked: Instant::now() };
         Ok(Kept { certificate: certificate.to_owned(), key: key.to_owned(), provider, now: Mutex::new(now) })
     }
 
-    /// Files that can not be read, or are half of a new pair, change nothing.
+    /// Files that can not be read, or are half of a new pair, change nothing and are tried again: what was in the way may
+    /// be none of their own, such as the mode of a folder.
     fn refresh(&self) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if now.looked.elapsed() < LOOK {
@@ -105,13 +110,16 @@ impl Kept {
         if stamp == now.stamp {
             return;
         }
-        now.stamp = stamp;
         match pair(&self.certificate, &self.key, &self.provider) {
             Ok(pair) => {
                 tracing::info!("the certificate of HTTPS was read again");
-                now.pair = pair;
+                (now.pair, now.stamp, now.warned) = (pair, stamp, None);
             }
-            Err(error) => tracing::warn!(%error, "HTTPS goes on with the certificate that it has"),
+            Err(error) if now.warned != Some(stamp) => {
+                tracing::warn!(%error, "HTTPS goes on with the certificate that it has");
+                now.warned = Some(stamp);
+            }
+            Err(_) => {}
         }
     }
 }
@@ -127,7 +135,7 @@ fn pair(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Arc
 fn stamp(certificate: &Path, key: &Path) -> Stamp {
     [certificate, key].map(|path| {
         let meta = std::fs::metadata(path).ok()?;
-        Some((meta.modified().ok()?, std::os::unix::fs::MetadataExt::ino(&meta)))
+        Some((meta.ctime(), meta.ctime_nsec(), meta.modified().ok()?, meta.ino()))
     })
 }
 
@@ -140,5 +148,51 @@ impl ResolvesServerCert for Kept {
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Kept")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    fn made() -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["x".into()]).unwrap().self_signed(&key).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Writes in place, and leaves no trace in the time of its last change, as a tool that restores does.
+    fn put(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("crt"), folder.path().join("key"));
+        let [first, second, third] = [made(), made(), made()];
+        put(&certificate, &first.0);
+        put(&key, &first.1);
+        let kept = Kept::read(&certificate, &key, Arc::new(ring::default_provider())).unwrap();
+        let refreshed = || {
+            kept.now.lock().unwrap().looked -= LOOK;
+            kept.refresh();
+            kept.now.lock().unwrap().pair.cert[0].to_vec()
+        };
+        let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec();
+        put(&certificate, &second.0);
+        put(&key, &second.1);
+        assert_eq!(refreshed(), der(&second.0), "new content, though of the same date");
+        put(&certificate, &third.0);
+        put(&key, "no key yet");
+        assert_eq!(refreshed(), der(&second.0));
+        let stamp = stamp(&certificate, &key);
+        assert_eq!(kept.now.lock().unwrap().warned, Some(stamp), "said once");
+        assert_ne!(kept.now.lock().unwrap().stamp, stamp, "and looked at again, though nothing changes");
+        put(&key, &third.1);
+        assert_eq!(refreshed(), der(&third.0));
     }
 }
