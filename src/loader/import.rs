@@ -36,8 +36,10 @@ pub struct Places {
     pub built_in: String,
     /// The operator's loaders.toml.
     pub manifest: PathBuf,
-    /// One folder for each loader.
+    /// The first of `folders`: import fills it.
     pub folder: PathBuf,
+    /// All that the server looks in.
+    pub folders: Vec<PathBuf>,
 }
 
 /// Which loaders are wanted.
