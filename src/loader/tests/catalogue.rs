@@ -59,6 +59,10 @@ fn an_error_names_file_and_line() {
         (good, "own:1: loader a has no [[loader.file]] of the name \"a.efi\""),
         (&format!("{good}{file}{good}"), "own:9: there is a loader a already"),
         (&format!("{good}{file}{file}"), "own:1: loader a has the file a.efi twice"),
+        (
+            "[[loader]]\nname = 'ipxe-x64'\n[[loader.file]]\nname = 'x'\n[[loader.file]]\nname = 'x'\n",
+            "own:1: loader ipxe-x64 has the file x twice",
+        ),
         (&format!("{good}{file}sha256 = '{}'\n", digest(1)), "own:1: file a.efi has one of sha256"),
         (&format!("{good}{file}path = 'usr/lib/a'\n"), "own:1: file a.efi: \"usr/lib/a\" is not the whole path"),
         (&format!("{good}[[loader.file]]\nname = '../a.efi'\n"), "own:1: \"../a.efi\" is not the name"),
@@ -100,5 +104,18 @@ fn forgetting_keeps_what_the_operator_wrote() {
     assert_ne!(own, before);
     own.forget(&name("mine"));
     own.forget(&name("ipxe-x64"));
+    assert_eq!(own, before);
+}
+
+#[test]
+fn forgetting_keeps_rows_that_say_no_more_than_a_name() {
+    let written = "[[loader]]\nname = 'debian-12-secure'\n[[loader.file]]\nname = 'more.efi'\n[[loader.file]]\nname = 'never.efi'\n";
+    let before = Own::parse("own", written).unwrap();
+    let mut own = before.clone();
+    for file in ["more.efi", "shimx64.efi", "more.efi"] {
+        own.remember(&name("debian-12-secure"), file, facts(1));
+    }
+    let mut own = Own::parse("own", &own.text().unwrap()).unwrap();
+    own.forget(&name("debian-12-secure"));
     assert_eq!(own, before);
 }

@@ -5,6 +5,7 @@ use super::{BUILT_IN, digest};
 use crate::loader::import::{Error, How, Places, Report, Wanted, catalogue, import, remove};
 use crate::loader::inspect::Trust;
 use crate::loader::place;
+use crate::loader::staged::Staged;
 use crate::loader::state::{State, state, summary};
 use crate::model::*;
 use std::collections::BTreeMap;
@@ -286,4 +287,53 @@ fn what_lies_in_a_loaders_own_folder_is_served_once_it_is_imported() {
     assert_eq!(["shimx64.efi", "grubx64.efi", "mmx64.efi"].map(is_there), [true, true, false]);
     write(&host.path("usr/lib/ipxe/ipxe-bios/undionly.kpxe"), b"from nowhere");
     assert_eq!(summary(&folders, &host.loader("ipxe-bios")), "not imported");
+}
+
+#[test]
+fn a_catalogue_behind_a_link_is_written_where_it_lies() {
+    let host = Host::new();
+    let (link, real) = (host.places().manifest, host.path("repository/loaders.toml"));
+    write(&real, b"");
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    symlink("../../repository/loaders.toml", &link).unwrap();
+    for is_there in [true, false] {
+        if !is_there {
+            fs::remove_file(&real).unwrap();
+        }
+        host.import(&["debian-12-secure"]).unwrap();
+        assert!(link.is_symlink() && fs::read_to_string(&real).unwrap().contains("shimx64.efi"), "{is_there}");
+    }
+}
+
+#[test]
+fn an_edit_that_was_saved_meanwhile_is_not_lost() {
+    let host = Host::new();
+    let (text, other) = (host.path("etc/loaders.toml"), host.path("var/loaders/a.efi"));
+    let stage = |before: &str| {
+        let mut staged = Staged::default();
+        staged.add(&other, b"new").unwrap();
+        staged.add_over(&text, before, b"ours").unwrap();
+        staged
+    };
+    let staged = stage("");
+    write(&text, b"theirs");
+    assert!(staged.commit().unwrap_err().to_string().ends_with("it was edited meanwhile: do it again"));
+    assert_eq!(host.everything(), BTreeMap::from([(text.clone(), b"theirs".to_vec())]));
+    let staged = stage("theirs");
+    fs::remove_file(&text).unwrap();
+    staged.commit().unwrap_err();
+    assert!(host.everything().is_empty());
+    stage("").commit().unwrap();
+    assert_eq!(fs::read(&text).unwrap(), b"ours");
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_keeps_its_row() {
+    let host = Host::new();
+    host.import(&["debian-12-secure"]).unwrap();
+    let shim = host.path("var/loaders/debian-12-secure/shimx64.efi");
+    fs::remove_file(&shim).unwrap();
+    fs::create_dir_all(shim.join("in-the-way")).unwrap();
+    remove(&host.places(), &["debian-12-secure".parse().unwrap()]).unwrap_err();
+    assert!(host.loader("debian-12-secure").file("shimx64.efi").unwrap().imported.is_some());
 }
