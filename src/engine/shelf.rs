@@ -147,6 +147,11 @@ pub fn quirks(place: &str, text: &str) -> Result<Vec<Quirk>, String> {
             let text = "match says nothing, so it would fit everybody: say it of a network instead";
             return Err(format!("{place}:{}: quirk {}: {text}", line(row.span().start), quirk.name));
         }
+        if let Some(what) = quirk.unheard() {
+            let text =
+                "counts when a file is sent, and then no more is known than mac and product: match by these alone";
+            return Err(format!("{place}:{}: quirk {}: {what} {text}", line(row.span().start), quirk.name));
+        }
     }
     Ok(written.quirks.into_iter().map(toml::Spanned::into_inner).collect())
 }
@@ -164,6 +169,34 @@ mod tests {
         assert!(wrong.starts_with("q.toml:") && wrong.contains("windows"), "{wrong}");
         let empty = quirks("q.toml", &text.replace("mac = \"94:57:a5\"", "")).unwrap_err();
         assert!(empty.starts_with("q.toml:1:") && empty.contains("everybody"), "{empty}");
+    }
+
+    #[test]
+    fn what_counts_only_where_a_client_is_not_heard_cannot_match_by_what_it_said() {
+        let row = |mark: &str, says: &str| {
+            let text = format!(
+                "\n[[quirk]]\nname = \"old\"\nsays = \"why\"\nmatch = {{ mac = \"94:57:a5\", {mark} }}\n{says}\n"
+            );
+            quirks("q.toml", &text)
+        };
+        let heard = ["vendor = \"PXE\"", "arch = 7", "program = \"rom\"", "user_class = \"x\""];
+        let late = ["window = 1", "block_bytes = 512"].into_iter().map(str::to_owned);
+        let ways = ["exit", "exit-1", "sanboot", "efi-chain"].map(|way| format!("disk_boot = \"{way}\""));
+        for says in late.chain(ways) {
+            for mark in heard {
+                let error = row(mark, &says).unwrap_err();
+                let word = says.split(" = \"").last().unwrap().trim_matches('"');
+                assert!(
+                    error.starts_with("q.toml:2: quirk old: ") && error.contains(word.split(' ').next().unwrap()),
+                    "{error}"
+                );
+            }
+            row("product = \"ProLiant\"", &says).unwrap();
+        }
+        for says in ["nul = false", "loader = \"ipxe-x64\"", "disk_boot = \"not-found\"", "disk_boot = \"grub-chain\""]
+        {
+            heard.iter().for_each(|mark| drop(row(mark, says).unwrap()));
+        }
     }
 
     #[test]
