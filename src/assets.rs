@@ -1,6 +1,7 @@
 //! Templates, boot scripts and ready-made profiles shipped inside the binary; the operator's file of the same name wins.
 
 use include_dir::{Dir, include_dir};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -19,13 +20,23 @@ impl Assets {
         if !is_plain(name) {
             return None;
         }
-        self.own(name).or_else(|| shipped(name).map(str::to_owned))
+        match self.own(name) {
+            Ok(own) => own.or_else(|| shipped(name).map(str::to_owned)),
+            // The built-in text in its place would be another install than the operator wrote.
+            Err(error) => {
+                tracing::error!(place = self.place(name), %error, "cannot read the operator's text");
+                None
+            }
+        }
     }
 
-    /// The operator's text of this name.
-    pub fn own(&self, name: &str) -> Option<String> {
-        let dir = self.operator.as_ref().filter(|_| is_plain(name))?;
-        std::fs::read_to_string(dir.join(name)).ok()
+    /// The operator's text of this name. Only a file that is not there is none: one that cannot be read is an error.
+    pub fn own(&self, name: &str) -> io::Result<Option<String>> {
+        let Some(dir) = self.operator.as_ref().filter(|_| is_plain(name)) else { return Ok(None) };
+        match std::fs::read_to_string(dir.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
     }
 
     /// The text that is built in.
@@ -35,7 +46,8 @@ impl Assets {
 
     /// Whose text it is, for error messages.
     pub fn place(&self, name: &str) -> String {
-        let own = self.operator.as_ref().map(|dir| dir.join(name)).filter(|path| is_plain(name) && path.exists());
+        let may_be = |path: &PathBuf| is_plain(name) && path.try_exists().unwrap_or(true);
+        let own = self.operator.as_ref().map(|dir| dir.join(name)).filter(may_be);
         match own {
             Some(path) => path.display().to_string(),
             None if shipped(name).is_some() => format!("{name} (built in)"),
@@ -75,5 +87,16 @@ mod tests {
         for name in ["../secret", "templates/../../secret", "/etc/passwd", ""] {
             assert_eq!(assets.text(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_read_is_not_the_built_in_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let assets = Assets { operator: Some(dir.path().to_owned()) };
+        assert_eq!(assets.own("pxe/loaders.toml").unwrap(), None);
+        std::fs::create_dir(dir.path().join("pxe")).unwrap();
+        std::fs::write(dir.path().join("pxe/loaders.toml"), b"not UTF-8: \xff").unwrap();
+        assert!(assets.own("pxe/loaders.toml").is_err());
+        assert_eq!(assets.text("pxe/loaders.toml"), None);
     }
 }

@@ -6,7 +6,7 @@ use crate::boot::loader::LOADERS;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::engine::quirks;
 use crate::http::tls;
-use crate::loader::manifest;
+use crate::loader::{manifest, place};
 use anyhow::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -48,23 +48,21 @@ fn missing(config: &Config) -> Vec<String> {
 /// The loaders that a BIOS and UEFI get that nobody said a word of; the error is a file of the operator's that is broken.
 fn of_loaders(config: &Config) -> Result<Vec<String>, String> {
     let assets = Assets { operator: Some(config.templates.clone()) };
-    let texts = [assets.shipped(manifest::NAME).map(str::to_owned), assets.own(manifest::NAME)];
+    let own = |name: &str| assets.own(name).map_err(|error| format!("cannot read {}: {error}", assets.place(name)));
+    let texts = [assets.shipped(manifest::NAME).map(str::to_owned), own(manifest::NAME)?];
     let places = ["pxe/loaders.toml (built in)".to_owned(), assets.place(manifest::NAME)];
     let texts: Vec<_> =
         places.iter().zip(&texts).filter_map(|(place, text)| Some((place.as_str(), text.as_deref()?))).collect();
     let loaders = manifest::catalogue(&texts).map_err(|error| error.to_string())?;
-    if let Some(text) = assets.own("pxe/quirks.toml") {
+    if let Some(text) = own("pxe/quirks.toml")? {
         quirks(&assets.place("pxe/quirks.toml"), &text)?;
     }
     let folders = config.loaders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let usual = LOADERS.iter().take(2).filter_map(|(_, names)| names.first());
-    let rows = usual.filter_map(|name| loaders.iter().find(|loader| loader.name.as_str() == *name));
-    let lacking = rows.filter_map(|loader| {
-        let file = loader.first.as_deref()?;
-        let is_in =
-            |folder: &PathBuf| folder.join(file).is_file() || folder.join(loader.name.as_str()).join(file).is_file();
+    let lacking = LOADERS.iter().take(2).filter_map(|(_, names)| {
+        let known = || names.iter().filter_map(|name| loaders.iter().find(|loader| loader.name.as_str() == *name));
+        let file = known().next()?.first.as_deref()?;
         let text = || format!("no boot loader {file} in {folders}: install the package `ipxe`");
-        (!config.loaders.iter().any(is_in)).then(text)
+        (!known().any(|loader| place::is_there(&config.loaders, loader))).then(text)
     });
     Ok(lacking.collect())
 }
@@ -116,5 +114,10 @@ mod tests {
         std::fs::create_dir(&config.files).unwrap();
         ["undionly.kpxe", "snponly.efi"].iter().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
         assert!(missing(&config).is_empty());
+        std::fs::remove_file(folder.path().join("undionly.kpxe")).unwrap();
+        assert!(missing(&config).join("\n").contains("undionly.kpxe"));
+        let modules = ["pxelinux.0", "ldlinux.c32", "libcom32.c32", "libutil.c32", "chain.c32", "menu.c32"];
+        modules.iter().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
+        assert!(missing(&config).is_empty(), "PXELINUX will do");
     }
 }

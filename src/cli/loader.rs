@@ -101,7 +101,7 @@ impl Settings {
         };
         let folder = config.loaders.first().cloned().context("no folder is set under [server] loaders: name one")?;
         let built_in = Assets::default().text(manifest::NAME).unwrap_or_default();
-        Ok(Places { built_in, manifest: config.templates.join(manifest::NAME), folder })
+        Ok(Places { built_in, manifest: config.templates.join(manifest::NAME), folder, folders: config.loaders })
     }
 }
 
@@ -164,7 +164,7 @@ fn list(places: &Places, output: Output) -> Result<()> {
     }
     let rows = loaders.iter().map(|loader| {
         let secure = loader.secure.clone().unwrap_or_else(|| "no".into());
-        let state = state::summary(&places.folder, loader);
+        let state = state::summary(&places.folders, loader);
         vec![
             loader.name.to_string(),
             loader.language.to_string(),
@@ -181,7 +181,7 @@ fn list(places: &Places, output: Output) -> Result<()> {
 fn with_state(places: &Places, loader: &Loader) -> Result<serde_json::Value> {
     let mut value = serde_json::to_value(loader)?;
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("state".into(), state::summary(&places.folder, loader).into());
+        fields.insert("state".into(), state::summary(&places.folders, loader).into());
     }
     Ok(value)
 }
@@ -206,7 +206,7 @@ fn show(places: &Places, name: &Name, output: Output) -> Result<()> {
 }
 
 fn file_card(places: &Places, loader: &Loader, file: &LoaderFile) -> String {
-    let mut text = format!("{}: {}", file.name, state::state(&places.folder, loader, file).word());
+    let mut text = format!("{}: {}", file.name, state::state(&places.folders, loader, file).word());
     if let Some(imported) = &file.imported {
         let at = table::moment(imported.imported_at);
         text.push_str(&format!("\n  {} bytes, {at}, from {}", imported.size, imported.origin));

@@ -4,6 +4,7 @@ use super::{Engine, Error};
 use crate::boot::file::{FileAsk, FileFacts, FileReply};
 use crate::boot::said::Said;
 use crate::boot::{Ask, Tale};
+use crate::loader::place;
 use crate::model::*;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -39,6 +40,14 @@ struct Read {
     stamp: Stamp,
     sha256: Digest,
     loaded: Loaded,
+}
+
+/// A loader's file beside what was imported as it.
+enum Found {
+    As(Loaded),
+    /// There, and not what was imported.
+    Other(PathBuf, Read),
+    Nothing,
 }
 
 /// As many as there are files of loaders. A file that changed is read again.
@@ -90,17 +99,31 @@ impl Engine {
     }
 
     async fn loader_file(&self, shelf: &Shelf, name: &Name, file: &str) -> Result<BootFile, Error> {
+        let mut found = self.compared(shelf, name, file).await?;
+        if matches!(&found, Found::Other(path, read) if self.loaders.told_of(path) != Some(read.stamp)) {
+            // An import of a moment ago is not on the shelf yet: that is no reason for an alarm.
+            self.read_shelf_now();
+            found = self.compared(&self.shelf(), name, file).await?;
+        }
+        match found {
+            Found::As(loaded) => Ok(BootFile::Loader(loaded)),
+            Found::Nothing => Ok(BootFile::NotFound),
+            Found::Other(path, read) => Err(self.changed(&path, &read, name, file)),
+        }
+    }
+
+    async fn compared(&self, shelf: &Shelf, name: &Name, file: &str) -> Result<Found, Error> {
         let loader = shelf.loader(name.as_str()).map(|row| &row.loader);
         let Some((loader, row)) = loader.and_then(|loader| Some((loader, loader.file(file)?))) else {
-            return Ok(BootFile::NotFound);
+            return Ok(Found::Nothing);
         };
-        let Some(path) = self.place_of(loader, row) else {
-            return if row.optional { Ok(BootFile::NotFound) } else { Err(self.missing(loader, row)) };
+        let Some(path) = place::of(&self.folders, loader, row) else {
+            return if row.optional { Ok(Found::Nothing) } else { Err(self.missing(loader, row)) };
         };
         let read = self.loaders.read(&path).await?;
         match &row.imported {
-            Some(imported) if imported.sha256 != read.sha256 => Err(self.changed(&path, &read, name, file)),
-            _ => Ok(BootFile::Loader(read.loaded)),
+            Some(imported) if imported.sha256 != read.sha256 => Ok(Found::Other(path, read)),
+            _ => Ok(Found::As(read.loaded)),
         }
     }
 
@@ -153,6 +176,11 @@ impl Loaders {
         let read = Read { stamp, sha256, loaded: Loaded { bytes, tag } };
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), read.clone());
         Ok(read)
+    }
+
+    /// The state of the file that an alarm was raised of.
+    fn told_of(&self, path: &Path) -> Option<Stamp> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied()
     }
 
     fn known(&self, path: &Path, stamp: Stamp) -> Option<Read> {

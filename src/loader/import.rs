@@ -36,8 +36,10 @@ pub struct Places {
     pub built_in: String,
     /// The operator's loaders.toml.
     pub manifest: PathBuf,
-    /// One folder for each loader.
+    /// The first of `folders`: import fills it.
     pub folder: PathBuf,
+    /// All that the server looks in.
+    pub folders: Vec<PathBuf>,
 }
 
 /// Which loaders are wanted.
@@ -195,14 +197,15 @@ fn look(loader: &Loader, file: &str, source: &Source, how: &How, dbx: &[Digest])
 
 fn put(places: &Places, good: &[Found]) -> Result<(), Error> {
     let place = places.manifest.display().to_string();
-    let mut own = Own::parse(&place, &own_text(places)?)?;
+    let before = own_text(places)?;
+    let mut own = Own::parse(&place, &before)?;
     let mut staged = Staged::default();
     for found in good {
         staged.add(&places.folder.join(found.taken.loader.as_str()).join(&found.taken.file), &found.bytes)?;
         own.remember(&found.taken.loader, &found.taken.file, found.facts.clone());
     }
     // Last, so that a power cut leaves files without a row, which are not served, and no row without its file.
-    staged.add(&places.manifest, own.text()?.as_bytes())?;
+    staged.add_over(&places.manifest, &before, own.text()?.as_bytes())?;
     Ok(staged.commit()?)
 }
 
@@ -214,12 +217,14 @@ pub fn remove(places: &Places, names: &[Name]) -> Result<(), Error> {
     let find = |name: &Name| loaders.iter().find(|loader| loader.name == *name).ok_or_else(|| unknown(name));
     let chosen = names.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     let place = places.manifest.display().to_string();
-    let mut own = Own::parse(&place, &own_text(places)?)?;
+    let before = own_text(places)?;
+    let mut own = Own::parse(&place, &before)?;
     names.iter().for_each(|name| own.forget(name));
     let mut staged = Staged::default();
-    staged.add(&places.manifest, own.text()?.as_bytes())?;
-    staged.commit()?;
-    chosen.into_iter().try_for_each(|loader| remove_files(places, loader))
+    staged.add_over(&places.manifest, &before, own.text()?.as_bytes())?;
+    // The rows go last: a file that could not be removed is still compared with its row.
+    chosen.into_iter().try_for_each(|loader| remove_files(places, loader))?;
+    Ok(staged.commit()?)
 }
 
 fn remove_files(places: &Places, loader: &Loader) -> Result<(), Error> {

@@ -69,6 +69,9 @@ struct FileRow {
     imported_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sbat: Option<Vec<String>>,
+    /// Written by import into a row that says nothing else and that it found there: removing leaves that row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<bool>,
 }
 
 /// All loaders of these texts, each with the place that errors name; a later text speaks over an earlier one.
@@ -104,6 +107,10 @@ fn rows(place: &str, text: &str) -> Result<Vec<(usize, Row)>, Error> {
         if rows.iter().any(|(_, known)| known.name == row.name) {
             return Err(error(at, format!("there is a loader {} already: give each a name of its own", row.name)));
         }
+        let twice = row.files.iter().enumerate().find(|(nth, f)| row.files.iter().take(*nth).any(|g| g.name == f.name));
+        if let Some((_, file)) = twice {
+            return Err(error(at, format!("loader {} has the file {} twice", row.name, file.name)));
+        }
         rows.push((at, row));
     }
     Ok(rows)
@@ -131,10 +138,6 @@ impl Row {
         let arch = self.arch.filter(|list| !list.is_empty()).ok_or_else(|| lacks("arch"))?;
         let by = self.by.filter(|list| !list.is_empty()).ok_or_else(|| lacks("by"))?;
         let files = self.files.into_iter().map(|file| file.needed(&name)).collect::<Result<Vec<_>, _>>()?;
-        let twice = files.iter().enumerate().find(|(at, file)| files.iter().take(*at).any(|f| f.name == file.name));
-        if let Some((_, file)) = twice {
-            return Err(format!("loader {name} has the file {} twice", file.name));
-        }
         match &self.first {
             None if language == Language::Extlinux => {}
             None => return Err(lacks("first")),
@@ -179,6 +182,11 @@ impl FileRow {
         }
         let optional = self.optional.unwrap_or_default();
         Ok(LoaderFile { name: self.name, package: self.package, path, optional, imported })
+    }
+
+    /// Whether it says no more than a name.
+    fn is_bare(&self) -> bool {
+        *self == FileRow { name: self.name.clone(), ..FileRow::default() }
     }
 
     fn remember(&mut self, facts: Option<Imported>) {
@@ -229,21 +237,29 @@ impl Own {
             self.rows.push(Row::only(loader));
             self.rows.len() - 1
         });
+        let mut added = false;
         let files = &mut self.rows[at].files;
         let at = files.iter().position(|row| row.name == file).unwrap_or_else(|| {
             files.push(FileRow { name: file.to_owned(), ..FileRow::default() });
+            added = true;
             files.len() - 1
         });
+        if !added && files[at].is_bare() {
+            files[at].keep = Some(true);
+        }
         files[at].remember(Some(facts));
     }
 
     /// Nothing of this loader is imported. What the operator wrote stays.
     pub fn forget(&mut self, loader: &Name) {
         for row in self.rows.iter_mut().filter(|row| row.name == *loader) {
-            row.files.iter_mut().for_each(|file| file.remember(None));
-            if row.language.is_none() {
-                row.files.retain(|file| *file != FileRow { name: file.name.clone(), ..FileRow::default() });
-            }
+            // Import writes rows of its own beside those of a loader that is built in.
+            let by_import = row.language.is_none();
+            row.files.retain_mut(|file| {
+                let kept = file.keep.take().unwrap_or_default() || file.sha256.is_none();
+                file.remember(None);
+                kept || !by_import || !file.is_bare()
+            });
         }
         self.rows.retain(|row| *row != Row::only(&row.name));
     }

@@ -2,7 +2,7 @@
 //!
 //! [`manifest`] is the catalogue, `loaders.toml` to and fro. [`import`] takes files into it: [`source`] and [`package`] say
 //! where they are from, [`inspect`] and [`pe`] read them, [`revoked`] and [`dbx`] know whom Secure Boot refuses ([`authenticode`] is
-//! the hash that it goes by), and [`staged`] puts all of them into place or none. [`state`] compares afterwards.
+//! the hash that it goes by), and [`staged`] puts all of them into place or none. [`place`] says where they lie, and [`state`] compares afterwards.
 
 pub mod authenticode;
 pub mod dbx;
@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod manifest;
 pub mod package;
 pub mod pe;
+pub mod place;
 pub mod revoked;
 pub mod source;
 pub mod staged;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub struct Staged {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
+    /// What a file must still hold when its turn comes.
+    before: Option<(PathBuf, Vec<u8>)>,
 }
 
 /// Which file it was.
@@ -29,6 +31,30 @@ impl Staged {
         write(path, bytes).map_err(failed)
     }
 
+    /// The same for a text that people edit: what a link leads to is replaced and not the link, and nothing at all where it no
+    /// longer holds `before`. What is not there holds nothing.
+    pub fn add_over(&mut self, path: &Path, before: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = behind_links(path).map_err(|source| Error { path: path.to_owned(), source })?;
+        self.add(&path, bytes)?;
+        self.before = Some((path, before.as_bytes().to_vec()));
+        Ok(())
+    }
+
+    fn is_edited(&self, path: &Path) -> io::Result<bool> {
+        let Some((_, before)) = self.before.as_ref().filter(|(of, _)| of == path) else { return Ok(false) };
+        match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(!before.is_empty()),
+            read => Ok(read? != *before),
+        }
+    }
+
+    fn replace(&self, path: &Path) -> io::Result<()> {
+        match self.is_edited(path)? {
+            true => Err(io::Error::other("it was edited meanwhile: do it again")),
+            false => replace(path),
+        }
+    }
+
     fn folders_above(&mut self, path: &Path) -> io::Result<()> {
         let above: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
         for folder in above.into_iter().rev() {
@@ -44,7 +70,7 @@ impl Staged {
     /// Puts all into place. After an error each place holds what it held before.
     pub fn commit(mut self) -> Result<(), Error> {
         for (at, path) in self.files.iter().enumerate() {
-            if let Err(source) = replace(path) {
+            if let Err(source) = self.replace(path) {
                 self.files.iter().take(at).rev().for_each(|done| restore(done));
                 let _ = fs::remove_file(beside(path, "old"));
                 return Err(Error { path: path.clone(), source });
@@ -80,6 +106,18 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         own_as(&new, folder);
     }
     file.sync_all()
+}
+
+/// A link whose file is not there yet counts, too.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        _ if !path.is_symlink() => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let leads_to = fs::read_link(path)?;
+            Ok(path.parent().map_or(leads_to.clone(), |folder| folder.join(leads_to)))
+        }
+        real => real,
+    }
 }
 
 /// Whoever does not own the folder and is not root can not give a file away: everybody reads it all the same.

@@ -65,11 +65,6 @@ impl Arch {
         matches!(self.0, 0x07 | 0x09 | 0x10)
     }
 
-    /// A U-Boot asks for its script by itself, and so does what a Raspberry Pi's ROM loads.
-    pub fn is_u_boot(self) -> bool {
-        matches!(self.0, 0x15..=0x18)
-    }
-
     /// Firmware that boots by HTTP and asks as `HTTPClient`.
     pub fn is_http(self) -> bool {
         matches!(self.0, 0x0f..=0x14 | 0x17 | 0x18 | 0x1a | 0x1c | 0x1e | 0x26 | 0x28)

@@ -125,16 +125,6 @@ impl Loader {
     pub fn runs_on(&self, arch: Arch) -> bool {
         self.arch.iter().any(|target| target.archs().contains(&arch))
     }
-
-    /// Its name on the wire: `debian-12-secure/shimx64.efi`.
-    pub fn first_path(&self) -> Option<String> {
-        self.first.as_ref().map(|file| format!("{}/{file}", self.name))
-    }
-
-    /// The files that it needs and that were never imported. One without files of ours lacks none.
-    pub fn lacks(&self) -> impl Iterator<Item = &LoaderFile> {
-        self.files.iter().filter(|file| file.imported.is_none() && !file.optional)
-    }
 }
 
 /// One file of a loader.

@@ -1,6 +1,6 @@
 //! Quirks: what firmware of some make needs that others do not, as rows that operators can edit and share.
 
-use super::{DiskBoot, Mac, MacPrefix, Name, Program, Traits};
+use super::{DiskBoot, Language, Mac, MacPrefix, Name, Program, Traits};
 use serde::{Deserialize, Serialize};
 
 /// A row of `pxe/quirks.toml`. The first row that fits and says something of a matter speaks.
@@ -28,6 +28,18 @@ pub struct Quirk {
     /// Whether a NUL ends options 66 and 67.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nul: Option<bool>,
+}
+
+impl Quirk {
+    /// What it says that could never count: of TFTP and of iPXE's script, in a row that asks for more than those know.
+    pub fn unheard(&self) -> Option<String> {
+        if !self.matches.asks_more() {
+            return None;
+        }
+        let way =
+            self.disk_boot.filter(|way| way.language() == Some(Language::Ipxe)).map(|way| format!("disk_boot {way}"));
+        way.or(self.window.map(|_| "window".into())).or(self.block_bytes.map(|_| "block_bytes".into()))
+    }
 }
 
 /// What a client must be like: all that is said here.
@@ -65,9 +77,13 @@ impl Marks {
 
     /// Where only the card and the product are known, rows that ask for more do not fit.
     pub fn fits_unheard(&self, mac: Option<Mac>, product: Option<&str>) -> bool {
+        !self.asks_more() && self.fits_hardware(mac, product)
+    }
+
+    /// Whether it asks for what a client says by DHCP alone.
+    fn asks_more(&self) -> bool {
         let Marks { vendor, arch, program, user_class, .. } = self;
-        let asks_more = vendor.is_some() || arch.is_some() || program.is_some() || user_class.is_some();
-        !asks_more && self.fits_hardware(mac, product)
+        vendor.is_some() || arch.is_some() || program.is_some() || user_class.is_some()
     }
 
     fn fits_hardware(&self, mac: Option<Mac>, product: Option<&str>) -> bool {

@@ -17,6 +17,7 @@ mod rig;
 mod scripts;
 mod secrets;
 mod seeing;
+mod shelf;
 mod slow;
 mod start;
 mod two_nodes;

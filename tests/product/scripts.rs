@@ -3,16 +3,27 @@
 use crate::rig::{Appliance, Booted, FakeMachine, Rom, get, request};
 use std::fs;
 
-/// Loaders of this host, of no more than a name and a size.
+/// Loaders of this host, of no more than a name and a size, as an import leaves them.
 fn lay_out(appliance: &Appliance) {
+    let digest = kickstand::model::Digest::of(&[7; 1000]);
+    let mut catalogue = String::new();
     for (loader, files) in [
         ("pxelinux", ["pxelinux.0", "ldlinux.c32", "libcom32.c32", "libutil.c32", "chain.c32", "menu.c32"].as_slice()),
         ("debian-12-secure", &["shimx64.efi", "grubx64.efi"]),
     ] {
         let folder = appliance.config.loaders[0].join(loader);
         fs::create_dir_all(&folder).unwrap();
-        files.iter().for_each(|file| fs::write(folder.join(file), vec![7; 1000]).unwrap());
+        catalogue.push_str(&format!("[[loader]]\nname = \"{loader}\"\n"));
+        for file in files {
+            fs::write(folder.join(file), [7; 1000]).unwrap();
+            catalogue.push_str(&format!(
+                "[[loader.file]]\nname = \"{file}\"\nsha256 = \"{digest}\"\nsize = 1000\norigin = \"here\"\nimported_at = \"2026-01-01T00:00:00Z\"\n"
+            ));
+        }
     }
+    let own = appliance.config.templates.join("pxe");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("loaders.toml"), catalogue).unwrap();
     appliance.running().engine.read_shelf();
 }
 

@@ -4,6 +4,8 @@ use super::image::*;
 use super::{BUILT_IN, digest};
 use crate::loader::import::{Error, How, Places, Report, Wanted, catalogue, import, remove};
 use crate::loader::inspect::Trust;
+use crate::loader::place;
+use crate::loader::staged::Staged;
 use crate::loader::state::{State, state, summary};
 use crate::model::*;
 use std::collections::BTreeMap;
@@ -38,6 +40,7 @@ impl Host {
             built_in: BUILT_IN.into(),
             manifest: self.path("etc/pxe/loaders.toml"),
             folder: self.path("var/loaders"),
+            folders: vec![self.path("var/loaders"), self.path("usr/lib/ipxe")],
         }
     }
 
@@ -103,8 +106,7 @@ fn a_loader_comes_out_of_its_packages_with_their_versions() {
     let grub = loader.file("grubx64.efi").unwrap().imported.clone().unwrap();
     assert!(grub.origin.ends_with("root/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"), "{}", grub.origin);
     assert_eq!(fs::read(host.path("var/loaders/debian-12-secure/shimx64.efi")).unwrap(), signed(X64));
-    assert_eq!(summary(&host.places().folder, &loader), "imported");
-    assert_eq!(loader.lacks().count(), 0);
+    assert_eq!(summary(&host.places().folders, &loader), "imported");
 }
 
 #[test]
@@ -114,9 +116,9 @@ fn a_file_that_was_changed_or_removed_afterwards_is_known() {
     let (folder, loader) = (host.places().folder, host.loader("debian-12-secure"));
     fs::write(folder.join("debian-12-secure/grubx64.efi"), "other").unwrap();
     fs::remove_file(folder.join("debian-12-secure/shimx64.efi")).unwrap();
-    let of = |name: &str| state(&folder, &loader, loader.file(name).unwrap());
+    let of = |name: &str| state(&host.places().folders, &loader, loader.file(name).unwrap());
     assert_eq!(["grubx64.efi", "shimx64.efi", "mmx64.efi"].map(of), [State::Changed, State::Gone, State::NotImported]);
-    assert_eq!(summary(&folder, &loader), "shimx64.efi gone, grubx64.efi changed since");
+    assert_eq!(summary(&host.places().folders, &loader), "shimx64.efi gone, grubx64.efi changed since");
 }
 
 #[test]
@@ -218,10 +220,10 @@ fn a_single_file_joins_its_loader() {
     let wanted =
         |name: &str| Wanted::File { path: path.clone(), into: "rhel-9-secure".parse().unwrap(), name: name.into() };
     import(&host.places(), &wanted("shimx64.efi"), &host.how()).unwrap();
-    assert_eq!(summary(&host.places().folder, &host.loader("rhel-9-secure")), "lacks grubx64.efi");
+    assert_eq!(summary(&host.places().folders, &host.loader("rhel-9-secure")), "lacks grubx64.efi");
     import(&host.places(), &wanted("grubx64.efi"), &host.how()).unwrap();
     let loader = host.loader("rhel-9-secure");
-    assert_eq!(summary(&host.places().folder, &loader), "imported");
+    assert_eq!(summary(&host.places().folders, &loader), "imported");
     assert_eq!(loader.file("grubx64.efi").unwrap().imported.as_ref().unwrap().origin, path.display().to_string());
     for bad in ["../shimx64.efi", "", ".hidden", "a/b", "a b"] {
         let error = import(&host.places(), &wanted(bad), &host.how()).unwrap_err().to_string();
@@ -253,4 +255,85 @@ fn removing_takes_files_and_facts_and_nothing_else() {
     let left: Vec<PathBuf> = host.everything().into_keys().collect();
     assert_eq!(left, [host.places().manifest, note]);
     assert!(remove(&host.places(), &["nonsense".parse().unwrap()]).is_err());
+}
+
+#[test]
+fn what_lies_flat_is_served_of_ipxe_and_pxelinux_and_of_no_shim() {
+    let host = Host::new();
+    let folders = host.places().folders;
+    let says = |name: &str| summary(&folders, &host.loader(name));
+    for file in ["undionly.kpxe", "shimx64.efi", "grubx64.efi"] {
+        write(&host.path("usr/lib/ipxe").join(file), b"a program");
+    }
+    assert_eq!(says("ipxe-bios"), "served, not compared");
+    let (loader, row) = (host.loader("ipxe-bios"), host.loader("ipxe-bios").files[0].clone());
+    assert_eq!(place::of(&folders, &loader, &row), Some(host.path("usr/lib/ipxe/undionly.kpxe")));
+    for name in ["debian-12-secure", "rhel-9-secure", "grub-http-x64"] {
+        assert_eq!(says(name), "not imported");
+        assert!(!place::is_there(&folders, &host.loader(name)), "{name}");
+    }
+}
+
+#[test]
+fn what_lies_in_a_loaders_own_folder_is_served_once_it_is_imported() {
+    let host = Host::new();
+    let folders = host.places().folders;
+    write(&host.path("var/loaders/ipxe-bios/undionly.kpxe"), b"from nowhere");
+    write(&host.path("var/loaders/debian-12-secure/mmx64.efi"), b"from nowhere");
+    assert!(!place::is_there(&folders, &host.loader("ipxe-bios")));
+    host.import(&["debian-12-secure"]).unwrap();
+    let loader = host.loader("debian-12-secure");
+    let is_there = |name: &str| place::of(&folders, &loader, loader.file(name).unwrap()).is_some();
+    assert_eq!(["shimx64.efi", "grubx64.efi", "mmx64.efi"].map(is_there), [true, true, false]);
+    write(&host.path("usr/lib/ipxe/ipxe-bios/undionly.kpxe"), b"from nowhere");
+    assert_eq!(summary(&folders, &host.loader("ipxe-bios")), "not imported");
+}
+
+#[test]
+fn a_catalogue_behind_a_link_is_written_where_it_lies() {
+    let host = Host::new();
+    let (link, real) = (host.places().manifest, host.path("repository/loaders.toml"));
+    write(&real, b"");
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    symlink("../../repository/loaders.toml", &link).unwrap();
+    for is_there in [true, false] {
+        if !is_there {
+            fs::remove_file(&real).unwrap();
+        }
+        host.import(&["debian-12-secure"]).unwrap();
+        assert!(link.is_symlink() && fs::read_to_string(&real).unwrap().contains("shimx64.efi"), "{is_there}");
+    }
+}
+
+#[test]
+fn an_edit_that_was_saved_meanwhile_is_not_lost() {
+    let host = Host::new();
+    let (text, other) = (host.path("etc/loaders.toml"), host.path("var/loaders/a.efi"));
+    let stage = |before: &str| {
+        let mut staged = Staged::default();
+        staged.add(&other, b"new").unwrap();
+        staged.add_over(&text, before, b"ours").unwrap();
+        staged
+    };
+    let staged = stage("");
+    write(&text, b"theirs");
+    assert!(staged.commit().unwrap_err().to_string().ends_with("it was edited meanwhile: do it again"));
+    assert_eq!(host.everything(), BTreeMap::from([(text.clone(), b"theirs".to_vec())]));
+    let staged = stage("theirs");
+    fs::remove_file(&text).unwrap();
+    staged.commit().unwrap_err();
+    assert!(host.everything().is_empty());
+    stage("").commit().unwrap();
+    assert_eq!(fs::read(&text).unwrap(), b"ours");
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_keeps_its_row() {
+    let host = Host::new();
+    host.import(&["debian-12-secure"]).unwrap();
+    let shim = host.path("var/loaders/debian-12-secure/shimx64.efi");
+    fs::remove_file(&shim).unwrap();
+    fs::create_dir_all(shim.join("in-the-way")).unwrap();
+    remove(&host.places(), &["debian-12-secure".parse().unwrap()]).unwrap_err();
+    assert!(host.loader("debian-12-secure").file("shimx64.efi").unwrap().imported.is_some());
 }
