@@ -32,7 +32,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn patient(folder: &Path, name: &str) -> Result<File, Errno> {
-    for _ in 1..TRIES {
+    for _ in 0..TRIES {
         match opened(folder, name, ResolveFlags::empty()) {
             Err(Errno::AGAIN) => continue,
             // An old kernel, or a filter of system calls that is older than this one.

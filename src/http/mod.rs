@@ -13,7 +13,7 @@
 //! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
 //!
 //! What holds all connections: `server` accepts them, `house` has a place for each, `direct` answers for files with
-//! `folder` and `conditions`, and hyper, over `stream`, answers everything else.
+//! `files` and `conditions`, and hyper, over `stream`, answers everything else.
 //!
 //! A path that is not in the table is 404. Boot paths never redirect.
 
