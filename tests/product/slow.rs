@@ -9,6 +9,15 @@ use tokio::time::{Instant, timeout};
 /// What a busy machine may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where nobody is cut off but for another.
+async fn full_house(connections: usize) -> Appliance {
+    Appliance::with(|config| {
+        config.http.connections = connections;
+        config.http.stalled_secs = 600;
+    })
+    .await
+}
+
 fn add_large(appliance: &Appliance) {
     std::fs::File::create(appliance.config.files.join("large")).unwrap().set_len(1 << 30).unwrap();
 }
@@ -59,14 +68,14 @@ async fn ended(talk: &mut Conversation) -> io::Result<()> {
 }
 
 /// Until those who stand still count as stalled, the newest are sent away, or only told so.
-async fn until_served(appliance: &Appliance, last: u8) {
+async fn until_served(appliance: &Appliance, last: u8) -> Conversation {
     let patience = Instant::now() + PATIENCE;
     loop {
         let mut talk = Conversation::open(appliance.ip(last), &appliance.url("/"), None).await;
         let _ = talk.stream.write_all(b"GET /files/d/live.squashfs HTTP/1.1\r\n\r\n").await;
         let mut byte = [0; 16];
         if matches!(talk.stream.read(&mut byte).await, Ok(read) if byte[..read].starts_with(b"HTTP/1.1 200")) {
-            return;
+            return talk;
         }
         assert!(Instant::now() < patience, "nobody goes");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -75,7 +84,7 @@ async fn until_served(appliance: &Appliance, last: u8) {
 
 #[tokio::test]
 async fn three_hundred_half_heads_and_as_many_stalled_readers_stop_nobody() {
-    let appliance = Appliance::with(|config| config.http.connections = 450).await;
+    let appliance = full_house(450).await;
     add_large(&appliance);
     let mut crowd = Vec::new();
     for last in [70, 71] {
@@ -148,7 +157,7 @@ async fn a_head_that_never_ends_is_cut_off_and_so_is_who_trickles_it() {
 
 #[tokio::test]
 async fn who_asks_on_and_reads_nothing_keeps_no_place_in_a_full_house() {
-    let appliance = Appliance::with(|config| config.http.connections = 8).await;
+    let appliance = full_house(8).await;
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let mut talk = Conversation::open(appliance.ip(70), &appliance.url("/"), Some(4096)).await;
@@ -157,7 +166,14 @@ async fn who_asks_on_and_reads_nothing_keeps_no_place_in_a_full_house() {
             while talk.stream.write_all(asks.as_bytes()).await.is_ok() {}
         });
     }
-    until_served(&appliance, 66).await;
+    // Those who are served stay, so the house is full until all of the crowd had to go.
+    let mut served = Vec::new();
+    let patience = Instant::now() + PATIENCE;
+    while !crowd.is_empty() {
+        assert!(Instant::now() < patience, "{} of the crowd are never sent away", crowd.len());
+        served.push(until_served(&appliance, 66).await);
+        while crowd.try_join_next().is_some() {}
+    }
 }
 
 #[tokio::test]
