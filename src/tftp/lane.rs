@@ -212,3 +212,21 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lane that is held up for long must not fill the memory; but what was begun can always be stopped.
+    #[test]
+    fn an_inbox_has_an_end() -> io::Result<()> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        let (local, inbox) = (socket.local_addr()?, Mutex::default());
+        let shared = Shared { socket, local, inbox, is_stopped: AtomicBool::new(false) };
+        let taken = (0..MAX_INBOX).filter(|_| shared.post(Errand::Repeat(local)).is_none()).count();
+        assert_eq!(taken, MAX_INBOX);
+        assert!(matches!(shared.post(Errand::Repeat(local)), Some(Errand::Repeat(_))));
+        assert!(shared.post(Errand::Stop(local)).is_none());
+        Ok(())
+    }
+}

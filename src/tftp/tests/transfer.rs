@@ -170,6 +170,17 @@ fn a_window_that_lost_its_first_block_is_sent_again_and_once_for_each_pause() {
     assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(3), now + 2 * pause)), [4, 5, 6, 7]);
 }
 
+/// Nobody can miss a block before it was there.
+#[test]
+fn on_a_long_way_what_comes_too_soon_is_a_copy() {
+    let way = Duration::from_millis(100);
+    let (mut transfer, _, now) = start(5130, &[("windowsize", "4")]);
+    let sent_at = now + way;
+    assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(0), sent_at)), [1, 2, 3, 4]);
+    assert_eq!(transfer.on_packet(&Packet::Ack(0), sent_at + way / 2), vec![]);
+    assert_eq!(blocks(&transfer.on_packet(&Packet::Ack(0), sent_at + way)), [1, 2, 3, 4]);
+}
+
 #[test]
 fn a_window_that_nobody_acknowledges_is_sent_again_when_its_time_comes() {
     let (mut transfer, _) = windowed();
