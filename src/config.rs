@@ -1,6 +1,5 @@
 //! kickstand.toml: the settings as written, and the settings as needed. Every error names the line.
 
-use crate::tftp::options::MAX_WINDOWSIZE;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -227,6 +226,9 @@ impl<'de, const LEAST: u16, N: Deserialize<'de> + PartialOrd + From<u16>> Deseri
     }
 }
 
+/// In blocks: what `tftp::options` agrees to at most, far below half of the numbers that blocks have.
+const MAX_WINDOW: u16 = 1024;
+
 /// In blocks.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "u16")]
@@ -236,8 +238,8 @@ impl TryFrom<u16> for Window {
     type Error = String;
 
     fn try_from(number: u16) -> Result<Self, String> {
-        let all = 1..=MAX_WINDOWSIZE;
-        if all.contains(&number) { Ok(Window(number)) } else { Err(format!("must be 1 to {MAX_WINDOWSIZE}")) }
+        let all = 1..=MAX_WINDOW;
+        if all.contains(&number) { Ok(Window(number)) } else { Err(format!("must be 1 to {MAX_WINDOW}")) }
     }
 }
 
