@@ -34,7 +34,7 @@ pub struct DhcpArgs {
     /// Whether addresses are probed before they are given away: true or false [default: true]
     #[arg(long, value_name = "BOOL")]
     probe: Option<bool>,
-    /// Whether UEFI HTTP boot is told https:// URLs; [https] of kickstand.toml serves them: true or false [default: false]
+    /// Whether UEFI HTTP boot is told https:// URLs, which the table https of kickstand.toml serves: true or false [default: false]
     #[arg(long, value_name = "BOOL")]
     https: Option<bool>,
     /// The boot loader that machines there are given, of `kickstand loader list`, where nothing nearer names one; "" clears it
