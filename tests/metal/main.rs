@@ -2,11 +2,13 @@
 //!
 //! As root, with what lab/packages.sh installs: `make metal`. One after the other, because each wants both cores.
 
+mod cable;
 mod capture;
 mod chains;
 mod disk;
 mod fast;
 mod http;
+mod https;
 mod power;
 mod rig;
 mod stock;
