@@ -38,8 +38,9 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 /// How long a client may take for the body of a request, and one that may send a lot: it showed a token first.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 const API_BODY_LIMIT: Duration = Duration::from_secs(300);
-/// How much of what waits to be sent is the kernel's: a client that takes nothing holds no more.
-const UNSENT_BYTES: u32 = 1024 * 1024;
+/// How much may wait to be sent: so much that the kernel decides, and a fast reader costs few wakes. What waits of a file are
+/// pages of the page cache, and who takes nothing is given no larger buffer.
+const UNSENT_BYTES: u32 = 16 << 20;
 /// The same for hyper, whose buffers are ours.
 const UNSENT_BY_HYPER: usize = 64 * 1024;
 

@@ -8,7 +8,6 @@ mod chains;
 mod disk;
 mod fast;
 mod http;
-mod https;
 mod power;
 mod rig;
 mod stock;
