@@ -85,3 +85,8 @@ impl<'a> Said<'a> {
         self.quirks.iter().find_map(|quirk| quirk.nul).unwrap_or(true)
     }
 }
+
+/// The largest window and block of TFTP: of each matter the first row that says something.
+pub fn transfer_caps(quirks: &[&Quirk]) -> (Option<u16>, Option<u16>) {
+    (quirks.iter().find_map(|quirk| quirk.window), quirks.iter().find_map(|quirk| quirk.block_bytes))
+}

@@ -47,6 +47,24 @@ pub enum ScriptReply {
     NotFound,
 }
 
+/// What must be known to give the same script again.
+pub struct AgainFacts<'a> {
+    /// Whose boot the script's token belongs to.
+    pub machine: Option<&'a Machine>,
+    /// Of the address that asks.
+    pub lease: Option<&'a Lease>,
+    pub lost: bool,
+}
+
+/// Whether an answer file waits for this token at this address, and nobody fetched it yet: then a repeated question is
+/// not another boot.
+pub fn may_repeat(token: Hash, from: Ipv4Addr, facts: &AgainFacts<'_>, now: Time) -> bool {
+    let Some(machine) = facts.machine.filter(|machine| machine.state.installs() && !facts.lost) else { return false };
+    let boot = machine.install.as_ref().and_then(|install| install.boot.as_ref());
+    let waits = boot.is_some_and(|boot| boot.token == token && boot.ip == from && boot.answered_at.is_none());
+    waits && facts.lease.is_some_and(|lease| lease.ip == from && lease.ends_at > now)
+}
+
 impl Ask for ScriptAsk {
     type Facts<'a> = ScriptFacts<'a>;
     type Reply = ScriptReply;
@@ -157,5 +175,62 @@ impl ScriptAsk {
 
     fn tale(&self, machine: &Machine, kind: Kind, text: String, now: Time) -> Tale {
         Tale::new(now, kind, text).of(machine.id).by(self.mac).from(self.from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::lifecycle;
+    use uuid::Uuid;
+
+    const NOW: Time = Time::from_secs(1000);
+    const TOKEN: Hash = Hash([1; 32]);
+    const IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
+
+    fn installing() -> (Machine, Lease) {
+        let mac: Mac = "52:54:00:00:00:01".parse().unwrap();
+        let mut machine = lifecycle::newcomer(mac, State::Armed, [Uuid::nil(); 2], NOW);
+        let boot = Boot {
+            token: TOKEN,
+            report: Hash([2; 32]),
+            ip: IP,
+            served_at: NOW,
+            expires_at: NOW.plus_secs(600),
+            answered_at: None,
+            reported_at: None,
+            profile: None,
+            repeats: 0,
+        };
+        machine.install =
+            Some(Install { id: Uuid::nil(), armed_at: NOW, before: State::Ready, boots: 1, boot: Some(boot) });
+        let network = "lab".parse().unwrap();
+        let (holder, ends_at) = (mac.into(), NOW.plus_secs(60));
+        (machine, Lease { network, holder, ip: IP, starts_at: NOW, ends_at, hostname: None })
+    }
+
+    #[test]
+    fn the_same_script_is_given_again_only_while_its_boot_waits() {
+        let (machine, lease) = installing();
+        let may = |machine: &Machine, lease: Option<&Lease>, lost, from, now| {
+            may_repeat(TOKEN, from, &AgainFacts { machine: Some(machine), lease, lost }, now)
+        };
+        assert!(may(&machine, Some(&lease), false, IP, NOW));
+        assert!(!may(&machine, Some(&lease), true, IP, NOW), "the database is lost");
+        assert!(!may(&machine, None, false, IP, NOW), "the lease is gone");
+        assert!(!may(&machine, Some(&lease), false, IP, NOW.plus_secs(61)), "or over");
+        assert!(!may(&machine, Some(&lease), false, Ipv4Addr::new(10, 0, 0, 11), NOW), "another asks");
+        let failed = Machine { state: State::Failed, ..machine.clone() };
+        assert!(!may(&failed, Some(&lease), false, IP, NOW), "it was given up");
+        let mut answered = machine.clone();
+        let boot = answered.install.as_mut().and_then(|install| install.boot.as_mut()).unwrap();
+        boot.answered_at = Some(NOW);
+        assert!(!may(&answered, Some(&lease), false, IP, NOW), "its answer file was fetched");
+        assert!(!may_repeat(
+            Hash([9; 32]),
+            IP,
+            &AgainFacts { machine: Some(&machine), lease: Some(&lease), lost: false },
+            NOW
+        ));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Engine, Error};
 use crate::boot::file::{FileAsk, FileFacts, FileReply};
-use crate::boot::said::Said;
+use crate::boot::said::{self, Said};
 use crate::boot::{Ask, Tale};
 use crate::loader::place;
 use crate::model::*;
@@ -94,8 +94,7 @@ impl Engine {
         let lease = world.network_of(from).and_then(|network| world.lease_at(&network.name, from));
         let mac = lease.and_then(|lease| lease.holder.mac());
         let machine = mac.and_then(|mac| world.machine_with_mac(mac));
-        let quirks = Said::quirks(&shelf, None, mac, machine);
-        (quirks.iter().find_map(|quirk| quirk.window), quirks.iter().find_map(|quirk| quirk.block_bytes))
+        said::transfer_caps(&Said::quirks(&shelf, None, mac, machine))
     }
 
     async fn loader_file(&self, shelf: &Shelf, name: &Name, file: &str) -> Result<BootFile, Error> {

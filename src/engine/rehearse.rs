@@ -60,7 +60,7 @@ impl Engine {
             return Err(Error::Invalid(format!("machine {} has no interface to boot from", machine.name)));
         };
         // Who just imported a loader has not waited for the next look.
-        self.read_shelf();
+        self.read_shelf_now();
         let (mut rendered, mut last) = (Vec::new(), String::new());
         // Nobody knows as which firmware it will ask: every script that it may be given must render.
         for arch in FIRMWARE {

@@ -3,7 +3,7 @@
 use super::kitchen::Dish;
 use super::serve::{Planned, TRIES, restless};
 use super::{Engine, Error, fresh_secret};
-use crate::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
+use crate::boot::script::{self, AgainFacts, ScriptAsk, ScriptFacts, ScriptReply};
 use crate::boot::{Ask, Effect, Tale};
 use crate::model::*;
 use serde_json::json;
@@ -61,16 +61,15 @@ impl Engine {
         Ok(Some(script.text))
     }
 
-    /// Whether an answer file waits for this token at this address, and nobody fetched it yet.
+    /// Whether what was given with this token to this address may be given again.
     fn is_open(&self, token: Hash, from: Ipv4Addr) -> bool {
         let world = self.store.world();
-        let Some(machine) = world.machine_with_token(token).filter(|machine| machine.state.installs()) else {
-            return false;
+        let facts = AgainFacts {
+            machine: world.machine_with_token(token),
+            lease: world.network_of(from).and_then(|network| world.lease_at(&network.name, from)),
+            lost: self.store.lost_since().is_some(),
         };
-        let boot = machine.install.as_ref().and_then(|install| install.boot.as_ref());
-        let waits = boot.is_some_and(|boot| boot.token == token && boot.ip == from && boot.answered_at.is_none());
-        let lease = world.network_of(from).and_then(|network| world.lease_at(&network.name, from));
-        waits && self.store.lost_since().is_none() && lease.is_some_and(|lease| lease.ends_at > self.now())
+        script::may_repeat(token, from, &facts, self.now())
     }
 
     /// What leads an iPXE that looks for `autoexec.ipxe` to its script. Nothing is spent by it.
