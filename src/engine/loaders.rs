@@ -21,8 +21,8 @@ pub struct Loaded {
     pub tag: String,
 }
 
-/// What a machine is given for a name.
-#[derive(Debug, Clone)]
+/// What a machine is given for a name. Not to be printed: a script carries a token.
+#[derive(Clone)]
 pub enum BootFile {
     Loader(Loaded),
     /// Below the folder of files.
