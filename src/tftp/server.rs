@@ -4,7 +4,7 @@ use super::desk::{Ended, Job, Key, Outside};
 use super::lane::{self, Lane};
 use super::packet::{Packet, Read};
 use super::request::{self, Judged};
-use super::turns::Turns;
+use super::turns::{Lanes, Turns};
 use super::{Content, Ending, Library, Limits, Outcome, Refusal, Request, mtu};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use std::{io, iter};
+use std::{io, iter, thread};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -28,6 +28,12 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 const WARN_EVERY: Duration = Duration::from_secs(60);
 /// Of each address: the transfers of one client in two lanes have ports of their own.
 const LANES: usize = 2;
+/// A lane that is busy takes a processor, and the kernel and the rest of the server take another.
+fn spread() -> Lanes {
+    let busy = thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, LANES);
+    Lanes { all: LANES, busy }
+}
+
 /// Block sizes up to this one go through every network (RFC 1350).
 const SMALL_BLKSIZE: u16 = 512;
 
@@ -343,12 +349,12 @@ impl Listener {
         let open = |_| Lane::open(local, &mut *ports, outside.clone()).map(Arc::new);
         let lanes = (0..LANES).map(open).collect::<io::Result<_>>();
         let lanes = lanes.map_err(|source| Error::NoPort { at: local, source })?;
-        let (turns, opened_at, retired) = (Turns::default(), Instant::now(), None);
+        let (turns, opened_at, retired) = (Turns::new(spread()), Instant::now(), None);
         Ok(Listener { socket, local, lanes, turns, outside, opened_at, retired, limits })
     }
 
     fn lane_for(&mut self, client: SocketAddr, id: u64) -> Option<Arc<Lane>> {
-        let lane = self.turns.start(client, id, self.lanes.len(), Instant::now());
+        let lane = self.turns.start(client, id, Instant::now());
         if self.limits.ports.is_none() && self.opened_at.elapsed() >= self.limits.ports_for {
             self.renew(lane);
         }

@@ -42,7 +42,7 @@ async fn windows_of_large_blocks_take_several_calls() {
 }
 
 #[tokio::test]
-async fn two_hundred_clients_read_at_once_through_two_ports() {
+async fn two_hundred_clients_read_at_once_through_two_ports_at_most() {
     let rig = Rig::start(Limits::default()).await;
     let (address, mut clients) = (rig.address, JoinSet::new());
     for number in 0..200_u32 {
@@ -61,7 +61,7 @@ async fn two_hundred_clients_read_at_once_through_two_ports() {
         assert!(is_whole);
         ports.insert(from);
     }
-    assert_eq!(ports.len(), 2);
+    assert!(ports.len() <= 2, "{ports:?}");
     let outcomes = rig.stop().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.ending == Ending::Complete).count(), 200);
 }
