@@ -14,6 +14,7 @@ mod memory;
 #[allow(dead_code)]
 #[path = "../dhcp/net.rs"]
 mod net;
+mod place;
 #[allow(dead_code)]
 #[path = "../dhcp/report.rs"]
 mod report;

@@ -2,6 +2,7 @@
 
 use crate::Lab;
 use crate::crowd::{self, Rush};
+use crate::place::Place;
 use crate::report::{Bar, Report, percentile, say};
 use crate::servers::{Kind, Server};
 use anyhow::Result;
@@ -32,8 +33,8 @@ pub fn run(lab: &Lab) -> Result<Report> {
 }
 
 fn rush(lab: &Lab, kind: Kind, window: u16) -> Result<Rush> {
-    let server = Server::start(lab, kind)?;
-    let rush = crowd::rush(lab, CLIENTS, window)?;
+    let server = Server::start(lab, kind, Place::Apart)?;
+    let rush = Place::Apart.clients(|| crowd::rush(lab, CLIENTS, window))?;
     say(format!(
         "{CLIENTS} clients: {kind:?}: window {window} (agreed {}): {:.0} MB/s, {} repeats",
         rush.window, rush.mb_per_sec, rush.repeats

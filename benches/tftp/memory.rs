@@ -2,6 +2,7 @@
 
 use crate::Lab;
 use crate::crowd::Held;
+use crate::place::Place;
 use crate::report::{Bar, Report, say};
 use crate::servers::{Kind, Server};
 use anyhow::{Result, ensure};
@@ -12,10 +13,10 @@ const QUICK_CLIENTS: u32 = 1000;
 const WATCHED: u32 = 10;
 
 pub fn run(lab: &Lab) -> Result<Report> {
-    let server = Server::start(lab, Kind::Ours)?;
+    let server = Server::start(lab, Kind::Ours, Place::Apart)?;
     let before = server.rss_mb()?;
     let clients = if lab.quick { QUICK_CLIENTS } else { CLIENTS };
-    let mut held = Held::start(lab, clients)?;
+    let mut held = Place::Apart.clients(|| Held::start(lab, clients))?;
     let mut most: f64 = 0.0;
     for _ in 0..WATCHED {
         std::thread::sleep(Duration::from_secs(1));

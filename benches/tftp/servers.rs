@@ -1,6 +1,7 @@
 //! A server under test: one process and its end.
 
 use crate::net::{CIDR, SERVER};
+use crate::place::Place;
 use crate::{LARGE, Lab, SMALL};
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -24,7 +25,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(lab: &Lab, kind: Kind) -> Result<Server> {
+    pub fn start(lab: &Lab, kind: Kind, place: Place) -> Result<Server> {
         let folder = lab.folder.join(format!("{kind:?}").to_lowercase());
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
@@ -37,7 +38,8 @@ impl Server {
         };
         let log = fs::File::create(folder.join("log"))?;
         let command = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let server = Server { process: command.spawn().with_context(|| format!("cannot start {kind:?}"))? };
+        let process = place.server(|| command.spawn().with_context(|| format!("cannot start {kind:?}")))?;
+        let server = Server { process };
         if kind == Kind::Ours {
             add_network(&folder)?;
         }

@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A boot loader's content, and a tag that tells it from what the file held before.
 #[derive(Debug, Clone)]
@@ -34,10 +35,15 @@ pub enum BootFile {
 /// Which state of a file was read: inode, modification and change in nanoseconds, size.
 type Stamp = (u64, i64, i64, u64);
 
+/// For so long what was seen of a file counts: to look is a thread's work, and a rack asks five hundred times at once.
+const SEEN_FOR: Duration = Duration::from_millis(20);
+
 /// One file as it was read: the bytes that were looked at are the bytes that are sent.
 #[derive(Clone)]
 struct Read {
     stamp: Stamp,
+    /// When the file was last seen to be in this state.
+    seen_at: Instant,
     sha256: Digest,
     loaded: Loaded,
 }
@@ -161,18 +167,21 @@ impl Engine {
 impl Loaders {
     async fn read(&self, path: &Path) -> Result<Read, Error> {
         let unreadable = |source| Error::File { path: path.display().to_string(), source };
-        let stamp = stamp(&tokio::fs::metadata(path).await.map_err(unreadable)?);
-        if let Some(read) = self.known(path, stamp) {
+        if let Some(read) = self.seen_lately(path) {
             return Ok(read);
         }
         let _reading = self.reading.lock().await;
-        if let Some(read) = self.known(path, stamp) {
+        if let Some(read) = self.seen_lately(path) {
+            return Ok(read);
+        }
+        let stamp = stamp(&tokio::fs::metadata(path).await.map_err(unreadable)?);
+        if let Some(read) = self.unchanged(path, stamp) {
             return Ok(read);
         }
         let bytes = Bytes::from(tokio::fs::read(path).await.map_err(unreadable)?);
         let sha256 = Digest::of(&bytes);
         let tag = sha256.to_string().chars().take(32).collect();
-        let read = Read { stamp, sha256, loaded: Loaded { bytes, tag } };
+        let read = Read { stamp, seen_at: Instant::now(), sha256, loaded: Loaded { bytes, tag } };
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), read.clone());
         Ok(read)
     }
@@ -182,9 +191,17 @@ impl Loaders {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied()
     }
 
-    fn known(&self, path: &Path, stamp: Stamp) -> Option<Read> {
-        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-        known.filter(|read| read.stamp == stamp)
+    fn seen_lately(&self, path: &Path) -> Option<Read> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.get(path).filter(|read| read.seen_at.elapsed() < SEEN_FOR).cloned()
+    }
+
+    /// What was read before, if the file is still in that state.
+    fn unchanged(&self, path: &Path, stamp: Stamp) -> Option<Read> {
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = known.get_mut(path).filter(|read| read.stamp == stamp)?;
+        read.seen_at = Instant::now();
+        Some(read.clone())
     }
 }
 
