@@ -1,5 +1,6 @@
 //! HTTPS: the certificate, which is read again when its files change, and the handshake. Off unless it is set.
 
+mod dhe;
 mod ends;
 
 pub use ends::ends_at;
@@ -10,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+use tokio_rustls::rustls::server::{Acceptor, ClientHello, ResolvesServerCert, ServerConfig};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::server::TlsStream;
@@ -39,7 +40,9 @@ pub enum Error {
 /// What a handshake takes.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    /// Two, so that nobody who knows curves goes without.
+    curves: Arc<ServerConfig>,
+    no_curves: Arc<ServerConfig>,
     kept: Arc<Kept>,
 }
 
@@ -48,15 +51,24 @@ impl Tls {
     pub fn read(certificate: &Path, key: &Path) -> Result<Tls, Error> {
         let provider = Arc::new(ring::default_provider());
         let kept = Arc::new(Kept::read(certificate, key, provider.clone())?);
-        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]);
-        let config = config.map_err(Error::Setup)?.with_no_client_auth().with_cert_resolver(kept.clone());
-        Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), kept })
+        let config = |provider| {
+            let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]);
+            let config = config.map_err(Error::Setup)?.with_no_client_auth().with_cert_resolver(kept.clone());
+            Ok(Arc::new(config))
+        };
+        Ok(Tls { curves: config(provider)?, no_curves: config(Arc::new(dhe::provider()))?, kept })
     }
 
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.kept.refresh();
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handshake takes too long");
-        tokio::time::timeout(HANDSHAKE_LIMIT, self.acceptor.accept(stream)).await.map_err(late)?
+        tokio::time::timeout(HANDSHAKE_LIMIT, self.greet(stream)).await.map_err(late)?
+    }
+
+    async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let config = if dhe::knows_curves(&greeted.client_hello()) { &self.curves } else { &self.no_curves };
+        greeted.into_stream(config.clone()).await
     }
 }
 
