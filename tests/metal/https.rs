@@ -46,13 +46,17 @@ fn long_uefi_boots_by_https_from_a_ca_that_is_enrolled() {
     lab.serve_with(&format!("[https]\nport = 443\ncertificate = \"{at}/server.pem\"\nkey = \"{at}/server.key\"\n"));
     let list = folder.join("cacerts");
     std::fs::write(&list, signature_list(&std::fs::read(folder.join("ca.der")).unwrap())).unwrap();
-    lab.cacerts = Some(list);
     lab.add_live();
     lab.cli(&["network", "set", "lab", "--advertise", "true", "--https", "true"]);
     lab.cli(&["machine", "add", "web-1", "--mac", ONE, "--ip", "10.77.0.10", "--profile", "live"]);
     lab.cli(&["machine", "arm", "web-1"]);
     let why = lab.cli(&["why", ONE, "--arch", "uefi-http"]);
     assert!(why.contains("https://10.77.0.1/loader/snponly.efi"), "{why}");
+    lab.power_on("one", ONE, Firmware::Http, Order::NetworkFirst);
+    lab.seconds_until_it_says("one", "Could not retrieve NBP file size", BOOT_SECS);
+    assert_eq!(lab.count("loader", ""), 0, "a certificate of a CA that it does not know");
+    lab.power_off("one");
+    lab.cacerts = Some(list);
     lab.power_on("one", ONE, Firmware::Http, Order::NetworkFirst);
     lab.until("its loader went out", BOOT_SECS, |lab| lab.count("loader", "snponly.efi by HTTP") > 0);
     lab.seconds_until_it_says("one", "login: root (automatic login)", BOOT_SECS);
