@@ -22,6 +22,8 @@ use tokio_rustls::server::TlsStream;
 
 /// How long a handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How far apart handshakes without curves are: each takes the processor two and a half times as long as one with them.
+const APART: Duration = Duration::from_millis(5);
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -43,6 +45,7 @@ pub struct Tls {
     /// Two, so that nobody who knows curves goes without.
     curves: Arc<ServerConfig>,
     no_curves: Arc<ServerConfig>,
+    turns: Arc<Turns>,
     kept: Arc<Kept>,
 }
 
@@ -56,7 +59,8 @@ impl Tls {
             let config = config.map_err(Error::Setup)?.with_no_client_auth().with_cert_resolver(kept.clone());
             Ok(Arc::new(config))
         };
-        Ok(Tls { curves: config(provider)?, no_curves: config(Arc::new(dhe::provider()))?, kept })
+        let no_curves = config(Arc::new(dhe::provider()))?;
+        Ok(Tls { curves: config(provider)?, no_curves, turns: Arc::default(), kept })
     }
 
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -67,8 +71,22 @@ impl Tls {
 
     async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let config = if dhe::knows_curves(&greeted.client_hello()) { &self.curves } else { &self.no_curves };
-        greeted.into_stream(config.clone()).await
+        if dhe::knows_curves(&greeted.client_hello()) {
+            return greeted.into_stream(self.curves.clone()).await;
+        }
+        self.turns.take().await;
+        greeted.into_stream(self.no_curves.clone()).await
+    }
+}
+
+/// One after the other, in the order of their coming: who hangs up while he waits takes no turn.
+#[derive(Default)]
+struct Turns(tokio::sync::Mutex<()>);
+
+impl Turns {
+    async fn take(&self) {
+        let _turn = self.0.lock().await;
+        tokio::time::sleep(APART).await;
     }
 }
 
@@ -166,12 +184,23 @@ impl std::fmt::Debug for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
     use rcgen::{CertificateParams, KeyPair};
 
     fn made() -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec!["x".into()]).unwrap().self_signed(&key).unwrap();
         (certificate.pem(), key.serialize_pem())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_without_curves_waits_and_who_leaves_it_delays_nobody() {
+        let (turns, start) = (Turns::default(), tokio::time::Instant::now());
+        let gone = tokio::time::timeout(APART / 2, join_all((0..1000).map(|_| turns.take())));
+        assert!(gone.await.is_err());
+        join_all((0..20).map(|_| turns.take())).await;
+        let took = start.elapsed();
+        assert!(took >= APART * 20 && took < APART * 60, "{took:?}");
     }
 
     /// Writes in place, and leaves no trace in the time of its last change, as a tool that restores does.
