@@ -12,6 +12,7 @@
 #   VM_DISK      its disk (default: FOLDER/NAME.qcow2) VM_DISK_SIZE  for a new one (default: 4G)
 #   VM_SERIAL    log of its console (default: FOLDER/NAME.log; each start begins it anew)
 #   VM_MEMORY    in MiB (default: 1536)                VM_CAPTURE    writes its packets to this pcap file
+#   VM_CACERTS   signature list of the CAs that UEFI HTTP boot believes
 set -euo pipefail
 lab=$(cd "$(dirname "$0")" && pwd)
 
@@ -97,6 +98,8 @@ start() {
     esac
     local digits=${mac//:/} system=x86_64 board=() card_rom=
     choose_firmware
+    # Whose certificates UEFI HTTP boot believes.
+    [ -z "${VM_CACERTS:-}" ] || board+=(-fw_cfg "name=etc/edk2/https/cacerts,file=$VM_CACERTS")
     local capture=()
     [ -z "${VM_CAPTURE:-}" ] || capture=(-object "filter-dump,id=capture,netdev=n0,file=$VM_CAPTURE")
     # No KVM even where /dev/kvm exists: nested, it may hang the guest. cache=unsafe: disks here are thrown away.

@@ -8,6 +8,7 @@ mod chains;
 mod disk;
 mod fast;
 mod http;
+mod https;
 mod power;
 mod rig;
 mod stock;

@@ -16,6 +16,8 @@ pub struct Lab {
     pub powered: Instant,
     /// Other hosts on the network, each a namespace.
     hosts: Vec<String>,
+    /// What is enrolled in the firmware of its machines.
+    pub cacerts: Option<PathBuf>,
     since: Instant,
 }
 
@@ -47,6 +49,7 @@ impl Lab {
             machines: vec![],
             powered: Instant::now(),
             hosts: vec![],
+            cacerts: None,
             since: Instant::now(),
         };
         lab.clean();
@@ -96,6 +99,15 @@ impl Lab {
         ]);
         self.cli(&["range", "add", "web-rack", "10.77.0.10-10.77.0.50", "--profile", "web"]);
         self
+    }
+
+    /// More settings, from a new start on.
+    pub fn serve_with(&mut self, settings: &str) {
+        let path = self.folder.join("kickstand.toml");
+        let whole = std::fs::read_to_string(&path).unwrap() + settings;
+        std::fs::write(path, whole).unwrap();
+        self.kill_server();
+        self.serve();
     }
 
     pub fn serve(&mut self) {

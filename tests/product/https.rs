@@ -3,11 +3,14 @@
 use crate::rig::{Appliance, pattern};
 use kickstand::config::Https;
 use rcgen::{CertificateParams, KeyPair};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
@@ -63,6 +66,52 @@ async fn files_and_loaders_come_by_https_with_either_version() {
     }
     let stranger = write(folder.path(), "stranger");
     assert!(ask(&appliance, &stranger, &TLS13, "/files/d/vmlinuz").await.is_err(), "a client that trusts another");
+}
+
+/// As docs/install.md says it: rcgen makes no RSA keys.
+async fn write_rsa(folder: &Path) {
+    let words = "req -x509 -newkey rsa:2048 -nodes -keyout https.key -out https.crt -days 2 -subj /CN=kickstand";
+    let made = Command::new("openssl").args(words.split(' ')).current_dir(folder).output().await.unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// What OpenSSL says of the handshake, and what it got of a file.
+async fn openssl_asks(at: SocketAddr, words: &str) -> (String, Vec<u8>) {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-ign_eof", "-connect", &at.to_string()]).args(words.split_whitespace());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut client = command.spawn().unwrap();
+    let request = b"GET /files/d/vmlinuz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    client.stdin.take().unwrap().write_all(request).await.unwrap();
+    let said = client.wait_with_output().await.unwrap().stdout;
+    let head = said.windows(8).position(|eight| eight == b"HTTP/1.1").unwrap_or(said.len());
+    (String::from_utf8_lossy(&said[..head]).into_owned(), said[head..].to_vec())
+}
+
+/// The TLS of some firmware was built without curves; all others get them, whatever they like better.
+#[tokio::test]
+async fn who_knows_no_curves_is_served_and_who_knows_them_gets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    write_rsa(folder.path()).await;
+    let appliance = appliance(folder.path()).await;
+    let file = pattern(70_000);
+    for (words, suite, key) in [
+        ("-tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES256-GCM-SHA384", "DH, 2048 bits"),
+        ("-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256", "DHE-RSA-AES128-GCM-SHA256", "DH, 2048 bits"),
+        ("-tls1_3 -groups ffdhe2048", "TLS_AES_256_GCM_SHA384", "DH, 2048 bits"),
+        (
+            "-tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+            "X25519",
+        ),
+        ("-tls1_3 -groups ffdhe2048:X25519", "TLS_AES_256_GCM_SHA384", "X25519"),
+        ("", "TLS_AES_256_GCM_SHA384", "X25519"),
+    ] {
+        let (said, answer) = openssl_asks(appliance.running().https[0], words).await;
+        assert!(said.contains(&format!("Cipher is {suite}\n")), "{words}: {said}");
+        assert!(said.contains(&format!("Server Temp Key: {key}")), "{words}: {said}");
+        assert!(answer.windows(file.len()).any(|bytes| bytes == file), "{words}: {} bytes", answer.len());
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! HTTPS: the certificate, which is read again when its files change, and the handshake. Off unless it is set.
 
+mod dhe;
 mod ends;
 
 pub use ends::ends_at;
@@ -10,17 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+use tokio_rustls::rustls::server::{Acceptor, ClientHello, ResolvesServerCert, ServerConfig};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::server::TlsStream;
 
 /// How long a handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How far apart handshakes without curves are: each takes the processor two and a half times as long as one with them.
+const APART: Duration = Duration::from_millis(5);
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -39,7 +42,10 @@ pub enum Error {
 /// What a handshake takes.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    /// Two, so that nobody who knows curves goes without.
+    curves: Arc<ServerConfig>,
+    no_curves: Arc<ServerConfig>,
+    turns: Arc<Turns>,
     kept: Arc<Kept>,
 }
 
@@ -48,15 +54,39 @@ impl Tls {
     pub fn read(certificate: &Path, key: &Path) -> Result<Tls, Error> {
         let provider = Arc::new(ring::default_provider());
         let kept = Arc::new(Kept::read(certificate, key, provider.clone())?);
-        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]);
-        let config = config.map_err(Error::Setup)?.with_no_client_auth().with_cert_resolver(kept.clone());
-        Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), kept })
+        let config = |provider| {
+            let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]);
+            let config = config.map_err(Error::Setup)?.with_no_client_auth().with_cert_resolver(kept.clone());
+            Ok(Arc::new(config))
+        };
+        let no_curves = config(Arc::new(dhe::provider()))?;
+        Ok(Tls { curves: config(provider)?, no_curves, turns: Arc::default(), kept })
     }
 
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.kept.refresh();
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handshake takes too long");
-        tokio::time::timeout(HANDSHAKE_LIMIT, self.acceptor.accept(stream)).await.map_err(late)?
+        tokio::time::timeout(HANDSHAKE_LIMIT, self.greet(stream)).await.map_err(late)?
+    }
+
+    async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        if dhe::knows_curves(&greeted.client_hello()) {
+            return greeted.into_stream(self.curves.clone()).await;
+        }
+        self.turns.take().await;
+        greeted.into_stream(self.no_curves.clone()).await
+    }
+}
+
+/// One after the other, in the order of their coming: who hangs up while he waits takes no turn.
+#[derive(Default)]
+struct Turns(tokio::sync::Mutex<()>);
+
+impl Turns {
+    async fn take(&self) {
+        let _turn = self.0.lock().await;
+        tokio::time::sleep(APART).await;
     }
 }
 
@@ -154,12 +184,23 @@ impl std::fmt::Debug for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join_all;
     use rcgen::{CertificateParams, KeyPair};
 
     fn made() -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec!["x".into()]).unwrap().self_signed(&key).unwrap();
         (certificate.pem(), key.serialize_pem())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_without_curves_waits_and_who_leaves_it_delays_nobody() {
+        let (turns, start) = (Turns::default(), tokio::time::Instant::now());
+        let gone = tokio::time::timeout(APART / 2, join_all((0..1000).map(|_| turns.take())));
+        assert!(gone.await.is_err());
+        join_all((0..20).map(|_| turns.take())).await;
+        let took = start.elapsed();
+        assert!(took >= APART * 20 && took < APART * 60, "{took:?}");
     }
 
     /// Writes in place, and leaves no trace in the time of its last change, as a tool that restores does.
