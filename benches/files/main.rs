@@ -129,9 +129,11 @@ fn stalled(lab: &Lab) -> Result<Report> {
     wrk(lab, 1)?;
     for round in 0..lab.rounds() {
         let before = server.rss_mb()?;
-        for (place, count) in [STALLED, 0].into_iter().enumerate() {
+        // By turns the first, so that a machine that becomes slower or faster is so to both.
+        let both = [(0, STALLED), (1, 0)];
+        for (place, count) in if round % 2 == 0 { both } else { [both[1], both[0]] } {
             let crowd = client::stalled(lab, count)?;
-            larges[place].push(curl(lab)?.max(curl(lab)?));
+            larges[place].push(best_of_four(lab)?);
             smalls[place].push(wrk(lab, lab.wrk_secs())?);
             grown_mb = grown_mb.max(server.rss_mb()? - before);
             drop(crowd);
@@ -145,6 +147,11 @@ fn stalled(lab: &Lab) -> Result<Report> {
     report.add("files.stalled.small", with, Some(without), "requests/s", Bar::RatioAtLeast(0.9));
     report.add("files.stalled.memory", grown_mb, None, "MB more", Bar::AtMost(64.0));
     Ok(report)
+}
+
+/// Where curl and the server come to run is chance, and one way in two is a tenth slower.
+fn best_of_four(lab: &Lab) -> Result<f64> {
+    (0..4).try_fold(0f64, |best, _| Ok(best.max(curl(lab)?)))
 }
 
 fn main() -> Result<()> {
