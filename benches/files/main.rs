@@ -6,6 +6,8 @@
 
 mod client;
 mod net;
+#[path = "../tftp/place.rs"]
+mod place;
 #[allow(dead_code, reason = "the bench of DHCP has more kinds of bars")]
 #[path = "../dhcp/report.rs"]
 mod report;
@@ -14,6 +16,7 @@ mod server;
 use anyhow::{Context, Result, bail};
 use client::{curl, wrk};
 use net::Net;
+use place::Place;
 use report::{Bar, Report, percentile, say};
 use server::{Kind, Server};
 use std::fs::File;
@@ -74,27 +77,36 @@ impl Lab {
     }
 }
 
-/// One file of 1 GB, which is in memory, to one client. The servers take turns.
+/// One file of 1 GB, which is in memory, to one client, on one processor with the server and on another. The servers take turns.
 fn large(lab: &Lab) -> Result<Report> {
-    let (mut rates, mut costs) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    for round in 0..lab.rounds() {
-        for (place, kind) in Kind::BOTH.into_iter().enumerate() {
-            let server = Server::start(lab, kind)?;
-            curl(lab)?;
-            let before = server.cpu()?;
-            let rate = curl(lab)?.max(curl(lab)?);
-            let cost_ms = (server.cpu()? - before).as_secs_f64() * 1e3 / 2.0;
-            say(format!("large {round}: {kind} {rate:.0} MB/s, {cost_ms:.0} ms of processor a time"));
-            rates[place].push(rate);
-            costs[place].push(cost_ms);
-        }
-    }
     let mut report = Report::default();
-    let [ours, nginx] = rates.map(|all| percentile(&all, 50));
-    report.add("files.large", ours, Some(nginx), "MB/s", Bar::RatioAtLeast(0.9));
-    let [ours, nginx] = costs.map(|all| percentile(&all, 50));
-    report.add("files.large.cpu", ours, Some(nginx), "ms", Bar::None);
+    for place in Place::BOTH {
+        let (mut rates, mut costs) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        for _ in 0..lab.rounds() {
+            for (at, kind) in Kind::BOTH.into_iter().enumerate() {
+                let (rate, cost_ms) = large_once(lab, kind, place)?;
+                rates[at].push(rate);
+                costs[at].push(cost_ms);
+            }
+        }
+        let [ours, nginx] = rates.map(|all| percentile(&all, 50));
+        let name = format!("files.large.{}", place.name());
+        report.add(&name, ours, Some(nginx), "MB/s", Bar::RatioAtLeast(0.9));
+        let [ours, nginx] = costs.map(|all| percentile(&all, 50));
+        report.add(format!("{name}.cpu"), ours, Some(nginx), "ms", Bar::None);
+    }
     Ok(report)
+}
+
+fn large_once(lab: &Lab, kind: Kind, place: Place) -> Result<(f64, f64)> {
+    let server = place.server(|| Server::start(lab, kind))?;
+    let curl = || place.clients(|| client::curl(lab));
+    curl()?;
+    let before = server.cpu()?;
+    let rate = curl()?.max(curl()?);
+    let cost_ms = (server.cpu()? - before).as_secs_f64() * 1e3 / 2.0;
+    say(format!("large {}: {kind} {rate:.0} MB/s, {cost_ms:.0} ms of processor a time", place.name()));
+    Ok((rate, cost_ms))
 }
 
 /// 1000 files of 4 KiB by 64 connections.
