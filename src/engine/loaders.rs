@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A boot loader's content, and a tag that tells it from what the file held before.
 #[derive(Debug, Clone)]
@@ -35,15 +35,12 @@ pub enum BootFile {
 /// Which state of a file was read: inode, modification and change in nanoseconds, size.
 type Stamp = (u64, i64, i64, u64);
 
-/// For so long what was seen of a file counts: to look is a thread's work, and a rack asks five hundred times at once.
-const SEEN_FOR: Duration = Duration::from_millis(20);
-
 /// One file as it was read: the bytes that were looked at are the bytes that are sent.
 #[derive(Clone)]
 struct Read {
     stamp: Stamp,
-    /// When the file was last seen to be in this state.
-    seen_at: Instant,
+    /// When the last look at the file began that found it in this state.
+    looked_at: Instant,
     sha256: Digest,
     loaded: Loaded,
 }
@@ -167,21 +164,21 @@ impl Engine {
 impl Loaders {
     async fn read(&self, path: &Path) -> Result<Read, Error> {
         let unreadable = |source| Error::File { path: path.display().to_string(), source };
-        if let Some(read) = self.seen_lately(path) {
-            return Ok(read);
-        }
+        let asked_at = Instant::now();
         let _reading = self.reading.lock().await;
-        if let Some(read) = self.seen_lately(path) {
+        // A look takes a thread: who waited shares one that began after he asked.
+        if let Some(read) = self.looked_since(path, asked_at) {
             return Ok(read);
         }
+        let looked_at = Instant::now();
         let stamp = stamp(&tokio::fs::metadata(path).await.map_err(unreadable)?);
-        if let Some(read) = self.unchanged(path, stamp) {
+        if let Some(read) = self.unchanged(path, stamp, looked_at) {
             return Ok(read);
         }
         let bytes = Bytes::from(tokio::fs::read(path).await.map_err(unreadable)?);
         let sha256 = Digest::of(&bytes);
         let tag = sha256.to_string().chars().take(32).collect();
-        let read = Read { stamp, seen_at: Instant::now(), sha256, loaded: Loaded { bytes, tag } };
+        let read = Read { stamp, looked_at, sha256, loaded: Loaded { bytes, tag } };
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), read.clone());
         Ok(read)
     }
@@ -191,16 +188,16 @@ impl Loaders {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied()
     }
 
-    fn seen_lately(&self, path: &Path) -> Option<Read> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.get(path).filter(|read| read.seen_at.elapsed() < SEEN_FOR).cloned()
+    fn looked_since(&self, path: &Path, moment: Instant) -> Option<Read> {
+        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(path).filter(|read| read.looked_at >= moment).cloned()
     }
 
     /// What was read before, if the file is still in that state.
-    fn unchanged(&self, path: &Path, stamp: Stamp) -> Option<Read> {
+    fn unchanged(&self, path: &Path, stamp: Stamp, looked_at: Instant) -> Option<Read> {
         let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let read = known.get_mut(path).filter(|read| read.stamp == stamp)?;
-        read.seen_at = Instant::now();
+        read.looked_at = looked_at;
         Some(read.clone())
     }
 }
