@@ -61,8 +61,10 @@ impl Engine {
         // Without an address no range has a word, and the network's own address lies in none.
         let ip: Ipv4Addr = card.ip.or_else(leased).unwrap_or(network.cidr.network());
         let (profile, why) = role::profile(Some(machine), ip, &world.ranges, network);
-        let profile =
-            profile.ok_or_else(|| Error::Invalid(format!("machine {} has no profile: {}", machine.name, why.text)))?;
+        let profile = profile.ok_or_else(|| match ip == network.cidr.network() {
+            true => Error::Invalid(format!("machine {0} has neither a profile nor an address, which could name one: `kickstand machine set {0} --profile NAME`", machine.name)),
+            false => Error::Invalid(format!("machine {} has no profile: {}", machine.name, why.text)),
+        })?;
         let Some(here) = self.here(network) else {
             let place = Place { network, ranges: &world.ranges, ip };
             let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);

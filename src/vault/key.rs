@@ -46,7 +46,7 @@ impl Place {
         let Some(path) = credential.or_else(|| self.file.clone()) else {
             return Found::Unusable("no file is named for their key: set [secrets] key_file".into());
         };
-        match File::open(&path).and_then(|file| io::read_to_string(file)).map(Zeroizing::new) {
+        match File::open(&path).and_then(io::read_to_string).map(Zeroizing::new) {
             Ok(text) => read(&text, path),
             Err(error) if error.kind() == ErrorKind::NotFound => Found::Missing(path),
             Err(error) => Found::Unusable(format!("their key {} can not be read: {error}", path.display())),
@@ -71,7 +71,7 @@ pub fn make(path: &Path) -> io::Result<Key> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     // Whatever the umask says.
     file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(Zeroizing::new(hex::encode(&*bytes) + "\n").as_bytes())?;
+    file.write_all(Zeroizing::new(hex::encode(bytes.as_slice()) + "\n").as_bytes())?;
     file.sync_all()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()?;
