@@ -36,7 +36,16 @@ async fn engine() -> Arc<Engine> {
     }
     let (files, loaders, addresses) = (folder, vec![], OURS.to_vec());
     let assets = Assets { operator: None };
-    let parts = Parts { store, assets, files, loaders, http_port: 80, https_port: None, addresses, lifetimes: Default::default() };
+    let parts = Parts {
+        store,
+        assets,
+        files,
+        loaders,
+        http_port: 80,
+        https_port: None,
+        addresses,
+        lifetimes: Default::default(),
+    };
     Engine::new(parts).await.unwrap()
 }
 
