@@ -31,6 +31,8 @@ fn network() -> Network {
         lease_secs: 3600,
         profile: None,
         unknown: Unknown::Show,
+        variables: Default::default(),
+        secrets: Default::default(),
         dhcp: Dhcp::default(),
     }
 }

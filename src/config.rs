@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 /// What `kickstand init` writes: every setting, its default and what it is for.
 pub const EXAMPLE: &str = include_str!("../docs/kickstand.toml");
 pub const DEFAULT_PATH: &str = "/etc/kickstand/kickstand.toml";
+/// Where the database is no file.
+pub const DEFAULT_KEY_FILE: &str = "/var/lib/kickstand/secret.key";
 pub const DEFAULT_SOCKET: &str = "/run/kickstand/kickstand.sock";
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,8 @@ pub struct Config {
     pub http_port: u16,
     pub http: Http,
     pub https: Https,
+    pub secrets: Secrets,
+    pub answers: Answers,
     /// Addresses for TFTP and HTTP: those of the DHCP interfaces where no IPv4 address is named. IPv6 is for TFTP alone.
     pub listen: Vec<IpAddr>,
     pub log: String,
@@ -99,6 +103,22 @@ pub struct Https {
     pub key: Option<PathBuf>,
 }
 
+/// What seals secret variables.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Secrets {
+    /// None: `secret.key` beside the database.
+    pub key_file: Option<PathBuf>,
+}
+
+/// How long a boot's token opens its answer file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answers {
+    /// From the boot script until it is first used.
+    pub unused_secs: u32,
+    /// From its first use.
+    pub used_secs: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -120,6 +140,8 @@ impl Default for Config {
             http_port: 80,
             http: Http { connections: 8192, connections_each: 256, stalled_secs: 60 },
             https: Https { port: 443, certificate: None, key: None },
+            secrets: Secrets::default(),
+            answers: Answers { unused_secs: 3600, used_secs: 900 },
             listen: Vec::new(),
             log: "info".into(),
             log_json: false,
@@ -170,6 +192,8 @@ struct Written {
     tftp: WrittenTftp,
     http: WrittenHttp,
     https: WrittenHttps,
+    secrets: WrittenSecrets,
+    answers: WrittenAnswers,
     log: Log,
 }
 
@@ -294,6 +318,19 @@ struct WrittenHttps {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+struct WrittenSecrets {
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenAnswers {
+    unused_secs: Option<AtLeast<60, u32>>,
+    used_secs: Option<AtLeast<60, u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Log {
     level: Option<String>,
     json: Option<bool>,
@@ -313,6 +350,11 @@ impl Written {
                 port: self.https.port.unwrap_or(usual.https.port),
                 certificate: self.https.certificate,
                 key: self.https.key,
+            },
+            secrets: Secrets { key_file: self.secrets.key_file },
+            answers: Answers {
+                unused_secs: self.answers.unused_secs.map_or(usual.answers.unused_secs, |secs| secs.0),
+                used_secs: self.answers.used_secs.map_or(usual.answers.used_secs, |secs| secs.0),
             },
             listen: self.server.listen.unwrap_or(usual.listen),
             dhcp: Dhcp {

@@ -91,6 +91,8 @@ impl Life {
             lease_secs: 600,
             profile: None,
             unknown: Unknown::Ignore,
+            variables: Default::default(),
+            secrets: Default::default(),
             dhcp: Dhcp::default(),
         };
         let (tokens, keys, boots) = (vec![0], vec![], vec![]);
@@ -173,14 +175,7 @@ impl Life {
         let token = self.seed;
         let from = if own { OWN } else { FOREIGN };
         let mac = self.machine.interfaces[0].mac;
-        let lease = Lease {
-            network: self.network.name.clone(),
-            holder: mac.into(),
-            ip: OWN,
-            starts_at: self.now,
-            ends_at: self.now.plus_secs(600),
-            hostname: None,
-        };
+        let lease = self.lease();
         let language = if token.is_multiple_of(2) { Language::Ipxe } else { Language::Grub };
         let facts = ScriptFacts {
             standing: Standing::Machine(&self.machine),
@@ -190,7 +185,7 @@ impl Life {
             profiles: &BTreeMap::new(),
             shelf: &Shelf::default(),
             lost: false,
-            ticket: Ticket { token: Hash([token; 32]), report: Hash([token ^ 0x80; 32]), ip: from },
+            ticket: Ticket { token: Hash([token; 32]), report: Hash([token ^ 0x80; 32]), ip: from, lives_secs: 600 },
         };
         let (before, decision) = (self.machine.state, ScriptAsk { mac, from, language }.decide(facts, self.now));
         if let ScriptReply::Install { .. } = decision.reply {
@@ -210,6 +205,18 @@ impl Life {
         self.apply(decision.effects);
     }
 
+    /// What its card has leased.
+    fn lease(&self) -> Lease {
+        Lease {
+            network: self.network.name.clone(),
+            holder: self.machine.interfaces[0].mac.into(),
+            ip: OWN,
+            starts_at: self.now,
+            ends_at: self.now.plus_secs(600),
+            hostname: None,
+        }
+    }
+
     fn fetch(&mut self, own: bool, newest: bool) {
         let back = if newest { 1 } else { 2 };
         let token = self.tokens[self.tokens.len().saturating_sub(back)];
@@ -226,14 +233,22 @@ impl Life {
         };
         let ask = AutoinstallAsk { token: Hash([token; 32]), from: if own { OWN } else { FOREIGN } };
         let machine = current.then_some(&self.machine);
-        let (before, decision) =
-            (self.machine.state, ask.decide(AutoinstallFacts { machine, key: Some(key) }, self.now));
+        let lease = self.lease();
+        let dead = boot.is_some_and(|b| b.expires_at <= self.now || b.reported_at.is_some());
+        let (before, decision) = (
+            self.machine.state,
+            ask.decide(AutoinstallFacts { machine, lease: Some(&lease), key: Some(key), lives_secs: 300 }, self.now),
+        );
         if let AutoinstallReply::Answer { .. } = decision.reply {
-            assert!(own && before.installs(), "an answer file goes to an installing machine at its own address");
+            assert!(
+                own && before.installs() && !dead,
+                "an answer file goes to an installing machine at its own address"
+            );
             self.answers += 1;
         } else if current && !own {
             assert!(
                 !before.installs()
+                    || dead
                     || decision.effects.iter().any(|e| matches!(e, Effect::Step(s) if s.state == State::Failed))
             );
         }

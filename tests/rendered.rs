@@ -40,6 +40,7 @@ impl House {
             http_port: 80,
             https_port: None,
             addresses: vec![SERVER],
+            lifetimes: Default::default(),
         };
         let house = House { engine: Engine::new(parts).await.unwrap(), folder };
         house.furnish().await;
@@ -128,6 +129,8 @@ fn network() -> Network {
         lease_secs: 600,
         profile: None,
         unknown: Unknown::Show,
+        variables: Default::default(),
+        secrets: Default::default(),
         dhcp: Dhcp::default(),
     }
 }
@@ -152,6 +155,7 @@ fn distro(family: Family, own: serde_json::Value) -> Distro {
         initrd: "d/initrd.img".into(),
         arguments: "console=ttyS0".into(),
         variables: variables(own),
+        secrets: Default::default(),
         loader: None,
     }
 }
@@ -164,6 +168,7 @@ fn profile(family: Family) -> Profile {
         template: None,
         arguments: String::new(),
         key: Some(name("web")),
+        secrets: Default::default(),
         variables: variables(json!({
             "kernel_arguments": "console=ttyS0",
             "root_password_hash": "$6$salt$hash",

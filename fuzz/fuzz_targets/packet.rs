@@ -44,6 +44,8 @@ fn network() -> Network {
         lease_secs: 3600,
         profile: None,
         unknown: Unknown::Ignore,
+        variables: Default::default(),
+        secrets: Default::default(),
         dhcp,
     }
 }

@@ -36,7 +36,16 @@ async fn engine() -> Arc<Engine> {
     }
     let (files, loaders, addresses) = (folder, vec![], OURS.to_vec());
     let assets = Assets { operator: None };
-    let parts = Parts { store, assets, files, loaders, http_port: 80, https_port: None, addresses };
+    let parts = Parts {
+        store,
+        assets,
+        files,
+        loaders,
+        http_port: 80,
+        https_port: None,
+        addresses,
+        lifetimes: Default::default(),
+    };
     Engine::new(parts).await.unwrap()
 }
 
@@ -60,6 +69,8 @@ fn records() -> Vec<Edit> {
         Edit::AddNetwork(network("annex", "10.10.0.0/24", "10.10.0.15-10.10.0.19", Some("lab"))),
         Edit::AddNetwork(Network {
             unknown: Unknown::Install,
+            variables: Default::default(),
+            secrets: Default::default(),
             ..network("far", "10.20.0.0/24", "10.20.0.15-10.20.0.16", None)
         }),
         Edit::AddMachines(vec![machine]),
@@ -87,6 +98,8 @@ fn network(name: &str, cidr: &str, pool: &str, link: Option<&str>) -> Network {
         lease_secs: 600,
         profile: None,
         unknown: Unknown::Show,
+        variables: Default::default(),
+        secrets: Default::default(),
         dhcp: Dhcp { relays, snooping: true, link: link.map(|l| l.parse().unwrap()), options, ..Dhcp::default() },
     }
 }

@@ -15,8 +15,12 @@ pub struct AutoinstallAsk {
 pub struct AutoinstallFacts<'a> {
     /// The machine whose current boot has this token.
     pub machine: Option<&'a Machine>,
+    /// Who has the address now that the boot's token is bound to.
+    pub lease: Option<&'a Lease>,
     /// The key that the answer file would carry, if the profile names an activation key.
     pub key: Option<InstallKey>,
+    /// How long the token lives from its first use.
+    pub lives_secs: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,14 +41,20 @@ impl Ask for AutoinstallAsk {
         let Some((machine, boot)) = facts.machine.and_then(|m| Some((m, m.install.as_ref()?.boot.as_ref()?))) else {
             return not_found("no boot that is under way has this token".into());
         };
+        if boot.expires_at <= now || boot.reported_at.is_some() {
+            // Who finds it later, on a command line or in a log, stops nothing any more.
+            let kind = if boot.ip == self.from { Kind::Refused } else { Kind::Alarm };
+            let text = format!("the token of this boot of {} is used up, and came from {}", machine.name, self.from);
+            return not_found(text.clone()).with(Effect::Tell(self.tale(machine, kind, text, now)));
+        }
         if boot.ip != self.from {
             return self.second_claimant(machine, boot, now);
         }
-        if boot.expires_at <= now || boot.reported_at.is_some() {
-            let text = format!("the token of this boot of {} is used up", machine.name);
-            return not_found(text.clone()).with(Effect::Tell(self.tale(machine, Kind::Refused, text, now)));
+        if !facts.lease.and_then(|lease| lease.holder.mac()).is_some_and(|mac| machine.has(mac)) {
+            let text = format!("{} asked with its token from {}, which it has no longer", machine.name, self.from);
+            return not_found(text.clone()).with(Effect::Tell(self.tale(machine, Kind::Alarm, text, now)));
         }
-        match lifecycle::next(machine, Moment::Answer, now) {
+        match lifecycle::next(machine, Moment::Answer { lives_secs: facts.lives_secs }, now) {
             Next::Refused(why) => not_found(why.text),
             next => self.answer(machine, next, facts.key, now),
         }
@@ -52,6 +62,15 @@ impl Ask for AutoinstallAsk {
 }
 
 impl AutoinstallAsk {
+    /// What is told of the secrets that an answer file really carries: it is recorded before the file goes out.
+    pub fn released(&self, machine: &Machine, secrets: &[String], now: Time) -> Option<Effect> {
+        if secrets.is_empty() {
+            return None;
+        }
+        let text = format!("answer file of {} given to {} with {}", machine.name, self.from, secrets.join(", "));
+        Some(Effect::Tell(self.tale(machine, Kind::Secret, text, now)))
+    }
+
     fn answer(&self, machine: &Machine, next: Next, key: Option<InstallKey>, now: Time) -> Decision<AutoinstallReply> {
         let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.key));
         let text = format!("answer file of {}, which carries {carries}", machine.name);

@@ -14,8 +14,21 @@ pub const BOOTS: u8 = 3;
 const SAME_BOOT_SECS: u32 = 30;
 /// How often one boot may ask for its script again without being counted.
 const REPEATS: u8 = 3;
+
 /// How long a boot's token opens the answer file.
-pub const TOKEN_SECS: u32 = 3600;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// From the script until the answer file is fetched.
+    pub unused_secs: u32,
+    /// From then on: some installers fetch it twice.
+    pub used_secs: u32,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Lifetimes { unused_secs: 3600, used_secs: 900 }
+    }
+}
 
 /// What can happen to a machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +43,8 @@ pub enum Moment {
     Replace,
     /// A network boot asks for its script, at its own address.
     Boot { ticket: Ticket, profile: Name },
-    /// The answer file is fetched with the token of the current boot.
-    Answer,
+    /// The answer file is fetched with the token of the current boot, which lives so long from then on.
+    Answer { lives_secs: u32 },
     /// The installer runs.
     Started,
     /// The installer's last step.
@@ -50,6 +63,8 @@ pub struct Ticket {
     pub token: Hash,
     pub report: Hash,
     pub ip: Ipv4Addr,
+    /// How long the token may lie unused.
+    pub lives_secs: u32,
 }
 
 /// What follows: a step to commit, nothing new, or a refusal that says why.
@@ -75,7 +90,7 @@ pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
         (_, Moment::Replace) => at.step(State::Ready, None),
         (State::Armed | State::Installing, Moment::Boot { ticket, profile }) => at.boot(ticket, profile),
         (state, Moment::Boot { .. }) => at.refuse(format!("it is {state}, not armed")),
-        (State::Armed | State::Installing, Moment::Answer) => at.answer(),
+        (State::Armed | State::Installing, Moment::Answer { lives_secs }) => at.answer(lives_secs),
         (State::Armed | State::Installing, Moment::Started) => at.started(State::Installing),
         (State::Armed | State::Installing, Moment::Done) => at.started(State::Installed),
         (State::Installed | State::Registered, Moment::Started | Moment::Done) => Next::Already,
@@ -98,6 +113,7 @@ pub fn newcomer(mac: Mac, state: State, [id, install]: [Uuid; 2], now: Time) -> 
         key: None,
         arguments: String::new(),
         variables: Variables::new(),
+        secrets: Secrets::default(),
         options: OptionSet::default(),
         loader: None,
         disk_boot: None,
@@ -155,7 +171,7 @@ impl At<'_> {
             report: ticket.report,
             ip: ticket.ip,
             served_at,
-            expires_at: self.now.plus_secs(TOKEN_SECS),
+            expires_at: self.now.plus_secs(ticket.lives_secs),
             answered_at: None,
             reported_at: None,
             profile: Some(profile),
@@ -165,8 +181,12 @@ impl At<'_> {
         self.step(self.machine.state, Some(Install { boots, boot: Some(boot), ..install.clone() }))
     }
 
-    fn answer(&self) -> Next {
-        self.marked(State::Installing, |boot, now| boot.answered_at = boot.answered_at.or(Some(now)))
+    fn answer(&self, lives_secs: u32) -> Next {
+        self.marked(State::Installing, |boot, now| {
+            if boot.answered_at.is_none() {
+                (boot.answered_at, boot.expires_at) = (Some(now), now.plus_secs(lives_secs));
+            }
+        })
     }
 
     fn started(&self, state: State) -> Next {

@@ -322,6 +322,8 @@ mod tests {
             lease_secs: 600,
             profile: None,
             unknown: Unknown::Show,
+            variables: Default::default(),
+            secrets: Default::default(),
             dhcp: Dhcp::default(),
         }
     }

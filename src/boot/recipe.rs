@@ -1,7 +1,10 @@
-//! What a profile comes to: its distro, template, arguments, key and variables, parents included.
+//! What a profile comes to: its distro, template, arguments, key and variables, parents included, and whose word each is.
 
 use crate::model::*;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
 
 /// How deep profiles may inherit: a loop is refused when it is written, this is the belt to those braces.
 const DEPTH: usize = 16;
@@ -15,14 +18,73 @@ pub struct Recipe {
     pub template: Option<String>,
     pub arguments: Vec<String>,
     pub key: Option<Name>,
-    /// distro < profiles from the root down < machine.
+    /// distro < profiles from the root down < network < ranges, the widest first < machine; without the secrets.
     pub variables: Variables,
+    /// Those that count, and whose they are: a name is in one of the two maps.
+    pub secrets: BTreeMap<String, (Owner, Sealed)>,
+    /// Every word on a variable, the one that counts first.
+    pub layers: BTreeMap<String, Vec<Layer>>,
 }
 
-/// Resolves a profile for a machine. The error says which record to mend.
+/// One record's word on a variable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    pub origin: Origin,
+    /// None where it is a secret.
+    pub value: Option<Value>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// The file of a family's defaults.
+    Defaults(String),
+    Distro(Name),
+    Profile(Name),
+    Network(Name),
+    Range(Name),
+    Machine(Name),
+    /// Given by the server itself: it wins over all.
+    Server,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Defaults(place) => write!(f, "{place}"),
+            Origin::Distro(name) => write!(f, "distro {name}"),
+            Origin::Profile(name) => write!(f, "profile {name}"),
+            Origin::Network(name) => write!(f, "network {name}"),
+            Origin::Range(name) => write!(f, "range {name}"),
+            Origin::Machine(name) => write!(f, "machine {name}"),
+            Origin::Server => f.write_str("the server"),
+        }
+    }
+}
+
+/// Where the machine is: networks and ranges have a word, too.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub network: &'a Network,
+    pub ranges: &'a [Range],
+    pub ip: Ipv4Addr,
+}
+
+impl<'a> Place<'a> {
+    /// Those that hold the address, the widest first: the smallest has the last word.
+    fn ranges(&self) -> Vec<&'a Range> {
+        let inside = |range: &&Range| range.network == self.network.name && range.span.contains(self.ip);
+        let mut ranges: Vec<_> = self.ranges.iter().filter(inside).collect();
+        ranges.sort_by_key(|range| std::cmp::Reverse(range.span.size()));
+        ranges
+    }
+}
+
+/// Resolves a profile for a machine in its place. The error says which record to mend.
 pub fn recipe(
     name: &Name,
     machine: Option<&Machine>,
+    place: Option<Place<'_>>,
     profiles: &BTreeMap<Name, Profile>,
     distros: &BTreeMap<Name, Distro>,
 ) -> Result<Recipe, String> {
@@ -32,22 +94,63 @@ pub fn recipe(
         .ok_or_else(|| format!("profile {name} names no distro: `kickstand profile set {name} --distro NAME`"))?;
     let distro = distros.get(&distro).ok_or_else(|| format!("distro {distro} of profile {name} does not exist"))?;
     let mut arguments = vec![distro.arguments.clone()];
-    let mut variables = distro.variables.clone();
-    for profile in chain.iter().rev() {
-        arguments.push(profile.arguments.clone());
-        variables.extend(profile.variables.clone());
-    }
+    arguments.extend(chain.iter().rev().map(|profile| profile.arguments.clone()));
     arguments.extend(machine.map(|m| m.arguments.clone()));
-    variables.extend(machine.map(|m| m.variables.clone()).unwrap_or_default());
     arguments.retain(|text| !text.trim().is_empty());
-    Ok(Recipe {
+    let mut recipe = Recipe {
         profile: name.clone(),
         distro: distro.clone(),
         template: chain.iter().find_map(|p| p.template.clone()),
         arguments,
         key: machine.and_then(|m| m.key.clone()).or_else(|| said(|p| p.key.as_ref())),
-        variables,
-    })
+        variables: Variables::new(),
+        secrets: BTreeMap::new(),
+        layers: BTreeMap::new(),
+    };
+    recipe.lay_all(&chain, machine, place);
+    Ok(recipe)
+}
+
+impl Recipe {
+    /// Whether templates can name it.
+    pub fn has(&self, name: &str) -> bool {
+        self.variables.contains_key(name) || self.secrets.contains_key(name)
+    }
+
+    fn lay_all(&mut self, chain: &[&Profile], machine: Option<&Machine>, place: Option<Place<'_>>) {
+        let Distro { name, variables, secrets, .. } = self.distro.clone();
+        self.lay(Origin::Distro(name.clone()), Owner::Distro(name), &variables, &secrets);
+        for Profile { name, variables, secrets, .. } in chain.iter().rev().copied() {
+            self.lay(Origin::Profile(name.clone()), Owner::Profile(name.clone()), variables, secrets);
+        }
+        if let Some(place) = place {
+            let Network { name, variables, secrets, .. } = place.network;
+            self.lay(Origin::Network(name.clone()), Owner::Network(name.clone()), variables, secrets);
+            for Range { name, variables, secrets, .. } in place.ranges() {
+                self.lay(Origin::Range(name.clone()), Owner::Range(name.clone()), variables, secrets);
+            }
+        }
+        if let Some(Machine { id, name, variables, secrets, .. }) = machine {
+            self.lay(Origin::Machine(name.clone()), Owner::Machine(*id), variables, secrets);
+        }
+    }
+
+    /// Lays one record's variables over what is there.
+    fn lay(&mut self, origin: Origin, owner: Owner, variables: &Variables, secrets: &Secrets) {
+        let mut put = |name: &String, value| {
+            self.layers.entry(name.clone()).or_default().insert(0, Layer { origin: origin.clone(), value });
+        };
+        for (name, value) in variables {
+            put(name, Some(value.clone()));
+            self.secrets.remove(name);
+            self.variables.insert(name.clone(), value.clone());
+        }
+        for (name, sealed) in secrets.sealed() {
+            put(name, None);
+            self.variables.remove(name);
+            self.secrets.insert(name.clone(), (owner.clone(), sealed.clone()));
+        }
+    }
 }
 
 /// The profile and its parents, nearest first.

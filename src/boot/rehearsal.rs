@@ -143,7 +143,7 @@ fn script(
     now: Time,
 ) -> super::Decision<ScriptReply> {
     let unused = Hash([0; 32]);
-    let ticket = Ticket { token: unused, report: unused, ip: lease.ip };
+    let ticket = Ticket { token: unused, report: unused, ip: lease.ip, lives_secs: 0 };
     let newcomer;
     let standing = match facts.standing {
         // The wire would have made the record by now.

@@ -54,7 +54,7 @@ impl Ask for ReportAsk {
             Stage::Inventory(_) if !machine.state.installs() => refused("the machine is not installing"),
             Stage::Inventory(inventory) => {
                 let effect = Effect::Inventory { machine: machine.id, inventory: inventory.clone() };
-                taken("inventory kept").with(effect)
+                first(machine, taken("inventory kept"), now).with(effect)
             }
         }
     }
@@ -77,11 +77,19 @@ impl ReportAsk {
         }
         let mut tale = self.tale(machine, Kind::Progress, message.to_owned(), now);
         tale.percent = Some(percent.min(100));
-        taken("progress").with(Effect::Tell(tale))
+        first(machine, taken("progress"), now).with(Effect::Tell(tale))
     }
 
     fn tale(&self, machine: &Machine, kind: Kind, text: String, now: Time) -> Tale {
         Tale::new(now, kind, text).of(machine.id).from(self.from)
+    }
+}
+
+/// Whatever an installer reports, with its first word the answer file is closed.
+fn first(machine: &Machine, decision: Decision<ReportReply>, now: Time) -> Decision<ReportReply> {
+    match lifecycle::next(machine, Moment::Started, now) {
+        Next::Step(step) => decision.with(Effect::Step(step)),
+        _ => decision,
     }
 }
 

@@ -4,12 +4,13 @@ use super::client::Error;
 use super::session::Session;
 use super::values::Variable;
 use crate::http::api::machine::MachineView;
+use crate::http::api::variables::is_name;
 use anyhow::{Context, Result, bail};
 use hyper::Method;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-const COLUMNS: &str = "name, mac, ip, profile, key, arguments or var.NAME";
+const COLUMNS: &str = "name, mac, ip, profile, key, arguments, var.NAME or secret.NAME";
 
 pub async fn add(file: &Path, session: &Session) -> Result<()> {
     let place = file.display();
@@ -65,7 +66,7 @@ fn records(text: &str) -> Result<Vec<Row>, Vec<(usize, String)>> {
 fn check_header(header: &[String]) -> Result<(), String> {
     let known = |name: &str| {
         matches!(name, "name" | "mac" | "ip" | "profile" | "key" | "arguments")
-            || name.strip_prefix("var.").is_some_and(|var| format!("{var}=1").parse::<Variable>().is_ok())
+            || name.strip_prefix("var.").or(name.strip_prefix("secret.")).is_some_and(is_name)
     };
     if let Some(name) = header.iter().find(|name| !known(name)) {
         return Err(format!("unknown column {name:?}: use {COLUMNS}"));
@@ -86,12 +87,15 @@ fn machine(header: &[String], cells: Vec<String>) -> Result<Value, String> {
     if cells.len() != header.len() {
         return Err(format!("{} cells, but the header names {}", cells.len(), header.len()));
     }
-    let (mut machine, mut card, mut variables) = (Map::new(), Map::new(), Map::new());
+    let (mut machine, mut card, mut variables, mut secrets) = (Map::new(), Map::new(), Map::new(), Map::new());
     for (column, cell) in header.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
         match (column.as_str(), column.strip_prefix("var.")) {
             (_, Some(_)) => {
                 let given: Variable = format!("{}={cell}", column.trim_start_matches("var.")).parse()?;
                 variables.insert(given.name, given.value);
+            }
+            (column, None) if column.starts_with("secret.") => {
+                secrets.insert(column.trim_start_matches("secret.").to_owned(), Value::String(cell));
             }
             ("mac" | "ip", _) => drop(card.insert(column.clone(), Value::String(cell))),
             _ => drop(machine.insert(column.clone(), Value::String(cell))),
@@ -99,6 +103,9 @@ fn machine(header: &[String], cells: Vec<String>) -> Result<Value, String> {
     }
     machine.insert("interfaces".into(), json!([card]));
     machine.insert("variables".into(), Value::Object(variables));
+    if !secrets.is_empty() {
+        machine.insert("secrets".into(), Value::Object(secrets));
+    }
     Ok(Value::Object(machine))
 }
 
@@ -147,6 +154,8 @@ mod tests {
     fn a_row_becomes_a_machine_and_keeps_its_line() {
         let text =
             "name,mac,ip,var.disk\r\n\r\nweb1,52:54:00:00:00:01,10.0.0.11,/dev/vda\r\n\"web2\", 52:54:00:00:00:02,,\n";
+        let secret = records("name,mac,secret.wifi\na,b,c\n").unwrap().remove(0).machine;
+        assert_eq!(secret["secrets"], json!({"wifi": "c"}));
         let rows = records(text).unwrap();
         let lines: Vec<_> = rows.iter().map(|row| row.line).collect();
         assert_eq!(lines, [3, 4]);

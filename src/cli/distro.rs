@@ -1,7 +1,8 @@
 //! `kickstand distro`: the files that boot an installer.
 
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
-use super::table::{maybe, variables as shown};
+use super::table::{maybe, variables as shown, words};
 use super::values::{OrNone, Variable, clearable, new_variables, variables};
 use crate::http::api::distro::{DistroDraft, DistroPatch, DistroView};
 use crate::model::{Family, Name};
@@ -48,6 +49,9 @@ pub struct Add {
     /// A variable for templates, for example disk=/dev/vda; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A secret variable, sealed and never shown: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     /// The boot loader that starts its kernel, of `kickstand loader list`: Secure Boot wants the one of its own family
     #[arg(long)]
     loader: Option<Name>,
@@ -72,6 +76,9 @@ pub struct Set {
     /// A variable to set; NAME= removes it; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A secret variable to set: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; NAME= removes it; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     /// The boot loader that starts its kernel; "" clears it
     #[arg(long)]
     loader: Option<OrNone<Name>>,
@@ -79,18 +86,19 @@ pub struct Set {
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Add(Add { name, family, kernel, initrd, arguments, variables, loader }) => {
-            let variables = new_variables(variables);
-            let draft = DistroDraft { name, family, kernel, initrd, arguments, variables, loader };
+        Command::Add(Add { name, family, kernel, initrd, arguments, variables, secrets, loader }) => {
+            let (variables, secrets) = (new_variables(variables), new_secrets(secrets)?);
+            let draft = DistroDraft { name, family, kernel, initrd, arguments, variables, secrets, loader };
             session.send(Method::POST, "distros", &draft, |d: &DistroView| format!("distro {} added", d.name)).await
         }
-        Command::Set(Set { name, family, kernel, initrd, arguments, variables: given, loader }) => {
+        Command::Set(Set { name, family, kernel, initrd, arguments, variables: given, secrets: hidden, loader }) => {
             let patch = DistroPatch {
                 family,
                 kernel,
                 initrd,
                 arguments,
                 variables: variables(given),
+                secrets: secrets(hidden)?,
                 loader: clearable(loader),
             };
             let said = |d: &DistroView| format!("distro {} changed", d.name);
@@ -114,6 +122,7 @@ fn card(d: &DistroView) -> Vec<(&'static str, String)> {
         ("initrd", d.initrd.clone()),
         ("arguments", d.arguments.clone()),
         ("variables", shown(&d.variables)),
+        ("secrets", words(&d.secrets)),
         ("loader", maybe(&d.loader)),
     ]
 }

@@ -1,9 +1,10 @@
 //! `kickstand machine`: the records of machines, and what is done with them.
 
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, moment, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
-use super::{csv, inventory};
+use super::{csv, inventory, vars};
 use crate::http::api::arming::{Adoption, Replacement};
 use crate::http::api::machine::{InterfaceDraft, MachineDraft, MachinePatch, MachineView};
 use crate::model::{DiskBoot, Mac, Name};
@@ -27,6 +28,8 @@ pub enum Command {
     },
     /// List all machines
     List,
+    /// Show each variable of its answer file, and where its value comes from
+    Vars(vars::Vars),
     /// Remove a machine's record
     Remove {
         /// Its name
@@ -79,6 +82,9 @@ pub struct Add {
     /// A variable for templates, for example disk=/dev/vda; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A secret variable, sealed and never shown: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     /// A DHCP option of this machine alone, for example ntp-servers=10.0.0.1; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
@@ -88,8 +94,8 @@ pub struct Add {
     /// The way to its own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot; by default what suits its firmware
     #[arg(long, value_name = "WAY")]
     disk_boot: Option<DiskBoot>,
-    /// A file with the header name,mac,ip,profile,key,arguments,var.NAME (in any order, name and mac needed): all or nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables", "options", "loader", "disk_boot"])]
+    /// A file with the header name,mac,ip,profile,key,arguments,var.NAME,secret.NAME (in any order, name and mac needed): all or nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables", "secrets", "options", "loader", "disk_boot"])]
     csv: Option<PathBuf>,
 }
 
@@ -115,6 +121,9 @@ pub struct Set {
     /// A variable to set; NAME= removes it; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A secret variable to set: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; NAME= removes it; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     /// A DHCP option to set; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
@@ -184,6 +193,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let empty = "No machine yet: `kickstand machine add NAME --mac MAC`, or `kickstand sighting list` for those that were heard";
             session.list("machines", &heads, row, empty).await
         }
+        Command::Vars(vars) => vars::run(vars, session).await,
         Command::Remove { name } => session.remove("machine", &name).await,
         Command::Arm { name } => act(session, &name, "arm", armed).await,
         Command::Disarm { name } => {
@@ -223,13 +233,13 @@ fn armed(m: &MachineView) -> String {
 
 impl Add {
     fn draft(self) -> Result<MachineDraft> {
-        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, options, loader, disk_boot, csv: _ } =
+        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, options, loader, disk_boot, .. } =
             self;
         let name = name.ok_or_else(|| anyhow::anyhow!("a machine needs a name"))?;
         let first = mac.map(|mac| InterfaceDraft { mac, ip });
         let interfaces = first.into_iter().chain(interfaces.into_iter().map(|Card(card)| card)).collect();
-        let (variables, options) = (new_variables(variables), settings(options)?);
-        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables, options, loader, disk_boot })
+        let (variables, secrets, options) = (new_variables(variables), new_secrets(self.secrets)?, settings(options)?);
+        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables, secrets, options, loader, disk_boot })
     }
 }
 
@@ -249,6 +259,7 @@ impl Set {
             key: clearable(self.key),
             arguments: self.arguments,
             variables: variables(self.variables),
+            secrets: secrets(self.secrets)?,
             options: settings(self.options)?,
             loader: clearable(self.loader),
             disk_boot: clearable(self.disk_boot),
@@ -287,6 +298,7 @@ fn card(m: &MachineView) -> Vec<(&'static str, String)> {
         ("key", maybe(&m.chosen.key)),
         ("arguments", m.arguments.clone()),
         ("variables", shown(&m.variables)),
+        ("secrets", table::words(&m.secrets)),
         ("options", table::options(&m.options)),
         ("loader", maybe(&m.loader)),
         ("disk boot", maybe(&m.disk_boot)),

@@ -25,12 +25,14 @@ mod profile;
 mod quirk;
 mod range;
 mod reservation;
+mod secret;
 mod serve;
 mod session;
 mod sighting;
 mod table;
 mod token;
 mod values;
+mod vars;
 mod watch;
 mod why;
 

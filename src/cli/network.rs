@@ -1,9 +1,10 @@
 //! `kickstand network`: the networks that are served.
 
 use super::dhcp::{self, DhcpArgs};
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
-use super::table::{maybe, words};
-use super::values::{OrNone, clearable, list};
+use super::table::{maybe, variables as shown, words};
+use super::values::{OrNone, Variable, clearable, list, new_variables, variables};
 use crate::http::api::network::{NetworkDraft, NetworkPatch, NetworkView};
 use crate::model::{Name, Pooled, Unknown};
 use anyhow::Result;
@@ -61,6 +62,12 @@ pub struct Add {
     /// What a MAC without a record gets: ignore, show, discover or install [default: ignore]
     #[arg(long, value_name = "WHAT")]
     unknown: Option<Unknown>,
+    /// A variable for the templates of machines here, for example disk=/dev/vda; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+    /// A secret variable, sealed and never shown: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     #[command(flatten)]
     dhcp: DhcpArgs,
 }
@@ -93,6 +100,12 @@ pub struct Set {
     /// What a MAC without a record gets: ignore, show, discover or install
     #[arg(long, value_name = "WHAT")]
     unknown: Option<Unknown>,
+    /// A variable to set; NAME= removes it; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+    /// A secret variable to set: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; NAME= removes it; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     #[command(flatten)]
     dhcp: DhcpArgs,
 }
@@ -121,9 +134,22 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 
 impl Add {
     fn draft(self) -> Result<NetworkDraft> {
-        let Add { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = self;
-        let dhcp = dhcp.patch()?;
-        Ok(NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp })
+        let Add { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp, .. } = self;
+        let (dhcp, variables, secrets) = (dhcp.patch()?, new_variables(self.variables), new_secrets(self.secrets)?);
+        Ok(NetworkDraft {
+            name,
+            cidr,
+            gateway,
+            dns,
+            domain,
+            pools,
+            lease_secs,
+            profile,
+            unknown,
+            dhcp,
+            variables,
+            secrets,
+        })
     }
 }
 
@@ -139,6 +165,8 @@ impl Set {
             profile: clearable(self.profile),
             unknown: self.unknown,
             dhcp: self.dhcp.patch()?,
+            variables: variables(self.variables),
+            secrets: secrets(self.secrets)?,
         })
     }
 }
@@ -159,6 +187,8 @@ fn card(n: &NetworkView) -> Vec<(&'static str, String)> {
         ("lease", format!("{} s", n.lease_secs)),
         ("profile", maybe(&n.profile)),
         ("unknown", n.unknown.to_string()),
+        ("variables", shown(&n.variables)),
+        ("secrets", words(&n.secrets)),
     ];
     own.into_iter().chain(dhcp::card(&n.dhcp, n.lease_secs)).collect()
 }

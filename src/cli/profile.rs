@@ -1,5 +1,6 @@
 //! `kickstand profile`: how to install.
 
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
@@ -51,6 +52,9 @@ pub struct Add {
     /// A variable for templates, for example disk=/dev/vda; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A secret variable, sealed and never shown: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     /// A DHCP option of its machines, for example ntp-servers=10.0.0.1; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
@@ -84,6 +88,9 @@ pub struct Set {
     /// A variable to set; NAME= removes it; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
+    /// A secret variable to set: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; NAME= removes it; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
     /// A DHCP option to set; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
@@ -120,9 +127,21 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 
 impl Add {
     fn draft(self) -> Result<ProfileDraft> {
-        let Add { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot } = self;
-        let (variables, options) = (new_variables(variables), settings(options)?);
-        Ok(ProfileDraft { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot })
+        let Add { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot, .. } = self;
+        let (variables, secrets, options) = (new_variables(variables), new_secrets(self.secrets)?, settings(options)?);
+        Ok(ProfileDraft {
+            name,
+            parent,
+            distro,
+            template,
+            arguments,
+            key,
+            variables,
+            secrets,
+            options,
+            loader,
+            disk_boot,
+        })
     }
 }
 
@@ -135,6 +154,7 @@ impl Set {
             arguments: self.arguments,
             key: clearable(self.key),
             variables: variables(self.variables),
+            secrets: secrets(self.secrets)?,
             options: settings(self.options)?,
             loader: clearable(self.loader),
             disk_boot: clearable(self.disk_boot),
@@ -151,6 +171,7 @@ fn card(p: &ProfileView) -> Vec<(&'static str, String)> {
         ("key", maybe(&p.key)),
         ("arguments", p.arguments.clone()),
         ("variables", shown(&p.variables)),
+        ("secrets", table::words(&p.secrets)),
         ("options", table::options(&p.options)),
         ("loader", maybe(&p.loader)),
         ("disk boot", maybe(&p.disk_boot)),

@@ -1,8 +1,9 @@
 //! `kickstand range`: addresses that name a profile.
 
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
-use super::table::options as shown;
-use super::values::{Setting, settings};
+use super::table::{self, options as shown};
+use super::values::{Setting, Variable, new_variables, settings, variables};
 use crate::http::api::range::{RangeDraft, RangePatch, RangeView};
 use crate::model::{Name, Span};
 use anyhow::Result;
@@ -45,6 +46,12 @@ pub struct Add {
     /// A DHCP option of clients here, for example ntp-servers=10.0.0.1; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    /// A variable for the templates of machines here, for example disk=/dev/vda; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+    /// A secret variable, sealed and never shown: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
 }
 
 #[derive(Debug, Args)]
@@ -63,19 +70,27 @@ pub struct Set {
     /// A DHCP option to set; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    /// A variable to set; NAME= removes it; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+    /// A secret variable to set: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; NAME= removes it; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Add(Add { name, span, profile, network, options }) => {
-            let draft = RangeDraft { name, network, span, profile, options: settings(options)? };
+        Command::Add(Add { name, span, profile, network, options, variables, secrets }) => {
+            let (options, variables, secrets) = (settings(options)?, new_variables(variables), new_secrets(secrets)?);
+            let draft = RangeDraft { name, network, span, profile, options, variables, secrets };
             let said = |r: &RangeView| {
                 format!("range {}: {} on network {} get profile {}", r.name, r.span, r.network, r.profile)
             };
             session.send(Method::POST, "ranges", &draft, said).await
         }
-        Command::Set(Set { name, span, profile, network, options }) => {
-            let patch = RangePatch { network, span, profile, options: settings(options)? };
+        Command::Set(Set { name, span, profile, network, options, variables: given, secrets: hidden }) => {
+            let (options, variables, secrets) = (settings(options)?, variables(given), secrets(hidden)?);
+            let patch = RangePatch { network, span, profile, options, variables, secrets };
             let said = |r: &RangeView| format!("range {} changed", r.name);
             session.send(Method::PATCH, &format!("ranges/{name}"), &patch, said).await
         }
@@ -96,5 +111,7 @@ fn card(r: &RangeView) -> Vec<(&'static str, String)> {
         ("profile", r.profile.to_string()),
         ("network", r.network.to_string()),
         ("options", shown(&r.options)),
+        ("variables", table::variables(&r.variables)),
+        ("secrets", table::words(&r.secrets)),
     ]
 }

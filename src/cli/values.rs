@@ -1,11 +1,12 @@
 //! Values on the command line that need reading: variables, what may be cleared, spans of time.
 
-use crate::model::{OptionPatch, Variables};
+use crate::http::api::variables::is_name;
+use crate::model::{OptionPatch, Variables, is_secret};
 use serde_json::Value;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// `NAME=VALUE`: the value is read as JSON if it is JSON, else as text. `NAME=` removes.
+/// `NAME=VALUE`: the value is read as JSON if it is JSON, else as text, and a secret as it stands. `NAME=` removes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variable {
     pub name: String,
@@ -17,12 +18,13 @@ impl FromStr for Variable {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once('=').ok_or("write it like disk=/dev/vda")?;
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        if !is_name(name) {
             return Err(format!("{name:?} is not a variable's name: letters, digits and _, no digit first"));
         }
         let value = match value {
             "" => Value::Null,
+            // 1e5 is a password like any other.
+            _ if is_secret(name) => Value::String(value.to_owned()),
             _ => serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned())),
         };
         Ok(Variable { name: name.to_owned(), value })
@@ -116,6 +118,7 @@ mod tests {
         assert_eq!(value("disk=/dev/vda"), json!("/dev/vda"));
         assert_eq!(value("eq=a=b"), json!("a=b"));
         assert_eq!(value("gone="), Value::Null);
+        assert_eq!(value("db_password=1e5"), json!("1e5"));
         for bad in ["disk", "=x", "a-b=1", "1a=2"] {
             assert!(bad.parse::<Variable>().is_err(), "{bad}");
         }

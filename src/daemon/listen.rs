@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::dhcp::server::{BOOT_PORT, Door, interface_addresses};
-use crate::model::{Dhcp, Name, Network, Unknown};
+use crate::model::{Dhcp, Name, Network, Secrets, Unknown, Variables};
 use crate::store::{Edit, Store};
 use anyhow::{Result, bail};
 use ipnetwork::Ipv4Network;
@@ -140,6 +140,8 @@ fn own_network(interface: &str) -> Option<Network> {
         profile: None,
         unknown: Unknown::Ignore,
         dhcp: Dhcp::default(),
+        variables: Variables::new(),
+        secrets: Secrets::default(),
     })
 }
 

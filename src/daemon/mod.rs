@@ -5,6 +5,7 @@ mod log;
 
 use crate::assets::Assets;
 use crate::boot::Tale;
+use crate::boot::lifecycle::Lifetimes;
 use crate::config::{self, Config};
 use crate::dhcp::server::{Door, Owners, interface_addresses};
 use crate::dhcp::{lane, rogue};
@@ -16,6 +17,7 @@ use crate::http::tls::Tls;
 use crate::model::{Kind, Placement};
 use crate::store::{Edit, Store};
 use crate::tftp;
+use crate::vault::Place;
 use anyhow::{Context, Result, anyhow, bail};
 use listen::{doors, link_numbers, listen, listen_v6, own_networks};
 use log::log_events;
@@ -67,7 +69,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let listen = listen(&config, &doors)?;
     let tls = tls(&config.https)?;
     let sockets = Sockets::bind(&config, &doors, &listen).await?;
-    let store = Store::open(&config.database).await?;
+    let store = Store::open_with(&config.database, &key_place(&config)).await?;
     if config.own_networks {
         own_networks(&store, &config).await?;
     }
@@ -79,9 +81,22 @@ pub async fn start(config: Config) -> Result<Running> {
         http_port: sockets.http_port()?,
         https_port: sockets.https.first().map(|s| s.local_addr()).transpose()?.map(|at| at.port()),
         addresses: listen,
+        lifetimes: Lifetimes { unused_secs: config.answers.unused_secs, used_secs: config.answers.used_secs },
     };
     let engine = Engine::new(parts).await?;
+    if let Some(why) = engine.store.vault().is_locked() {
+        let text = format!("secret variables are locked, so nothing is installed that needs one: {why}");
+        tracing::error!("{text}");
+        engine.tell(Tale::new(engine.now(), Kind::Appliance, text));
+    }
     sockets.serve(engine, doors, config, tls)
+}
+
+/// Where the key of secrets is: as set, or beside the database; a credential of systemd wins.
+fn key_place(config: &Config) -> Place {
+    let usual = || Place::beside(&config.database).file.unwrap_or_else(|| config::DEFAULT_KEY_FILE.into());
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into);
+    Place { file: Some(config.secrets.key_file.clone().unwrap_or_else(usual)), credentials }
 }
 
 impl Running {

@@ -49,9 +49,14 @@ fn store_kind(error: &store::Error) -> ErrorKind {
         Missing { .. } => ErrorKind::Missing,
         Contradiction { .. } => ErrorKind::Invalid,
         At { source, .. } => store_kind(source),
-        ReadOnly { .. } | Full { .. } | Unreachable { .. } | Busy { .. } | SyncFailed { .. } | Overloaded | Closed => {
-            ErrorKind::Unavailable
-        }
+        ReadOnly { .. }
+        | Full { .. }
+        | Unreachable { .. }
+        | Busy { .. }
+        | SyncFailed { .. }
+        | Overloaded
+        | Closed
+        | Vault(_) => ErrorKind::Unavailable,
         _ => ErrorKind::Internal,
     }
 }

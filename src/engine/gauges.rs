@@ -148,6 +148,8 @@ mod tests {
             lease_secs: 3600,
             profile: None,
             unknown: Unknown::Ignore,
+            variables: Default::default(),
+            secrets: Default::default(),
             dhcp: Dhcp { excluded: excluded.iter().map(|text| text.parse().unwrap()).collect(), ..Dhcp::default() },
         }
     }

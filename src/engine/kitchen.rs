@@ -2,13 +2,20 @@
 
 use super::{Engine, Error, scripts};
 use crate::boot::Here;
-use crate::boot::recipe::{self, Recipe};
+use crate::boot::recipe::{self, Place, Recipe};
 use crate::family::{self, Trip};
 use crate::model::*;
-use crate::render;
+use crate::render::{self, Secrets};
 use crate::store::World;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Why a boot script names no secret.
+const NOT_HERE: &str = "a secret: everybody can read what a machine boots by, its place is the answer file";
+/// Shorter ones are in every line.
+const TELLING: usize = 6;
 
 /// One install, with everything that its texts are made from: a copy, so that no lock is held while rendering.
 #[derive(Debug, Clone)]
@@ -27,13 +34,24 @@ impl Dish {
         world: &World,
         machine: &Machine,
         profile: &Name,
+        at: (Mac, Ipv4Addr),
+        on: (&Network, Here),
+    ) -> Result<Dish, Error> {
+        let dish = Dish::plan(world, machine, profile, at, on)?;
+        family::lacks(&dish.recipe).map_or(Ok(dish), |text| Err(Error::Invalid(text)))
+    }
+
+    /// The same, whether or not it is enough to install.
+    pub fn plan(
+        world: &World,
+        machine: &Machine,
+        profile: &Name,
         (mac, ip): (Mac, Ipv4Addr),
         (network, here): (&Network, Here),
     ) -> Result<Dish, Error> {
-        let recipe = recipe::recipe(profile, Some(machine), &world.profiles, &world.distros).map_err(Error::Invalid)?;
-        if let Some(text) = family::lacks(&recipe) {
-            return Err(Error::Invalid(text));
-        }
+        let place = Place { network, ranges: &world.ranges, ip };
+        let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);
+        let recipe = recipe.map_err(Error::Invalid)?;
         Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here })
     }
 
@@ -44,6 +62,12 @@ impl Dish {
     fn template(&self) -> String {
         format!("templates/{}", self.recipe.template.as_deref().unwrap_or(self.row().template))
     }
+}
+
+/// An answer file, and the secrets that it carries. Wiped where it is not given away.
+pub struct Answer {
+    pub text: Zeroizing<String>,
+    pub secrets: Vec<String>,
 }
 
 impl Engine {
@@ -57,7 +81,8 @@ impl Engine {
     ) -> Result<String, Error> {
         let answer_url = dish.here.answer(token);
         let trip = Trip { mac: dish.mac, here: dish.here, answer_url: &answer_url, recipe: &dish.recipe };
-        let distro = &dish.recipe.distro;
+        let (distro, arguments) = (&dish.recipe.distro, trip.command_line());
+        self.no_secret_in(&arguments, &dish.recipe)?;
         let context = json!({
             "name": dish.machine.name,
             "mac": dish.mac,
@@ -71,21 +96,49 @@ impl Engine {
             "http_port": dish.here.http_port,
             "by": by,
             "language": language,
-            "arguments": trip.command_line(),
+            "arguments": arguments,
         });
-        self.rendered(scripts::template(language, "install"), context).await
+        let names = dish.recipe.secrets.keys().cloned().collect();
+        let secrets = Secrets { names, open: Arc::new(|_| Err(NOT_HERE.into())) };
+        Ok(self.rendered_with(scripts::template(language, "install"), context, secrets).await?.text)
     }
 
     /// The answer file that this token opens.
-    pub async fn answer_file(&self, dish: &Dish, token: &Secret) -> Result<String, Error> {
+    pub async fn answer_file(&self, dish: &Dish, token: &Secret) -> Result<Answer, Error> {
         let mut context = self.defaults(dish.recipe.distro.family)?;
+        let given = self.given(dish, token);
+        let (vault, sealed) = (self.store.vault(), dish.recipe.secrets.clone());
+        let open = move |name: &str| {
+            let (owner, sealed) = sealed.get(name).ok_or("it is not there")?;
+            vault.open(owner, name, sealed).map_err(|error| error.to_string())
+        };
+        let names = dish.recipe.secrets.keys().filter(|name| !given.contains_key(*name)).cloned().collect();
         context.extend(dish.recipe.variables.clone());
-        context.extend(self.given(dish, token));
-        self.rendered(&dish.template(), Value::Object(context.into_iter().collect())).await
+        context.extend(given);
+        let (context, secrets) =
+            (Value::Object(context.into_iter().collect()), Secrets { names, open: Arc::new(open) });
+        let rendered = self.rendered_with(&dish.template(), context, secrets).await?;
+        Ok(Answer { text: Zeroizing::new(rendered.text), secrets: rendered.used })
+    }
+
+    /// A kernel's command line is read by everybody: on the wire, on the console, in /proc/cmdline.
+    fn no_secret_in(&self, line: &str, recipe: &Recipe) -> Result<(), Error> {
+        let vault = self.store.vault();
+        let carries = |name: &str, owner: &Owner, sealed: &Sealed| {
+            let opened = vault.open(owner, name, sealed).ok();
+            let value = opened.and_then(|opened| serde_json::from_str::<String>(opened.expose()).ok());
+            value.map(Zeroizing::new).is_some_and(|value| value.len() >= TELLING && line.contains(value.as_str()))
+        };
+        let named = |name: &str| line.contains("{{") && line.contains(name);
+        let found = recipe.secrets.iter().find(|(name, (owner, sealed))| named(name) || carries(name, owner, sealed));
+        match found {
+            Some((name, _)) => Err(Error::Invalid(format!("the kernel's arguments carry {name}, {NOT_HERE}"))),
+            None => Ok(()),
+        }
     }
 
     /// What the appliance itself puts in: it wins over every variable of the same name.
-    fn given(&self, dish: &Dish, token: &Secret) -> Variables {
+    pub(super) fn given(&self, dish: &Dish, token: &Secret) -> Variables {
         let url = |variable: &str| family::url(dish.here, &dish.recipe.variables, variable);
         let key = dish.recipe.key.as_ref().map(|_| self.derived("key", token));
         let given = json!({
@@ -103,7 +156,7 @@ impl Engine {
     }
 
     /// `templates/<family>/defaults.toml`.
-    fn defaults(&self, family: Family) -> Result<Variables, Error> {
+    pub(super) fn defaults(&self, family: Family) -> Result<Variables, Error> {
         let name = format!("templates/{family}/defaults.toml");
         let text = self.assets.text(&name).unwrap_or_default();
         toml::from_str(&text).map_err(|e| {
@@ -118,6 +171,14 @@ impl Engine {
         let done = tokio::task::spawn_blocking(move || render::render(&source, &owned, &context)).await;
         let text = done.map_err(|e| Error::Internal(format!("rendering {name} was cut off: {e}")))?;
         text.map_err(|e| Error::Template(render::Error { place: self.assets.place(&e.place), ..e }))
+    }
+
+    /// The same with secrets, which are opened as they are named.
+    async fn rendered_with(&self, name: &str, context: Value, secrets: Secrets) -> Result<render::Rendered, Error> {
+        let (source, owned) = (self.source(), name.to_owned());
+        let done = tokio::task::spawn_blocking(move || render::render_with(&source, &owned, &context, secrets)).await;
+        let done = done.map_err(|e| Error::Internal(format!("rendering {name} was cut off: {e}")))?;
+        done.map_err(|e| Error::Template(render::Error { place: self.assets.place(&e.place), ..e }))
     }
 
     /// Says which file of an install is not there.

@@ -1,7 +1,7 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
-//! happen, `kitchen` turns a recipe into texts. None of them decides: `boot/` does.
+//! happen, `kitchen` turns a recipe into texts, `variables` tells where each value comes from. None of them decides: `boot/` does.
 
 mod error;
 pub mod folder;
@@ -15,6 +15,7 @@ mod scripts;
 mod serve;
 mod shelf;
 mod tokens;
+mod variables;
 
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
@@ -23,8 +24,10 @@ pub use rehearse::{Scene, pool};
 pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
 pub use tokens::fresh_secret;
+pub use variables::{Over, Variable};
 
 use crate::assets::Assets;
+use crate::boot::lifecycle::Lifetimes;
 use crate::boot::{Effect, Here, Tale};
 use crate::capture::Captures;
 use crate::metrics::Metrics;
@@ -65,6 +68,8 @@ pub struct Engine {
     addresses: RwLock<Vec<Ipv4Addr>>,
     /// Keys of single installs and report URLs are derived with it.
     secret: [u8; 32],
+    /// Of the tokens of boots.
+    lifetimes: Lifetimes,
     pub started_at: Time,
 }
 
@@ -77,12 +82,13 @@ pub struct Parts {
     pub http_port: u16,
     pub https_port: Option<u16>,
     pub addresses: Vec<Ipv4Addr>,
+    pub lifetimes: Lifetimes,
 }
 
 impl Engine {
     pub async fn new(parts: Parts) -> Result<Arc<Engine>, Error> {
         let secret = parts.store.server_secret().await?;
-        let Parts { store, assets, files, loaders, http_port, https_port, addresses } = parts;
+        let Parts { store, assets, files, loaders, http_port, https_port, addresses, lifetimes } = parts;
         let addresses = RwLock::new(addresses);
         let started_at = SystemTime::now().into();
         let (metrics, captures) = (Metrics::default(), Captures::default());
@@ -101,6 +107,7 @@ impl Engine {
             captures,
             addresses,
             secret,
+            lifetimes,
             started_at,
         };
         engine.read_shelf();

@@ -1,6 +1,6 @@
 //! What machines ask for over TFTP and HTTP: decided in `boot/`, rendered, recorded, then given away.
 
-use super::kitchen::Dish;
+use super::kitchen::{Answer, Dish};
 use super::{Engine, Error};
 use crate::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts, AutoinstallReply};
 use crate::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
@@ -45,20 +45,31 @@ impl Engine {
     pub async fn answer(&self, token: &str, from: Ipv4Addr) -> Result<Option<String>, Error> {
         let token = Secret::new(token);
         for _ in 0..TRIES {
-            let (decision, dish) = self.decide_answer(&token, from);
-            let text = match (decision.reply, dish) {
-                (AutoinstallReply::Answer { machine }, dish) => match self.cook(dish, &token).await {
-                    Ok(text) => Some(text),
-                    Err(e) => return self.cannot_answer(machine, from, e),
-                },
-                (AutoinstallReply::NotFound, _) => None,
+            let (mut decision, dish) = self.decide_answer(&token, from);
+            let AutoinstallReply::Answer { machine } = decision.reply else {
+                match self.lost_the_race(decision.effects).await {
+                    Ok(true) => continue,
+                    Ok(false) => return Ok(None),
+                    Err(error) => return self.still_not_found(&error, from),
+                }
             };
+            let (mut answer, released) = match self.cook(dish, &token, from).await {
+                Ok(cooked) => cooked,
+                Err(e) => return self.cannot_answer(machine, from, e),
+            };
+            decision.effects.extend(released);
             if self.lost_the_race(decision.effects).await? {
                 continue;
             }
-            return Ok(text);
+            return Ok(Some(std::mem::take(&mut *answer.text)));
         }
         Err(restless())
+    }
+
+    /// A database that is away must not tell a foreign token from an unknown one.
+    fn still_not_found(&self, error: &Error, from: Ipv4Addr) -> Result<Option<String>, Error> {
+        tracing::error!(%error, %from, "an answer file was asked for in vain, and that could not be written down");
+        Ok(None)
     }
 
     fn decide_answer(&self, token: &Secret, from: Ipv4Addr) -> Planned<AutoinstallReply> {
@@ -84,12 +95,25 @@ impl Engine {
             }),
             _ => None,
         };
-        (AutoinstallAsk { token: token.hash(), from }.decide(AutoinstallFacts { machine, key }, self.now()), dish)
+        let boot = machine.and_then(|m| m.install.as_ref()?.boot.as_ref());
+        let lease = boot.and_then(|boot| world.lease_at(&world.network_of(boot.ip)?.name, boot.ip));
+        let facts = AutoinstallFacts { machine, lease, key, lives_secs: self.lifetimes.used_secs };
+        (AutoinstallAsk { token: token.hash(), from }.decide(facts, self.now()), dish)
     }
 
-    async fn cook(&self, dish: Option<Result<Dish, Error>>, token: &Secret) -> Result<String, Error> {
-        let gone = || Error::Conflict("its network, its lease or its profile is gone".into());
-        self.answer_file(&dish.ok_or_else(gone)??, token).await
+    /// The answer file, and what is to be told of the secrets that it carries.
+    async fn cook(
+        &self,
+        dish: Option<Result<Dish, Error>>,
+        token: &Secret,
+        from: Ipv4Addr,
+    ) -> Result<(Answer, Option<Effect>), Error> {
+        let gone = || Error::Conflict("its network or its profile is gone".into());
+        let dish = dish.ok_or_else(gone)??;
+        let answer = self.answer_file(&dish, token).await?;
+        let ask = AutoinstallAsk { token: token.hash(), from };
+        let released = ask.released(&dish.machine, &answer.secrets, self.now());
+        Ok((answer, released))
     }
 
     fn cannot_answer(&self, machine: MachineId, from: Ipv4Addr, error: Error) -> Result<Option<String>, Error> {

@@ -26,6 +26,7 @@ impl Engine {
     }
 
     pub(super) fn ticket(&self, token: &Secret, ip: Ipv4Addr) -> Ticket {
-        Ticket { token: token.hash(), report: self.derived("report", token).hash(), ip }
+        let (report, lives_secs) = (self.derived("report", token).hash(), self.lifetimes.unused_secs);
+        Ticket { token: token.hash(), report, ip, lives_secs }
     }
 }

@@ -61,7 +61,10 @@ pub fn row(family: Family) -> &'static Row {
 /// What a recipe lacks, in one sentence.
 pub fn lacks(recipe: &Recipe) -> Option<String> {
     let family = recipe.distro.family;
-    let missing = row(family).needs.iter().find(|name| !recipe.variables.contains_key(**name))?;
+    if let Some(name) = row(family).files.iter().find(|name| recipe.secrets.contains_key(**name)) {
+        return Some(format!("{name} is a secret, and everybody sees which files are fetched: give it with --var"));
+    }
+    let missing = row(family).needs.iter().find(|name| !recipe.has(name))?;
     Some(format!(
         "the {family} family needs the variable {missing}: `kickstand distro set {} --var {missing}=…`",
         recipe.distro.name

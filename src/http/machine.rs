@@ -5,6 +5,7 @@ use crate::boot::report::Stage;
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::model::Mac;
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -68,9 +69,9 @@ pub async fn script(
 pub async fn answer(
     State(engine): State<Arc<Engine>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Path(token): Path<String>,
+    token: Result<Path<String>, PathRejection>,
 ) -> Response {
-    let Some(from) = from(&peer) else { return not_found() };
+    let (Ok(Path(token)), Some(from)) = (token, from(&peer)) else { return not_found() };
     match engine.answer(&token, from).await {
         Ok(Some(text)) => plain(text),
         Ok(None) => not_found(),

@@ -127,6 +127,7 @@ impl From<store::Error> for Problem {
             | Busy { .. }
             | SyncFailed { .. }
             | Overloaded
+            | Vault(_)
             | Closed => Kind::Unavailable,
             TooNew { .. } | CannotOpen { .. } | NotADatabase { .. } | Spoiled { .. } | Database(_) => Kind::Internal,
         };

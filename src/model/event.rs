@@ -39,6 +39,8 @@ words! {
         File = "file",
         /// An answer file was sent.
         Answer = "answer",
+        /// An answer file that carries secrets was given away: which, to whom.
+        Secret = "secret",
         /// An installer reported how far it is.
         Progress = "progress",
         /// A network boot was sent to the machine's own disk.

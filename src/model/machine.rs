@@ -1,6 +1,6 @@
 //! A machine: the record that outlives its cards, its disk and even its metal.
 
-use super::{DiskBoot, Hash, Mac, Malformed, Name, OptionSet, Time, Variables, serde_as_text, words};
+use super::{DiskBoot, Hash, Mac, Malformed, Name, OptionSet, Secrets, Time, Variables, serde_as_text, words};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::{fmt, str::FromStr};
@@ -44,6 +44,7 @@ pub struct Machine {
     /// Kernel arguments of this machine alone, after the profile's.
     pub arguments: String,
     pub variables: Variables,
+    pub secrets: Secrets,
     /// DHCP options of this machine alone.
     pub options: OptionSet,
     /// The loader that it is given, where the profile's or the usual one does not do.
@@ -133,6 +134,7 @@ pub struct Boot {
     pub report: Hash,
     pub ip: Ipv4Addr,
     pub served_at: Time,
+    /// Of the token: soon, once it was used.
     pub expires_at: Time,
     /// When the answer file was first fetched.
     pub answered_at: Option<Time>,

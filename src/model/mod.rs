@@ -37,6 +37,7 @@ mod reservation;
 mod secret;
 mod shelf;
 mod time;
+mod variable;
 
 pub use class::{Class, MacPrefix, Match, Traits};
 pub use disk::DiskBoot;
@@ -52,12 +53,13 @@ pub use machine::{Boot, Install, Interface, Machine, MachineId, State, Tombstone
 pub use name::Name;
 pub use network::{Dhcp, Network, Placement, Pooled, Range, Serves, Span, Unknown};
 pub use option::{OptionPatch, OptionSet};
-pub use profile::{Distro, Family, Profile, Variables};
+pub use profile::{Distro, Family, Profile};
 pub use quirk::{Marks, Quirk};
 pub use reservation::{Hold, HoldWhy, Mark, Reservation};
-pub use secret::{Hash, Secret};
+pub use secret::{Hash, Sealed, Secret, Secrets, wipe};
 pub use shelf::{Shelf, Shelved};
 pub use time::Time;
+pub use variable::{Owner, Variables, Varied, is_secret};
 
 /// What a text could not be read as, and how it should look.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

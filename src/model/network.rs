@@ -1,6 +1,6 @@
 //! A network that Kickstand serves, its pools, and the address ranges that name a profile.
 
-use super::{DiskBoot, Malformed, Name, OptionSet, serde_as_text, words};
+use super::{DiskBoot, Malformed, Name, OptionSet, Secrets, Variables, serde_as_text, words};
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -21,6 +21,9 @@ pub struct Network {
     /// What a MAC without a record gets.
     pub unknown: Unknown,
     pub dhcp: Dhcp,
+    /// Of machines that are installed here.
+    pub variables: Variables,
+    pub secrets: Secrets,
 }
 
 /// How a network is served by DHCP.
@@ -183,6 +186,9 @@ pub struct Range {
     pub profile: Name,
     /// DHCP options of clients whose address it holds.
     pub options: OptionSet,
+    /// Of machines whose address it holds.
+    pub variables: Variables,
+    pub secrets: Secrets,
 }
 
 /// Addresses from `first` to `last`, both included: `10.0.0.10-10.0.0.50`.

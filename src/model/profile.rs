@@ -1,10 +1,6 @@
 //! What to install: the distro (whose files) and the profile (how), with the variables that both carry.
 
-use super::{DiskBoot, Name, OptionSet, words};
-use std::collections::BTreeMap;
-
-/// Values for templates: text, numbers, lists, whatever JSON can say.
-pub type Variables = BTreeMap<String, serde_json::Value>;
+use super::{DiskBoot, Name, OptionSet, Secrets, Variables, words};
 
 words! {
     /// How an installer is driven: which answer file it reads and how it is told where that is.
@@ -28,6 +24,7 @@ pub struct Distro {
     /// Kernel arguments of the installer, before the family's own and the profile's.
     pub arguments: String,
     pub variables: Variables,
+    pub secrets: Secrets,
     /// The loader that starts its kernel: under Secure Boot only the one of the same family does.
     pub loader: Option<Name>,
 }
@@ -45,6 +42,7 @@ pub struct Profile {
     /// The activation key whose groups a machine joins.
     pub key: Option<Name>,
     pub variables: Variables,
+    pub secrets: Secrets,
     /// DHCP options of its machines.
     pub options: OptionSet,
     /// The loader that its machines are given, where the distro's or the usual one does not do.

@@ -2,9 +2,12 @@
 
 mod arguments;
 mod filters;
+mod secrets;
 
 #[cfg(test)]
 mod tests;
+
+pub use secrets::{Opener, Rendered, Secrets, render_with};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use std::io::{self, Write};
@@ -30,11 +33,15 @@ pub type Source = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Renders one template. Nothing is escaped by guess: each language has its filter.
 pub fn render(source: &Source, name: &str, context: &serde_json::Value) -> Result<String, Error> {
+    render_value(source, name, Value::from(Serde(context)))
+}
+
+fn render_value(source: &Source, name: &str, context: Value) -> Result<String, Error> {
     let env = environment(source.clone());
     let failed = |e: minijinja::Error| explain(name, &e);
     let template = env.get_template(name).map_err(failed)?;
     let mut out = Limited(Vec::new());
-    template.render_captured_to(Value::from(Serde(context)), &mut out).map_err(failed)?;
+    template.render_captured_to(context, &mut out).map_err(failed)?;
     String::from_utf8(out.0).map_err(|_| Error { place: name.into(), line: None, text: "is not UTF-8".into() })
 }
 

@@ -112,7 +112,7 @@ impl World {
             Edit::SetMachine(new) => {
                 new.interfaces.iter().for_each(|interface| self.lift_tombstone(interface.mac));
                 self.with_machine(new.id, |machine| {
-                    let Machine { name, interfaces, profile, key, arguments, variables, options, .. } = new;
+                    let Machine { name, interfaces, profile, key, arguments, variables, secrets, options, .. } = new;
                     let (loader, disk_boot, revision) = (new.loader, new.disk_boot, new.revision);
                     let revision = revision + 1;
                     let old = machine.clone();
@@ -123,6 +123,7 @@ impl World {
                         key,
                         arguments,
                         variables,
+                        secrets,
                         options,
                         loader,
                         disk_boot,

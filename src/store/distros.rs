@@ -2,7 +2,7 @@
 
 use super::error::touched;
 use super::sql::{Conn, Row, Statement, sql};
-use super::{Error, check};
+use super::{Error, check, seals};
 use crate::model::*;
 
 pub async fn all(db: &mut Conn) -> Result<Vec<Distro>, Error> {
@@ -17,25 +17,27 @@ fn read(row: &Row) -> Result<Distro, Error> {
         initrd: row.text("initrd")?,
         arguments: row.text("arguments")?,
         variables: row.json("variables")?,
+        secrets: seals::read(row)?,
         loader: row.get_or_null("loader")?,
     })
 }
 
 fn bind(statement: Statement, distro: &Distro) -> Statement {
     let statement = statement.text(&distro.name).text(distro.family).text(&distro.kernel).text(&distro.initrd);
-    statement.text(&distro.arguments).json(&distro.variables).text_or_null(distro.loader.as_ref())
+    let statement = statement.text(&distro.arguments).json(&distro.variables).text_or_null(distro.loader.as_ref());
+    statement.text(seals::text(&distro.secrets))
 }
 
 pub async fn add(db: &mut Conn, distro: &Distro) -> Result<(), Error> {
-    let insert = "INSERT INTO distros (name, family, kernel, initrd, arguments, variables, loader)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+    let insert = "INSERT INTO distros (name, family, kernel, initrd, arguments, variables, loader, secrets)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &distro.name, format!("distro {}", distro.name));
     touched(bind(sql(insert), distro).run(db).await?, taken)
 }
 
 pub async fn set(db: &mut Conn, distro: &Distro) -> Result<(), Error> {
     let update = "UPDATE distros SET family = $2, kernel = $3, initrd = $4, arguments = $5, variables = $6,
-        loader = $7 WHERE name = $1";
+        loader = $7, secrets = $8 WHERE name = $1";
     touched(bind(sql(update), distro).run(db).await?, || Error::missing("distro", &distro.name))
 }
 

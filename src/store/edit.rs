@@ -12,7 +12,6 @@ use crate::model::*;
 use std::net::Ipv4Addr;
 
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and boxed on its way to the writer")]
 pub enum Edit {
     AddNetwork(Network),
     SetNetwork(Network),

@@ -1,5 +1,6 @@
 //! What the store could not do, in the operator's words: what, where, and what to do next.
 
+use crate::vault;
 use std::sync::Arc;
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,6 +41,8 @@ pub enum Error {
     Spoiled { place: String, text: String },
     #[error("the database is slower than its work: the queue of changes is full; nothing of this change was written")]
     Overloaded,
+    #[error("{0}")]
+    Vault(vault::Error),
     #[error("the store is closed: the appliance is stopping")]
     Closed,
     #[error("the database refused: {0}")]

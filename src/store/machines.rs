@@ -2,7 +2,7 @@
 
 use super::error::touched;
 use super::sql::{Conn, Row, Rows, either, json, sql};
-use super::{Error, check, check_dhcp, sightings, tombstones};
+use super::{Error, check, check_dhcp, seals, sightings, tombstones};
 use crate::boot::Step;
 use crate::model::*;
 use std::collections::HashMap;
@@ -51,6 +51,7 @@ fn machine(row: &Row, interfaces: Vec<Interface>) -> Result<Machine, Error> {
         key: row.get_or_null("activation_key")?,
         arguments: row.text("arguments")?,
         variables: row.json_or_default("variables")?,
+        secrets: seals::read(row)?,
         options: row.json_or_default("options")?,
         loader: row.get_or_null("loader")?,
         disk_boot: row.get_or_null("disk_boot")?,
@@ -115,16 +116,18 @@ async fn insert_all(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
     let rows = rows.texts_or_null(all().map(|m| m.credential)).ints(all().map(|m| m.created_at.0));
     let rows = rows.ints(all().map(|m| m.revision)).texts(all().map(|m| json(&m.options)));
     let rows = rows.texts_or_null(all().map(|m| m.loader.as_ref())).texts_or_null(all().map(|m| m.disk_boot));
+    let rows = rows.texts(all().map(|m| seals::text(&m.secrets)));
     let insert = either(
         "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
-        install, inventory, credential, created_at, revision, options, loader, disk_boot)
+        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
-        value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15 FROM json_each($1)",
+        value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15,
+        value->>16 FROM json_each($1)",
         "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
-        install, inventory, credential, created_at, revision, options, loader, disk_boot)
+        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[],
-        $16::text[])",
+        $16::text[], $17::text[])",
     );
     insert.rows_of(rows).run(db).await?;
     insert_all_interfaces(db, machines).await
@@ -158,14 +161,15 @@ async fn insert_all_interfaces(db: &mut Conn, machines: &[Machine]) -> Result<()
 
 async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     let insert = "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
-        install, inventory, credential, created_at, revision, options, loader, disk_boot)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING";
+        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING";
     let statement = sql(insert).text(machine.id).text(&machine.name).text_or_null(machine.profile.as_ref());
     let statement = statement.text_or_null(machine.key.as_ref()).text(&machine.arguments).json(&machine.variables);
     let statement = statement.text(machine.state).int(machine.state_at.0).json_or_null(machine.install.as_ref());
     let statement = statement.json_or_null(machine.inventory.as_ref()).text_or_null(machine.credential);
     let statement = statement.int(machine.created_at.0).int(machine.revision).json(&machine.options);
-    let rows = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot).run(db).await?;
+    let statement = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot);
+    let rows = statement.text(seals::text(&machine.secrets)).run(db).await?;
     touched(rows, || Error::duplicate("name", &machine.name, format!("machine {}", machine.name)))?;
     insert_interfaces(db, machine).await
 }
@@ -230,12 +234,12 @@ pub async fn set(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     check::Around::read(db).await?.check(machine)?;
     check::name_is_free(db, machine).await?;
     let update = "UPDATE machines SET name = $3, profile = $4, activation_key = $5, arguments = $6, variables = $7,
-        options = $8, loader = $9, disk_boot = $10, revision = revision + 1 WHERE id = $1 AND revision = $2";
+        options = $8, loader = $9, disk_boot = $10, secrets = $11, revision = revision + 1 WHERE id = $1 AND revision = $2";
     let statement = sql(update).text(machine.id).int(machine.revision).text(&machine.name);
     let statement = statement.text_or_null(machine.profile.as_ref()).text_or_null(machine.key.as_ref());
     let statement = statement.text(&machine.arguments).json(&machine.variables).json(&machine.options);
     let statement = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot);
-    let rows = statement.run(db).await?;
+    let rows = statement.text(seals::text(&machine.secrets)).run(db).await?;
     if rows == 0 {
         return Err(gone_or_changed(db, machine.id, &machine.name).await?);
     }

@@ -36,6 +36,7 @@ mod prune;
 mod ranges;
 mod repeats;
 mod reservations;
+mod seals;
 mod servers;
 mod shared;
 mod sightings;
@@ -56,6 +57,7 @@ pub use world::World;
 
 use crate::boot::Effect;
 use crate::model::*;
+use crate::vault::{Place, Vault};
 use shared::{Shared, locked};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -76,6 +78,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "nouns", include_str!("migrations/0001_nouns.sql")),
     (2, "dhcp", include_str!("migrations/0002_dhcp.sql")),
     (3, "boot", include_str!("migrations/0003_boot.sql")),
+    (4, "variables", include_str!("migrations/0004_variables.sql")),
 ];
 
 fn migrations() -> Migrator {
@@ -95,11 +98,18 @@ pub struct Store {
 
 impl Store {
     /// Opens `sqlite:///path/file.db` or `postgres://…`: creates what is missing, brings the schema up to
-    /// date, reads the World and starts the writer.
+    /// date, reads the World and starts the writer. The key of secrets lies beside a database that is a file.
     pub async fn open(url: &str) -> Result<Store, Error> {
+        Store::open_with(url, &Place::beside(url)).await
+    }
+
+    /// The same, with the key of secrets in a place of its own.
+    pub async fn open_with(url: &str, key: &Place) -> Result<Store, Error> {
         let (database, lock) = sql::Database::at(url).await?;
         let mut db = database.connect().await?;
         load::migrate(&mut db).await?;
+        let vault = seals::settle(&mut db, key, database.is_shared()).await?;
+        seals::hide_old(&mut db, &vault).await?;
         let secret = load::server_secret(&mut db).await?;
         // Listen first, read second: what is committed in between is read twice, never missed.
         let ear = database.listen().await?;
@@ -110,6 +120,7 @@ impl Store {
             database,
             node,
             secret,
+            vault: Arc::new(vault),
             world,
             ring,
             repeats,
@@ -192,8 +203,9 @@ impl Store {
         &self.shared.counters
     }
 
-    /// Makes an operator's change, checked against all other records, and writes who made it.
-    pub async fn edit(&self, edit: Edit, by: &str, at: Time) -> Result<(), Error> {
+    /// Makes an operator's change, checked against all other records, and writes who made it. Secrets are sealed first.
+    pub async fn edit(&self, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
+        seals::seal(&mut edit, &self.shared.vault)?;
         self.send(Work::Edit { edit: Box::new(edit), by: by.to_owned(), at }).await
     }
 
@@ -278,6 +290,11 @@ impl Store {
     /// What tokens and keys are derived from: made once, the same on every node, as long as the database lives.
     pub async fn server_secret(&self) -> Result<[u8; 32], Error> {
         Ok(self.shared.secret)
+    }
+
+    /// Opens what is sealed in records.
+    pub fn vault(&self) -> Arc<Vault> {
+        self.shared.vault.clone()
     }
 
     /// Writes what is queued and ends the writer. Other clones find the store closed.

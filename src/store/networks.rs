@@ -2,7 +2,7 @@
 
 use super::error::touched;
 use super::sql::{Conn, Row, Statement, sql};
-use super::{Error, check};
+use super::{Error, check, seals};
 use crate::model::*;
 
 pub async fn all(db: &mut Conn) -> Result<Vec<Network>, Error> {
@@ -21,6 +21,8 @@ fn read(row: &Row) -> Result<Network, Error> {
         profile: row.get_or_null("profile")?,
         unknown: row.get("unknown_gets")?,
         dhcp: row.json("dhcp")?,
+        variables: row.json("variables")?,
+        secrets: seals::read(row)?,
     })
 }
 
@@ -36,13 +38,15 @@ fn bind(statement: Statement, network: &Network) -> Statement {
         .text_or_null(network.profile.as_ref())
         .text(network.unknown)
         .json(&network.dhcp)
+        .json(&network.variables)
+        .text(seals::text(&network.secrets))
 }
 
 pub async fn add(db: &mut Conn, network: &Network) -> Result<(), Error> {
     check::network(db, network).await?;
     let insert =
-        "INSERT INTO networks (name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown_gets, dhcp)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+        "INSERT INTO networks (name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown_gets, dhcp,
+        variables, secrets) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
     let name = &network.name;
     let taken = || Error::duplicate("name", name, format!("network {name}"));
     touched(bind(sql(insert), network).run(db).await?, taken)
@@ -51,7 +55,7 @@ pub async fn add(db: &mut Conn, network: &Network) -> Result<(), Error> {
 pub async fn set(db: &mut Conn, network: &Network) -> Result<(), Error> {
     check::network(db, network).await?;
     let update = "UPDATE networks SET cidr = $2, gateway = $3, dns = $4, domain = $5, pools = $6, lease_secs = $7,
-        profile = $8, unknown_gets = $9, dhcp = $10 WHERE name = $1";
+        profile = $8, unknown_gets = $9, dhcp = $10, variables = $11, secrets = $12 WHERE name = $1";
     touched(bind(sql(update), network).run(db).await?, || Error::missing("network", &network.name))?;
     check::residents(db, network).await
 }

@@ -2,7 +2,7 @@
 
 use super::error::touched;
 use super::sql::{Conn, Row, Statement, sql};
-use super::{Error, check};
+use super::{Error, check, seals};
 use crate::model::*;
 
 pub async fn all(db: &mut Conn) -> Result<Vec<Profile>, Error> {
@@ -18,6 +18,7 @@ fn read(row: &Row) -> Result<Profile, Error> {
         arguments: row.text("arguments")?,
         key: row.get_or_null("activation_key")?,
         variables: row.json("variables")?,
+        secrets: seals::read(row)?,
         options: row.json("options")?,
         loader: row.get_or_null("loader")?,
         disk_boot: row.get_or_null("disk_boot")?,
@@ -36,12 +37,13 @@ fn bind(statement: Statement, profile: &Profile) -> Statement {
         .json(&profile.options)
         .text_or_null(profile.loader.as_ref())
         .text_or_null(profile.disk_boot)
+        .text(seals::text(&profile.secrets))
 }
 
 pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
     check::profile(db, profile).await?;
     let insert = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_key, variables, options,
-        loader, disk_boot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+        loader, disk_boot, secrets) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &profile.name, format!("profile {}", profile.name));
     touched(bind(sql(insert), profile).run(db).await?, taken)
 }
@@ -49,7 +51,7 @@ pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
 pub async fn set(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
     check::profile(db, profile).await?;
     let update = "UPDATE profiles SET parent = $2, distro = $3, template = $4, arguments = $5, activation_key = $6,
-        variables = $7, options = $8, loader = $9, disk_boot = $10 WHERE name = $1";
+        variables = $7, options = $8, loader = $9, disk_boot = $10, secrets = $11 WHERE name = $1";
     touched(bind(sql(update), profile).run(db).await?, || Error::missing("profile", &profile.name))
 }
 

@@ -59,6 +59,7 @@ mod tests {
             key: None,
             arguments: String::new(),
             variables: Variables::new(),
+            secrets: Secrets::default(),
             options: OptionSet::default(),
             loader: None,
             disk_boot: None,
@@ -83,6 +84,8 @@ mod tests {
             lease_secs: 3600,
             profile: None,
             unknown: Unknown::Ignore,
+            variables: Default::default(),
+            secrets: Default::default(),
             dhcp: Dhcp::default(),
         }
     }

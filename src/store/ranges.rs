@@ -2,7 +2,7 @@
 
 use super::error::touched;
 use super::sql::{Conn, Row, Statement, sql};
-use super::{Error, check};
+use super::{Error, check, seals};
 use crate::model::*;
 
 pub async fn all(db: &mut Conn) -> Result<Vec<Range>, Error> {
@@ -10,25 +10,34 @@ pub async fn all(db: &mut Conn) -> Result<Vec<Range>, Error> {
 }
 
 fn read(row: &Row) -> Result<Range, Error> {
-    let (name, network) = (row.get("name")?, row.get("network")?);
-    Ok(Range { name, network, span: row.get("span")?, profile: row.get("profile")?, options: row.json("options")? })
+    Ok(Range {
+        name: row.get("name")?,
+        network: row.get("network")?,
+        span: row.get("span")?,
+        profile: row.get("profile")?,
+        options: row.json("options")?,
+        variables: row.json("variables")?,
+        secrets: seals::read(row)?,
+    })
 }
 
 fn bind(statement: Statement, range: &Range) -> Statement {
-    statement.text(&range.name).text(&range.network).text(range.span).text(&range.profile).json(&range.options)
+    let statement = statement.text(&range.name).text(&range.network).text(range.span).text(&range.profile);
+    statement.json(&range.options).json(&range.variables).text(seals::text(&range.secrets))
 }
 
 pub async fn add(db: &mut Conn, range: &Range) -> Result<(), Error> {
     check::range(db, range).await?;
-    let insert =
-        "INSERT INTO ranges (name, network, span, profile, options) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    let insert = "INSERT INTO ranges (name, network, span, profile, options, variables, secrets)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &range.name, format!("range {}", range.name));
     touched(bind(sql(insert), range).run(db).await?, taken)
 }
 
 pub async fn set(db: &mut Conn, range: &Range) -> Result<(), Error> {
     check::range(db, range).await?;
-    let update = "UPDATE ranges SET network = $2, span = $3, profile = $4, options = $5 WHERE name = $1";
+    let update = "UPDATE ranges SET network = $2, span = $3, profile = $4, options = $5, variables = $6,
+        secrets = $7 WHERE name = $1";
     touched(bind(sql(update), range).run(db).await?, || Error::missing("range", &range.name))
 }
 

@@ -7,6 +7,7 @@ use super::writer::{Job, Outcome, Work};
 use super::{Change, Error, events, load, repeats, sql};
 use crate::boot::Effect;
 use crate::model::*;
+use crate::vault::Vault;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
@@ -21,6 +22,7 @@ pub struct Shared {
     /// Tells this node's notifications from the others'.
     pub node: String,
     pub secret: [u8; 32],
+    pub vault: Arc<Vault>,
     pub world: RwLock<World>,
     pub ring: Mutex<events::Ring>,
     pub repeats: Mutex<repeats::Repeats>,

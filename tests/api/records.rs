@@ -14,6 +14,7 @@ async fn a_patch_changes_what_it_gives_and_null_clears() {
     let expected = json!({
         "name": "lab", "cidr": "10.0.0.0/24", "gateway": null, "dns": ["10.0.0.1"], "domain": "lab.example",
         "pools": [], "lease_secs": 60, "profile": null, "unknown": "ignore", "dhcp": after["dhcp"],
+        "variables": {}, "secrets": [],
     });
     assert_eq!(after, expected);
     assert_eq!(api.get("networks/lab").await, expected);

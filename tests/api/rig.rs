@@ -41,6 +41,7 @@ impl Api {
             http_port: 80,
             https_port: None,
             addresses: vec!["10.0.0.1".parse().unwrap()],
+            lifetimes: Default::default(),
         };
         let engine = Engine::new(parts).await.unwrap();
         let router = http::routes(engine.clone());

@@ -82,6 +82,7 @@ impl Server {
             http_port: 80,
             https_port: None,
             addresses: vec![HERE],
+            lifetimes: Default::default(),
         };
         let engine = Engine::new(parts).await.unwrap();
         let changes = engine.store.changes();

@@ -77,6 +77,8 @@ fn network(server: &Server, words: &[String]) -> Result<Edit, String> {
         lease_secs: 3600,
         profile: None,
         unknown: Unknown::Show,
+        variables: Default::default(),
+        secrets: Default::default(),
         dhcp: Dhcp { unknown_lease_secs: Some(3600), ..Dhcp::default() },
     });
     for word in &words[2..] {
@@ -156,7 +158,8 @@ fn range(words: &[String]) -> Result<Edit, String> {
         }
     }
     let (name, network, profile) = (read(&words[1])?, read(network)?, read(profile)?);
-    Ok(Edit::AddRange(Range { name, network, span: read(&words[2])?, profile, options }))
+    let (span, variables, secrets) = (read(&words[2])?, Default::default(), Default::default());
+    Ok(Edit::AddRange(Range { name, network, span, profile, options, variables, secrets }))
 }
 
 fn profile(words: &[String]) -> Result<Edit, String> {
@@ -176,6 +179,7 @@ fn profile(words: &[String]) -> Result<Edit, String> {
         arguments: String::new(),
         key: None,
         variables: Variables::new(),
+        secrets: Default::default(),
         options,
         loader: None,
         disk_boot: None,

@@ -8,7 +8,7 @@ use kickstand::boot::pool::Pool;
 use kickstand::boot::register::{RegisterAsk, RegisterFacts};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{ScriptAsk, ScriptFacts};
-use kickstand::boot::{Ask, Decision, Effect, Here, Records, Standing};
+use kickstand::boot::{Ask, Decision, Effect, Here, Records, Standing, Step};
 use kickstand::loader::manifest;
 use kickstand::model::*;
 use serde::Deserialize;
@@ -55,6 +55,9 @@ pub struct Case {
     /// Another machine's reservation.
     reserved: Option<Ipv4Addr>,
     key: Option<Key>,
+    /// That the answer file carries.
+    #[serde(default)]
+    secrets: Vec<String>,
     /// Records that packets made before.
     #[serde(default)]
     newcomers: u64,
@@ -123,10 +126,20 @@ struct Row {
     #[serde(default)]
     reported: bool,
     #[serde(default)]
+    expired: bool,
+    #[serde(default)]
     repeats: u8,
     loader: Option<Name>,
     disk_boot: Option<DiskBoot>,
     product: Option<String>,
+}
+
+fn became(step: &Step) -> String {
+    let boot = step.install.as_ref().and_then(|install| install.boot.as_ref());
+    let token = boot.map(|boot| format!(", token until {} s", boot.expires_at.secs_since(NOW)));
+    let reported = boot.and_then(|boot| boot.reported_at).map(|_| ", reported");
+    let boots = step.install.as_ref().map_or(0, |i| i.boots);
+    format!("becomes {} boots {boots}{}{}", step.state, token.unwrap_or_default(), reported.unwrap_or_default())
 }
 
 #[derive(Deserialize)]
@@ -180,7 +193,7 @@ fn told<R: Debug>(decision: Decision<R>) -> Vec<String> {
     lines.extend(decision.why.iter().map(|reason| format!("why {reason}")));
     lines.extend(decision.effects.iter().map(|effect| match effect {
         Effect::Tell(tale) => format!("tells {}: {}", tale.kind, tale.text),
-        Effect::Step(step) => format!("becomes {} boots {}", step.state, step.install.as_ref().map_or(0, |i| i.boots)),
+        Effect::Step(step) => became(step),
         Effect::Enlist(machine) => format!("enlists {} {}", machine.name, machine.state),
         other => format!("{other:?}"),
     }));
@@ -204,6 +217,8 @@ impl Case {
             lease_secs: 600,
             profile: self.default.clone(),
             unknown: self.unknown.unwrap_or(Unknown::Ignore),
+            variables: Default::default(),
+            secrets: Default::default(),
             dhcp: self.dhcp.clone(),
         }
     }
@@ -223,7 +238,7 @@ impl Case {
             report: Hash([2; 32]),
             ip,
             served_at: Time::from_secs(NOW.0 / 1_000_000 - row.served_secs_ago),
-            expires_at: NOW.plus_secs(600),
+            expires_at: if row.expired { NOW } else { NOW.plus_secs(600) },
             answered_at: row.answered.then_some(NOW),
             reported_at: row.reported.then_some(NOW),
             profile: None,
@@ -262,6 +277,7 @@ impl Case {
             arguments: String::new(),
             key: None,
             variables: Variables::new(),
+            secrets: Default::default(),
             options: OptionSet::default(),
             loader: self.web.loader.clone(),
             disk_boot: self.web.disk_boot,
@@ -277,6 +293,7 @@ impl Case {
             initrd: "d/initrd.img".into(),
             arguments: String::new(),
             variables: Variables::new(),
+            secrets: Default::default(),
             loader: self.distro_loader.clone(),
         };
         BTreeMap::from([(debian.name.clone(), debian)])
@@ -313,6 +330,8 @@ impl Case {
             span: *span,
             profile: profile.clone(),
             options: OptionSet::default(),
+            variables: Default::default(),
+            secrets: Default::default(),
         };
         self.ranges.iter().enumerate().map(range).collect()
     }
@@ -401,7 +420,7 @@ impl Case {
             profiles: &profiles,
             shelf: &self.shelf(),
             lost: self.lost.is_some(),
-            ticket: Ticket { token: Hash([3; 32]), report: Hash([4; 32]), ip: from },
+            ticket: Ticket { token: Hash([3; 32]), report: Hash([4; 32]), ip: from, lives_secs: 600 },
         };
         let language = self.language.unwrap_or(Language::Ipxe);
         told(ScriptAsk { mac: mac(), from, language }.decide(facts, NOW))
@@ -410,7 +429,15 @@ impl Case {
     pub fn answer(&self) -> Vec<String> {
         let machine = self.machine();
         let ask = AutoinstallAsk { token: Hash([1; 32]), from: self.ip.unwrap() };
-        told(ask.decide(AutoinstallFacts { machine: machine.as_ref(), key: self.install_key() }, NOW))
+        let usual = vec![(mac(), Ipv4Addr::new(10, 0, 0, 10), 60)];
+        let leases = if self.leases.is_empty() { &usual } else { &self.leases };
+        let lease = leases.first().map(|lease| self.lease(lease));
+        let (machine, key) = (machine.as_ref(), self.install_key());
+        let mut lines = told(ask.decide(AutoinstallFacts { machine, lease: lease.as_ref(), key, lives_secs: 60 }, NOW));
+        let names: Vec<String> = self.secrets.clone();
+        let released = machine.and_then(|machine| ask.released(machine, &names, NOW));
+        lines.extend(released.map(|effect| format!("releases {effect:?}")));
+        lines
     }
 
     pub fn report(&self) -> Vec<String> {

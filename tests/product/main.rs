@@ -20,6 +20,8 @@ mod seeing;
 mod shelf;
 mod slow;
 mod start;
+mod tokens;
 mod two_nodes;
 mod unknown_machine;
+mod variables;
 mod wire;

@@ -1,7 +1,9 @@
 //! Who gets what: answer files and keys reach one machine, once, and the API nobody without a right.
 
-use crate::rig::{Appliance, Booted, CREDENTIAL, get, key, post, request};
+use crate::rig::{Appliance, Booted, CREDENTIAL, at_trace, get, key, logged, post, request};
+use kickstand::engine::fresh_secret;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 #[tokio::test]
 async fn a_second_claimant_freezes_the_install_and_raises_an_alarm() {
@@ -48,28 +50,105 @@ async fn answer_files_are_found_by_token_alone() {
     assert_eq!(bodies.len(), 1, "all alike");
 }
 
-#[tokio::test]
-async fn no_secret_is_ever_printed_or_kept_in_clear() {
-    let appliance = Appliance::start().await;
-    let mut machine = appliance.add_machine("web-1", 10).await;
-    appliance.cli(&["machine", "arm", "web-1"]).await;
-    let installer = machine.installer().await;
-    let answer = installer.answer().await;
-    let token = installer.answer_url.rsplit('/').next().unwrap().to_owned();
-    let report = answer.split("/report/").nth(1).unwrap()[..64].to_owned();
-    installer.report(&answer, json!({"stage": "done"})).await;
-    assert_eq!(machine.register(&installer, &key(&answer)).await.status, 200);
-    let credential = CREDENTIAL.repeat(32);
-    let mut seen = appliance.cli(&["--output", "json", "machine", "show", "web-1"]).await;
-    seen += &appliance.cli(&["--output", "json", "events", "--limit", "500"]).await;
-    for file in std::fs::read_dir(appliance.folder.path()).unwrap().flatten().filter(|f| f.path().is_file()) {
-        seen += &String::from_utf8_lossy(&std::fs::read(file.path()).unwrap());
+/// One in each place that may hold a secret: nobody can mistake it for anything else.
+fn canary(place: &str) -> String {
+    format!("canary-{place}-{}", hex::encode(&fresh_secret().unwrap().expose().as_bytes()[..8]))
+}
+
+/// What everybody can see who may read the API, and a thief of the disk.
+async fn everything(appliance: &Appliance, bearer: &str) -> String {
+    let mut seen = String::new();
+    for noun in ["network", "range", "distro", "profile", "key", "machine", "lease", "sighting", "token"] {
+        seen += &appliance.cli(&["--output", "json", noun, "list"]).await;
+        seen += &appliance.cli(&[noun, "list"]).await;
     }
-    for (what, secret) in
-        [("token", token), ("report token", report), ("key", key(&answer)), ("credential", credential)]
-    {
-        assert_eq!(secret.len(), 64, "{what}");
-        assert!(!seen.contains(&secret), "the {what} is kept in clear");
+    for (noun, name) in [("network", "lab"), ("range", "web-rack"), ("distro", "debian-12"), ("profile", "web")] {
+        seen += &appliance.cli(&[noun, "show", name]).await;
+    }
+    for machine in ["web-1", "web-2"] {
+        seen += &appliance.cli(&["machine", "show", machine]).await;
+        seen += &appliance.cli(&["machine", "vars", machine, "--all"]).await;
+        seen += &appliance.cli(&["--output", "json", "machine", "vars", machine]).await;
+    }
+    seen += &appliance.cli(&["why", "52:54:00:77:00:0a"]).await;
+    seen += &appliance.cli(&["--output", "json", "events", "--limit", "500"]).await;
+    seen += &get(appliance.ip(66), &appliance.url("/metrics"), bearer).await.text();
+    seen += &on_disk(appliance);
+    seen + &logged()
+}
+
+/// The database, its log, and whatever else lies there: but the key, and what the test put there itself.
+fn on_disk(appliance: &Appliance) -> String {
+    let files = std::fs::read_dir(appliance.folder.path()).unwrap().flatten().map(|file| file.path());
+    let files = files.filter(|path| path.is_file() && path.extension().is_none_or(|end| end != "key" && end != "csv"));
+    files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+}
+
+#[tokio::test]
+async fn no_canary_is_found_but_where_it_belongs() {
+    at_trace();
+    let mut appliance = Appliance::start().await;
+    let mut machine = appliance.add_machine("web-1", 10).await;
+    let mut canaries = BTreeMap::new();
+    let records = [("distro", "debian-12"), ("profile", "web"), ("network", "lab"), ("range", "web-rack")];
+    for (noun, name) in records.into_iter().chain([("machine", "web-1")]) {
+        let canary = canaries.entry(format!("secret of the {noun}")).or_insert(canary(noun));
+        appliance.cli(&[noun, "set", name, "--secret", &format!("s_{noun}={canary}")]).await;
+    }
+    for (name, at) in [("root_password_hash", "machine"), ("db_password", "profile")] {
+        let canary = canaries.entry(name.to_owned()).or_insert(canary(name));
+        let record = if at == "machine" { "web-1" } else { "web" };
+        appliance.cli(&[at, "set", record, "--var", &format!("{name}={canary}")]).await;
+    }
+    let (by_secret, by_name) = (canary("csv"), canary("csv-name"));
+    let csv = format!(
+        "name,mac,ip,secret.s_csv,var.c_token\nweb-2,52:54:00:77:00:0b,{},{by_secret},{by_name}\n",
+        appliance.ip(11)
+    );
+    std::fs::write(appliance.folder.path().join("m.csv"), csv).unwrap();
+    appliance.cli(&["machine", "add", "--csv", &appliance.folder.path().join("m.csv").display().to_string()]).await;
+    canaries.extend([("CSV, secret".into(), by_secret), ("CSV, by name".into(), by_name)]);
+
+    let names = ["distro", "profile", "network", "range", "machine"].map(|noun| format!("{{{{ s_{noun}|shq }}}} "));
+    let shipped = include_str!("../../templates/image/install.sh");
+    let own = appliance.template("image/install.sh");
+    for bad in ["{% include s_machine %}", "{{ s_profile.nope }}", "{{ (db_password ~ '\n')|line }}"] {
+        std::fs::write(&own, bad).unwrap();
+        let said = appliance.refused(&["machine", "arm", "web-1"]).await;
+        assert!(!said.contains("canary-"), "{bad}: {said}");
+    }
+    std::fs::write(&own, format!("{shipped}# {} {{{{ db_password }}}}\n", names.concat())).unwrap();
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let why = appliance.cli(&["why", "52:54:00:77:00:0a"]).await;
+    assert!(why.contains("renders, from distro debian-12") && !why.contains("canary-"), "{why}");
+
+    let api = appliance.json(&["token", "add", "ci"]).await["token"].as_str().unwrap().to_owned();
+    let bearer = format!("Authorization: Bearer {api}\r\n");
+    let installer = machine.installer().await;
+    assert!(!installer.script.contains("canary-"));
+    let answer = installer.answer().await;
+    let here = |canary: &&String| answer.contains(canary.as_str());
+    assert_eq!(canaries.values().filter(here).count(), canaries.len() - 2, "they belong into the answer file");
+    let report = answer.split("/report/").nth(1).unwrap()[..64].to_owned();
+    for stage in [json!({"stage": "started"}), json!({"stage": "done"})] {
+        installer.report(&answer, stage).await;
+    }
+    assert_eq!(machine.register(&installer, &key(&answer)).await.status, 200);
+    let token = installer.answer_url.rsplit('/').next().unwrap().to_owned();
+    let made = [("token", token), ("report token", report), ("key", key(&answer)), ("API token", api)];
+    canaries.extend(made.map(|(what, secret)| (what.to_owned(), secret)));
+    canaries.insert("credential".into(), CREDENTIAL.repeat(32));
+
+    let mut seen = everything(&appliance, &bearer).await;
+    assert!(seen.contains("answer file of web-1 given to") && seen.contains("kickstand_"), "the net is cast");
+    assert!(logged().contains("TRACE") || logged().contains("DEBUG"), "the log is at its finest");
+    appliance.running.take().unwrap().stop().await;
+    seen += &on_disk(&appliance);
+    seen += &logged();
+    for (what, secret) in canaries {
+        assert!(secret.len() >= 24, "{what}");
+        assert!(!seen.contains(&secret), "the {what} is found in clear");
+        assert!(!seen.contains(&hex::encode(&secret)), "the {what} is found in hexadecimal");
     }
 }
 

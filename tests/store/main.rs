@@ -8,6 +8,7 @@ mod group;
 mod holds;
 mod lost;
 mod own_file;
+mod secrets;
 mod speed;
 mod strangers;
 mod two_nodes;
@@ -56,6 +57,8 @@ fn network(called: &str, cidr: &str) -> Network {
         lease_secs: 3600,
         profile: None,
         unknown: Unknown::Ignore,
+        variables: Default::default(),
+        secrets: Default::default(),
         dhcp: Dhcp::default(),
     }
 }
@@ -67,6 +70,8 @@ fn range(called: &str, on: &str, span: &str, profile: &str) -> Range {
         span: span.parse().unwrap(),
         profile: name(profile),
         options: OptionSet::default(),
+        variables: Default::default(),
+        secrets: Default::default(),
     }
 }
 
@@ -79,6 +84,7 @@ fn distro(called: &str) -> Distro {
         initrd,
         arguments,
         variables: Variables::new(),
+        secrets: Default::default(),
         loader: None,
     }
 }
@@ -92,6 +98,7 @@ fn profile(called: &str, parent: Option<&str>) -> Profile {
         arguments: String::new(),
         key: None,
         variables: Variables::new(),
+        secrets: Default::default(),
         options: OptionSet::default(),
         loader: None,
         disk_boot: None,
@@ -119,6 +126,7 @@ fn machine(called: &str, card: u32, address: Option<&str>) -> Machine {
         key: None,
         arguments: String::new(),
         variables: Variables::new(),
+        secrets: Default::default(),
         options: OptionSet::default(),
         loader: None,
         disk_boot: None,
@@ -263,6 +271,8 @@ async fn nouns_are_kept_and_duplicates_are_named(store: &Store) {
         domain: Some(name("example.org")),
         pools: vec!["10.0.0.100-10.0.0.200".parse().unwrap()],
         unknown: Unknown::Discover,
+        variables: Default::default(),
+        secrets: Default::default(),
         ..network("lan", "10.0.0.0/24")
     };
     let variables = Variables::from([("disk".into(), serde_json::json!({"size": 1.5, "names": ["a", "ü"]}))]);
@@ -273,6 +283,7 @@ async fn nouns_are_kept_and_duplicates_are_named(store: &Store) {
         key: Some(name("web")),
         template: Some("image/install.sh".into()),
         variables: variables.clone(),
+        secrets: Default::default(),
         ..profile("base", None)
     };
     edit(store, Edit::AddProfile(base.clone())).await.unwrap();

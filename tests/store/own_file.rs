@@ -15,7 +15,7 @@ async fn nobody_else_reads_the_files() {
         (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().permissions().mode() & 0o777)
     };
     let modes: BTreeMap<String, u32> = files.map(mode).collect();
-    let expected = ["kickstand.db", "kickstand.db-shm", "kickstand.db-wal", "kickstand.db.lock"];
+    let expected = ["kickstand.db", "kickstand.db-shm", "kickstand.db-wal", "kickstand.db.lock", "secret.key"];
     assert_eq!(modes, expected.map(|file| (file.to_owned(), 0o600)).into());
     assert_eq!(inner.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     store.close().await;

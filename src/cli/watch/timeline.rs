@@ -143,7 +143,7 @@ impl Timeline {
             Kind::Registered => ("registered", after(text, " with "), Tone::Good),
             Kind::Refused => ("refused", text.to_owned(), Tone::Warn),
             Kind::Alarm => ("alarm", text.to_owned(), Tone::Bad),
-            Kind::Record | Kind::Appliance => ("note", text.to_owned(), Tone::Aside),
+            Kind::Record | Kind::Secret | Kind::Appliance => ("note", text.to_owned(), Tone::Aside),
         };
         let percent = match (event.kind, label) {
             (_, "installing") => Some(event.percent.unwrap_or(0)),

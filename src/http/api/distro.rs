@@ -2,10 +2,10 @@
 
 use super::body::{given, put};
 use super::noun::Noun;
-use super::variables::merge;
+use super::variables::{SecretPatch, merge, names};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Distro, Family, Name, Time, Variables};
+use crate::model::{Distro, Family, Name, Secrets, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct DistroDraft {
     pub arguments: String,
     #[serde(default)]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
     pub loader: Option<Name>,
 }
 
@@ -38,6 +40,8 @@ pub struct DistroPatch {
     pub arguments: Option<String>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub loader: Option<Option<Name>>,
 }
@@ -51,6 +55,9 @@ pub struct DistroView {
     pub initrd: String,
     pub arguments: String,
     pub variables: Variables,
+    /// Their names: what is in them is shown to nobody.
+    #[serde(default)]
+    pub secrets: Vec<String>,
     pub loader: Option<Name>,
 }
 
@@ -62,23 +69,27 @@ impl Noun for Distro {
     type View = DistroView;
 
     fn draft(draft: DistroDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let DistroDraft { name, family, kernel, initrd, arguments, variables, loader } = draft;
-        Ok(Distro { name, family, kernel, initrd, arguments, variables, loader })
+        let DistroDraft { name, family, kernel, initrd, arguments, variables: given, secrets: hidden, loader } = draft;
+        let (variables, secrets) = (Variables::new(), Secrets::default());
+        let mut distro = Distro { name, family, kernel, initrd, arguments, variables, secrets, loader };
+        merge(&mut distro, given, hidden);
+        Ok(distro)
     }
 
     fn patch(&mut self, patch: DistroPatch, _: &World) {
-        let DistroPatch { family, kernel, initrd, arguments, variables, loader } = patch;
+        let DistroPatch { family, kernel, initrd, arguments, variables, secrets, loader } = patch;
         put(&mut self.family, family);
         put(&mut self.kernel, kernel);
         put(&mut self.initrd, initrd);
         put(&mut self.arguments, arguments);
-        merge(&mut self.variables, variables);
+        merge(self, variables, secrets);
         put(&mut self.loader, loader);
     }
 
     fn view(&self, _: &World) -> DistroView {
-        let Distro { name, family, kernel, initrd, arguments, variables, loader } = self.clone();
-        DistroView { name, family, kernel, initrd, arguments, variables, loader }
+        let Distro { name, family, kernel, initrd, arguments, variables, secrets, loader } = self.clone();
+        let secrets = names(&secrets);
+        DistroView { name, family, kernel, initrd, arguments, variables, secrets, loader }
     }
 
     fn key(&self) -> Name {

@@ -2,7 +2,7 @@
 
 use super::body::{address, given, put};
 use super::noun::Noun;
-use super::variables::merge;
+use super::variables::{SecretPatch, merge, names};
 use crate::boot::recipe::recipe;
 use crate::boot::{lifecycle, role};
 use crate::engine::Engine;
@@ -28,6 +28,8 @@ pub struct MachineDraft {
     pub arguments: String,
     #[serde(default)]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
     #[serde(default)]
     pub options: OptionPatch,
     pub loader: Option<Name>,
@@ -57,6 +59,8 @@ pub struct MachinePatch {
     pub arguments: Option<String>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
     #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
     pub options: OptionPatch,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -75,6 +79,9 @@ pub struct MachineView {
     pub key: Option<Name>,
     pub arguments: String,
     pub variables: Variables,
+    /// Their names: what is in them is shown to nobody.
+    #[serde(default)]
+    pub secrets: Vec<String>,
     #[serde(default)]
     pub options: OptionSet,
     pub loader: Option<Name>,
@@ -120,7 +127,7 @@ impl Noun for Machine {
 
     fn draft(draft: MachineDraft, now: Time, _: &World) -> Result<Self, Problem> {
         not_reserved(&draft.name)?;
-        let MachineDraft { name, interfaces, profile, key, arguments, variables, options, loader, disk_boot } = draft;
+        let MachineDraft { name, interfaces, profile, key, arguments, options, loader, disk_boot, .. } = draft;
         let Some(first) = interfaces.first() else {
             let text = "interfaces: a machine needs at least one network card, with its MAC";
             return Err(Problem::invalid("interfaces", text));
@@ -129,7 +136,9 @@ impl Noun for Machine {
         let blank = lifecycle::newcomer(first.mac, State::Ready, ids, now);
         let interfaces = interfaces.into_iter().map(InterfaceDraft::needed).collect();
         let options = options.into();
-        Ok(Machine { name, interfaces, profile, key, arguments, variables, options, loader, disk_boot, ..blank })
+        let mut machine = Machine { name, interfaces, profile, key, arguments, options, loader, disk_boot, ..blank };
+        merge(&mut machine, draft.variables, draft.secrets);
+        Ok(machine)
     }
 
     fn patch(&mut self, patch: MachinePatch, _: &World) {
@@ -138,7 +147,7 @@ impl Noun for Machine {
         put(&mut self.profile, patch.profile);
         put(&mut self.key, patch.key);
         put(&mut self.arguments, patch.arguments);
-        merge(&mut self.variables, patch.variables);
+        merge(self, patch.variables, patch.secrets);
         self.options.patch(patch.options);
         put(&mut self.loader, patch.loader);
         put(&mut self.disk_boot, patch.disk_boot);
@@ -155,6 +164,7 @@ impl Noun for Machine {
             key,
             arguments,
             variables,
+            secrets: names(&self.secrets),
             options,
             loader,
             disk_boot,
@@ -235,7 +245,7 @@ fn chosen(machine: &Machine, world: &World) -> Chosen {
         (None, Some(own)) => (Some(own.clone()), format!("{own}, named by the machine itself")),
         (None, None) => (None, "none yet: no network holds an address of this machine".to_owned()),
     };
-    let recipe = profile.as_ref().and_then(|p| recipe(p, Some(machine), &world.profiles, &world.distros).ok());
+    let recipe = profile.as_ref().and_then(|p| recipe(p, Some(machine), None, &world.profiles, &world.distros).ok());
     let key = machine.key.clone().or_else(|| recipe.and_then(|recipe| recipe.key));
     Chosen { profile, key, why }
 }

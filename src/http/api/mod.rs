@@ -3,7 +3,7 @@
 //! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
 //! [`lease`], [`capture`], [`sighting`], [`event`], [`quirk`], [`why`] and [`status`] only show (and a lease can be
-//! released); [`token`] lets others in.
+//! released), and [`variables`] where a machine's come from; [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
 pub mod arming;
@@ -48,6 +48,7 @@ fn routes() -> Router<Arc<Engine>> {
     let machines = noun::routes::<Machine>()
         .route("/batch", post(batch::add).layer(DefaultBodyLimit::max(BATCH_BYTES)))
         .route("/adopt", post(arming::adopt))
+        .route("/{name}/variables", get(variables::list))
         .route("/{name}/arm", post(arming::arm))
         .route("/{name}/disarm", post(arming::disarm))
         .route("/{name}/replace", post(arming::replace));

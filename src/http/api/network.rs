@@ -3,9 +3,10 @@
 use super::body::{address, given, put};
 use super::dhcp::DhcpPatch;
 use super::noun::Noun;
+use super::variables::{SecretPatch, merge, names};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Dhcp, Name, Network, Pooled, Time, Unknown};
+use crate::model::{Dhcp, Name, Network, Pooled, Secrets, Time, Unknown, Variables};
 use crate::store::{Edit, World};
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
@@ -29,9 +30,13 @@ pub struct NetworkDraft {
     pub unknown: Option<Unknown>,
     #[serde(default)]
     pub dhcp: DhcpPatch,
+    #[serde(default)]
+    pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
 }
 
-/// What is to change of one; `dhcp` field by field.
+/// What is to change of one; `dhcp` field by field; in `variables` and `secrets`, null removes one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPatch {
@@ -53,6 +58,10 @@ pub struct NetworkPatch {
     pub unknown: Option<Unknown>,
     #[serde(default, skip_serializing_if = "DhcpPatch::is_empty")]
     pub dhcp: DhcpPatch,
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
 }
 
 /// A network as it is shown.
@@ -68,6 +77,11 @@ pub struct NetworkView {
     pub profile: Option<Name>,
     pub unknown: Unknown,
     pub dhcp: Dhcp,
+    #[serde(default)]
+    pub variables: Variables,
+    /// Their names: what is in them is shown to nobody.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 impl Noun for Network {
@@ -78,16 +92,20 @@ impl Noun for Network {
     type View = NetworkView;
 
     fn draft(draft: NetworkDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp: given } = draft;
+        let NetworkDraft { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, .. } = draft;
         let mut dhcp = Dhcp::default();
-        given.apply(&mut dhcp);
+        draft.dhcp.apply(&mut dhcp);
         let lease_secs = lease_secs.unwrap_or(Network::LEASE_SECS);
         let unknown = unknown.unwrap_or(Unknown::Ignore);
-        Ok(Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp })
+        let (variables, secrets) = (Variables::new(), Secrets::default());
+        let mut network =
+            Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp, variables, secrets };
+        merge(&mut network, draft.variables, draft.secrets);
+        Ok(network)
     }
 
     fn patch(&mut self, patch: NetworkPatch, _: &World) {
-        let NetworkPatch { cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = patch;
+        let NetworkPatch { cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp, .. } = patch;
         put(&mut self.cidr, cidr);
         put(&mut self.gateway, gateway);
         put(&mut self.dns, dns);
@@ -97,11 +115,14 @@ impl Noun for Network {
         put(&mut self.profile, profile);
         put(&mut self.unknown, unknown);
         dhcp.apply(&mut self.dhcp);
+        merge(self, patch.variables, patch.secrets);
     }
 
     fn view(&self, _: &World) -> NetworkView {
-        let Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp } = self.clone();
-        NetworkView { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp }
+        let Network { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp, variables, .. } =
+            self.clone();
+        let secrets = names(&self.secrets);
+        NetworkView { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp, variables, secrets }
     }
 
     fn key(&self) -> Name {

@@ -2,10 +2,10 @@
 
 use super::body::{given, put};
 use super::noun::Noun;
-use super::variables::merge;
+use super::variables::{SecretPatch, merge, names};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{DiskBoot, Name, OptionPatch, OptionSet, Profile, Time, Variables};
+use crate::model::{DiskBoot, Name, OptionPatch, OptionSet, Profile, Secrets, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub struct ProfileDraft {
     pub key: Option<Name>,
     #[serde(default)]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
     #[serde(default)]
     pub options: OptionPatch,
     pub loader: Option<Name>,
@@ -44,6 +46,8 @@ pub struct ProfilePatch {
     pub key: Option<Option<Name>>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
     #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
     pub options: OptionPatch,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -62,6 +66,9 @@ pub struct ProfileView {
     pub arguments: String,
     pub key: Option<Name>,
     pub variables: Variables,
+    /// Their names: what is in them is shown to nobody.
+    #[serde(default)]
+    pub secrets: Vec<String>,
     pub options: OptionSet,
     pub loader: Option<Name>,
     pub disk_boot: Option<DiskBoot>,
@@ -75,29 +82,41 @@ impl Noun for Profile {
     type View = ProfileView;
 
     fn draft(draft: ProfileDraft, _: Time, _: &World) -> Result<Self, Problem> {
-        let ProfileDraft { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot } =
-            draft;
-        let options = options.into();
-        Ok(Profile { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot })
+        let mut profile = Profile {
+            name: draft.name,
+            parent: draft.parent,
+            distro: draft.distro,
+            template: draft.template,
+            arguments: draft.arguments,
+            key: draft.key,
+            variables: Variables::new(),
+            secrets: Secrets::default(),
+            options: draft.options.into(),
+            loader: draft.loader,
+            disk_boot: draft.disk_boot,
+        };
+        merge(&mut profile, draft.variables, draft.secrets);
+        Ok(profile)
     }
 
     fn patch(&mut self, patch: ProfilePatch, _: &World) {
-        let ProfilePatch { parent, distro, template, arguments, key, variables, options, loader, disk_boot } = patch;
+        let ProfilePatch { parent, distro, template, arguments, key, options, loader, disk_boot, .. } = patch;
         put(&mut self.parent, parent);
         put(&mut self.distro, distro);
         put(&mut self.template, template);
         put(&mut self.arguments, arguments);
         put(&mut self.key, key);
-        merge(&mut self.variables, variables);
+        merge(self, patch.variables, patch.secrets);
         self.options.patch(options);
         put(&mut self.loader, loader);
         put(&mut self.disk_boot, disk_boot);
     }
 
     fn view(&self, _: &World) -> ProfileView {
-        let Profile { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot } =
+        let secrets = names(&self.secrets);
+        let Profile { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot, .. } =
             self.clone();
-        ProfileView { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot }
+        ProfileView { name, parent, distro, template, arguments, key, variables, secrets, options, loader, disk_boot }
     }
 
     fn key(&self) -> Name {

@@ -2,8 +2,9 @@
 
 use super::body::put;
 use super::noun::Noun;
+use super::variables::{SecretPatch, merge, names};
 use crate::http::problem::Problem;
-use crate::model::{Name, OptionPatch, OptionSet, Range, Span, Time};
+use crate::model::{Name, OptionPatch, OptionSet, Range, Secrets, Span, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +18,13 @@ pub struct RangeDraft {
     pub profile: Name,
     #[serde(default)]
     pub options: OptionPatch,
+    #[serde(default)]
+    pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
 }
 
-/// What is to change of one; in `options`, null removes one.
+/// What is to change of one; in `options`, `variables` and `secrets`, null removes one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RangePatch {
@@ -31,6 +36,10 @@ pub struct RangePatch {
     pub profile: Option<Name>,
     #[serde(default, skip_serializing_if = "OptionPatch::is_empty")]
     pub options: OptionPatch,
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub variables: Variables,
+    #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
+    pub secrets: SecretPatch,
 }
 
 /// A range as it is shown.
@@ -41,6 +50,11 @@ pub struct RangeView {
     pub span: Span,
     pub profile: Name,
     pub options: OptionSet,
+    #[serde(default)]
+    pub variables: Variables,
+    /// Their names: what is in them is shown to nobody.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 impl Noun for Range {
@@ -51,9 +65,12 @@ impl Noun for Range {
     type View = RangeView;
 
     fn draft(draft: RangeDraft, _: Time, world: &World) -> Result<Self, Problem> {
-        let RangeDraft { name, network, span, profile, options } = draft;
+        let RangeDraft { name, network, span, profile, options, variables: given, secrets: hidden } = draft;
         let network = network.map_or_else(|| network_of(span, world), Ok)?;
-        Ok(Range { name, network, span, profile, options: options.into() })
+        let (options, variables, secrets) = (options.into(), Variables::new(), Secrets::default());
+        let mut range = Range { name, network, span, profile, options, variables, secrets };
+        merge(&mut range, given, hidden);
+        Ok(range)
     }
 
     fn patch(&mut self, patch: RangePatch, _: &World) {
@@ -61,11 +78,12 @@ impl Noun for Range {
         put(&mut self.span, patch.span);
         put(&mut self.profile, patch.profile);
         self.options.patch(patch.options);
+        merge(self, patch.variables, patch.secrets);
     }
 
     fn view(&self, _: &World) -> RangeView {
-        let Range { name, network, span, profile, options } = self.clone();
-        RangeView { name, network, span, profile, options }
+        let Range { name, network, span, profile, options, variables, secrets } = self.clone();
+        RangeView { name, network, span, profile, options, variables, secrets: names(&secrets) }
     }
 
     fn key(&self) -> Name {

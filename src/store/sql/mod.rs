@@ -230,6 +230,19 @@ impl Conn {
         if self.is_sqlite() { sql("PRAGMA wal_checkpoint(TRUNCATE)").run(self).await.map(drop) } else { Ok(()) }
     }
 
+    /// Writes the tables of records anew, so that their files hold nothing of what was changed. PostgreSQL's own log and
+    /// backups keep it.
+    pub async fn rewrite(&mut self) -> Result<(), Error> {
+        if self.is_sqlite() {
+            sql("VACUUM").run(self).await?;
+            return self.bring_home().await;
+        }
+        for table in ["VACUUM FULL distros", "VACUUM FULL profiles", "VACUUM FULL networks", "VACUUM FULL ranges"] {
+            sql(table).run(self).await?;
+        }
+        sql("VACUUM FULL machines").run(self).await.map(drop)
+    }
+
     /// Begins to read several tables as of one moment.
     pub async fn begin_snapshot(&mut self) -> Result<(), Error> {
         let text = if self.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };

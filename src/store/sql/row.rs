@@ -98,7 +98,7 @@ impl Row {
         serde_json::from_str(text).map_err(|_| self.spoiled(column, text))
     }
 
-    fn spoiled(&self, column: &str, value: &str) -> Error {
+    pub fn spoiled(&self, column: &str, value: &str) -> Error {
         Error::Spoiled { place: self.place.to_string(), text: format!("{value:?} in a column {column}") }
     }
 }

@@ -2,11 +2,13 @@
 
 mod client;
 mod fake;
+mod log;
 
 pub use client::{Answer, Conversation, get, post, request};
-pub use fake::{Booted, CREDENTIAL, FakeMachine, Rom, key};
+pub use fake::{Booted, CREDENTIAL, FakeMachine, Installer, Rom, key};
+pub use log::{at_trace, logged};
 
-use kickstand::config::{Config, Dhcp};
+use kickstand::config::{Config, Dhcp, Secrets};
 use kickstand::daemon::{self, Running};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +32,12 @@ pub struct Appliance {
 impl Appliance {
     /// A server with the network `lab`, whose range .10 to .50 names profile `web`.
     pub async fn start() -> Appliance {
-        let appliance = Appliance::empty().await;
+        Appliance::start_with(|_| {}).await
+    }
+
+    /// The same, with settings of its own.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Appliance {
+        let appliance = Appliance::with(change).await;
         let lab = appliance.network_cidr();
         appliance.cli(&["network", "add", "lab", "--cidr", &lab, "--pool", &appliance.span(100, 110)]).await;
         appliance.cli(&["key", "add", "web", "--limit", "5"]).await;
@@ -80,6 +87,7 @@ impl Appliance {
             tftp_port: 0,
             http_port: 0,
             listen: vec![],
+            secrets: Secrets { key_file: Some(path("secret.key")) },
             ..Config::default()
         };
         change(&mut config);

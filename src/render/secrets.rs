@@ -1,0 +1,165 @@
+//! Secret variables in a rendering: each is opened when a template names it, and no error shows what is in it.
+
+use super::{Error, Source};
+use crate::model::Secret;
+use minijinja::value::{Object, Serde};
+use minijinja::{ErrorKind, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Opens a secret: JSON text, or why it stays shut.
+pub type Opener = Arc<dyn Fn(&str) -> Result<Secret, String> + Send + Sync>;
+
+/// What a template can name and nobody else may see.
+#[derive(Clone)]
+pub struct Secrets {
+    pub names: BTreeSet<String>,
+    pub open: Opener,
+}
+
+/// A text, and the secrets that its template named.
+pub struct Rendered {
+    pub text: String,
+    pub used: Vec<String>,
+}
+
+/// As `render`, with secrets beside the context: they win over a value of the same name.
+///
+/// What is opened is wiped at the end, but for the copies that minijinja makes of it: its values are shared texts, which it
+/// drops as they are.
+pub fn render_with(
+    source: &Source,
+    name: &str,
+    context: &serde_json::Value,
+    secrets: Secrets,
+) -> Result<Rendered, Error> {
+    let root = Arc::new(Root { plain: Value::from(Serde(context)), secrets, opened: Mutex::default() });
+    let rendered = super::render_value(source, name, Value::from_dyn_object(root.clone()));
+    let opened = root.opened.lock().unwrap_or_else(PoisonError::into_inner);
+    match rendered {
+        Ok(text) => Ok(Rendered { text, used: opened.keys().cloned().collect() }),
+        Err(error) => Err(Error { text: silent(error.text, &opened), ..error }),
+    }
+}
+
+/// The context of a rendering.
+struct Root {
+    plain: Value,
+    secrets: Secrets,
+    opened: Mutex<BTreeMap<String, Secret>>,
+}
+
+impl std::fmt::Debug for Root {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Root(…)")
+    }
+}
+
+impl Object for Root {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str().filter(|name| self.secrets.names.contains(*name)) {
+            Some(name) => Some(self.open(name).unwrap_or_else(Value::from)),
+            None => self.plain.get_item(key).ok().filter(|value| !value.is_undefined()),
+        }
+    }
+}
+
+impl Root {
+    fn open(&self, name: &str) -> Result<Value, minijinja::Error> {
+        let refused = |text: String| minijinja::Error::new(ErrorKind::InvalidOperation, text);
+        let secret = (self.secrets.open)(name).map_err(|why| refused(format!("names {name}: {why}")))?;
+        let value: serde_json::Value = serde_json::from_str(secret.expose())
+            .map_err(|_| refused(format!("names {name}, whose value can not be read: set it again")))?;
+        let opened = Value::from(Serde(&value));
+        crate::model::wipe(value);
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secret);
+        Ok(opened)
+    }
+}
+
+/// Shorter texts are words of every error.
+const TELLING: usize = 4;
+
+/// An error may quote what it stumbled over: a template's name, an argument.
+fn silent(mut text: String, opened: &BTreeMap<String, Secret>) -> String {
+    for (name, secret) in opened {
+        let Ok(value) = serde_json::from_str(secret.expose()) else { continue };
+        each_text(&value, &mut |part| {
+            if part.len() >= TELLING {
+                text = text.replace(part, &format!("({name})"));
+                text = text.replace(part.escape_debug().to_string().as_str(), &format!("({name})"));
+            }
+        });
+        crate::model::wipe(value);
+    }
+    text
+}
+
+fn each_text(value: &serde_json::Value, take: &mut impl FnMut(&str)) {
+    match value {
+        serde_json::Value::String(text) => take(text),
+        serde_json::Value::Array(all) => all.iter().for_each(|value| each_text(value, take)),
+        serde_json::Value::Object(all) => all.values().for_each(|value| each_text(value, take)),
+        serde_json::Value::Number(number) => take(&number.to_string()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const CANARY: &str = "canary-7f3a";
+
+    fn rendered(text: &str) -> Result<Rendered, Error> {
+        let text = text.to_owned();
+        let source: Source = Arc::new(move |name| (name == "t").then(|| text.clone()));
+        let open = |name: &str| match name {
+            "shut" => Err("it is locked".to_owned()),
+            _ => Ok(Secret::new(json!(CANARY).to_string())),
+        };
+        let names = ["a_password", "b_password", "shut"].map(str::to_owned).into();
+        render_with(&source, "t", &json!({"host": "h", "a_password": "plain"}), Secrets { names, open: Arc::new(open) })
+    }
+
+    #[test]
+    fn a_secret_is_a_variable_like_any_and_its_use_is_known() {
+        let done = rendered("{{ host }} {{ a_password|shq }}{% if nothing is defined %}x{% endif %}").unwrap();
+        assert_eq!((done.text.as_str(), done.used), ("h 'canary-7f3a'", vec!["a_password".to_owned()]));
+        let inside = rendered("{% for i in [1] %}{% set x = b_password %}{{ x|b64 }}{% endfor %}").unwrap();
+        assert_eq!(inside.used, ["b_password"]);
+        assert!(rendered("{{ host }}").unwrap().used.is_empty());
+    }
+
+    #[test]
+    fn what_can_not_be_opened_stops_only_who_names_it() {
+        let error = rendered("\n{{ shut|line }}").err().unwrap().to_string();
+        assert_eq!(error, "t:2: shut|line names shut: it is locked");
+        assert!(rendered("{% if host is defined %}{{ host }}{% endif %}").is_ok());
+    }
+
+    #[test]
+    fn no_error_shows_a_secret() {
+        for bad in [
+            "{% include a_password %}",
+            "{{ a_password|int }}",
+            "{{ (a_password ~ '\n')|line }}",
+            "{{ a_password.nope }}",
+            "{{ a_password + 1 }}",
+            "{{ range(a_password) }}",
+            "{{ host|attr(a_password) }}",
+            "{{ {'x': 1}[a_password] }}",
+            "{{ dict(x=1)|tojson(a_password) }}",
+            "{% for a, b in a_password %}{% endfor %}",
+            "{{ a_password|nope }}",
+            "{{ (a_password ~ ' || x')|ipxe }}",
+            "{{ 'x'|replace(a_password) }}",
+            "{{ a_password() }}",
+            "{% macro m(x) %}{% endmacro %}{{ m(**{a_password: 1}) }}",
+        ] {
+            let error = rendered(bad).err().unwrap_or_else(|| panic!("{bad} renders"));
+            assert!(!format!("{error} {error:?}").contains(CANARY), "{bad}: {error}");
+        }
+    }
+}
