@@ -87,7 +87,7 @@ impl House {
         engine.store.record(vec![kickstand::boot::Effect::Bind { lease, was: None }]).await.unwrap();
         let script = engine.script(mac, ip).await.unwrap().expect("an armed machine gets a script");
         let token = script.split("/answer/").nth(1).unwrap().split_whitespace().next().unwrap();
-        let answer = engine.answer(token, ip).await.unwrap().expect("its token opens the answer file");
+        let answer = engine.answer(token, None, ip).await.unwrap().expect("its token opens the answer file");
         (masked(&script), masked(&opened(&answer)))
     }
 }

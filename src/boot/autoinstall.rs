@@ -1,4 +1,4 @@
-//! The installer's question: which answer file. Its token is the only key to it.
+//! The installer's question: which answer file. Its token is the only key to it, and to those that stand beside it.
 
 use super::lifecycle::{self, Moment, Next};
 use super::{Ask, Decision, Effect, Reason, Tale};
@@ -15,6 +15,8 @@ pub struct AutoinstallAsk {
 pub struct AutoinstallFacts<'a> {
     /// The machine whose current boot has this token.
     pub machine: Option<&'a Machine>,
+    /// What is asked for; none where its installer has no such file.
+    pub file: Option<&'a str>,
     /// The key that the answer file would carry, if the profile names an activation key.
     pub key: Option<InstallKey>,
 }
@@ -44,17 +46,24 @@ impl Ask for AutoinstallAsk {
             let text = format!("the token of this boot of {} is used up", machine.name);
             return not_found(text.clone()).with(Effect::Tell(self.tale(machine, Kind::Refused, text, now)));
         }
+        let Some(file) = facts.file else { return not_found("its installer has no such file".into()) };
         match lifecycle::next(machine, Moment::Answer, now) {
             Next::Refused(why) => not_found(why.text),
-            next => self.answer(machine, next, facts.key, now),
+            next => self.answer((machine, file), next, facts.key, now),
         }
     }
 }
 
 impl AutoinstallAsk {
-    fn answer(&self, machine: &Machine, next: Next, key: Option<InstallKey>, now: Time) -> Decision<AutoinstallReply> {
+    fn answer(
+        &self,
+        (machine, file): (&Machine, &str),
+        next: Next,
+        key: Option<InstallKey>,
+        now: Time,
+    ) -> Decision<AutoinstallReply> {
         let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.key));
-        let text = format!("answer file of {}, which carries {carries}", machine.name);
+        let text = format!("{file} of {}, which carries {carries}", machine.name);
         let mut decision = Decision::new(
             AutoinstallReply::Answer { machine: machine.id },
             vec![Reason::new("token", format!("of the current boot of {}", machine.name))],

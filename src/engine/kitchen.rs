@@ -1,9 +1,10 @@
 //! From a recipe to texts: boot scripts and answer files, with all that their templates can name.
 
-use super::{Engine, Error, scripts};
+use super::{Engine, Error, answers, scripts};
 use crate::boot::Here;
 use crate::boot::recipe::{self, Recipe};
-use crate::family::{self, Trip};
+use crate::family;
+use crate::family::network::Card;
 use crate::model::*;
 use crate::render;
 use crate::store::World;
@@ -19,6 +20,8 @@ pub struct Dish {
     pub ip: Ipv4Addr,
     pub network: Network,
     pub here: Here,
+    /// The machine's other cards that have an address.
+    pub further: Vec<Card>,
 }
 
 impl Dish {
@@ -34,16 +37,19 @@ impl Dish {
         if let Some(text) = family::lacks(&recipe) {
             return Err(Error::Invalid(text));
         }
-        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here })
+        let further = further(world, machine, mac);
+        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, further })
     }
+}
 
-    fn row(&self) -> &'static family::Row {
-        family::row(self.recipe.distro.family)
-    }
-
-    fn template(&self) -> String {
-        format!("templates/{}", self.recipe.template.as_deref().unwrap_or(self.row().template))
-    }
+fn further(world: &World, machine: &Machine, boots: Mac) -> Vec<Card> {
+    let others = machine.interfaces.iter().filter(|card| card.mac != boots);
+    let card = |card: &Interface| {
+        let ip = card.ip?;
+        let cidr = world.network_of(ip)?.cidr;
+        Some(Card { mac: card.mac, ip, prefix: cidr.prefix(), netmask: cidr.mask() })
+    };
+    others.filter_map(card).collect()
 }
 
 impl Engine {
@@ -56,7 +62,9 @@ impl Engine {
         by: By,
     ) -> Result<String, Error> {
         let answer_url = dish.here.answer(token);
-        let trip = Trip { mac: dish.mac, here: dish.here, answer_url: &answer_url, recipe: &dish.recipe };
+        let variables = self.with_defaults(dish)?;
+        let wiring = dish.wiring(&variables)?;
+        let trip = answers::trip(dish, &answer_url, &variables, &wiring);
         let distro = &dish.recipe.distro;
         let context = json!({
             "name": dish.machine.name,
@@ -73,15 +81,33 @@ impl Engine {
             "language": language,
             "arguments": trip.command_line(),
         });
-        self.rendered(scripts::template(language, "install"), context).await
+        self.rendered(scripts::template(language, dish.row().start.script()), context).await
     }
 
     /// The answer file that this token opens.
     pub async fn answer_file(&self, dish: &Dish, token: &Secret) -> Result<String, Error> {
-        let mut context = self.defaults(dish.recipe.distro.family)?;
-        context.extend(dish.recipe.variables.clone());
+        self.answer_part(dish, token, None).await
+    }
+
+    /// One of the files that it opens, by its name below the token's URL.
+    pub(super) async fn answer_part(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<String, Error> {
+        let none = || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
+        let template = dish.template_of(file).ok_or_else(none)?;
+        let variables = self.with_defaults(dish)?;
+        let mut context = variables.clone();
+        context.extend(answers::told(dish, &dish.here.answer(token), &variables)?);
         context.extend(self.given(dish, token));
-        self.rendered(&dish.template(), Value::Object(context.into_iter().collect())).await
+        if !dish.carries_key(file) {
+            context.insert("key".into(), "".into());
+        }
+        self.rendered(&template, Value::Object(context.into_iter().collect())).await
+    }
+
+    /// The recipe's variables, and what its family says where they are silent.
+    pub(super) fn with_defaults(&self, dish: &Dish) -> Result<Variables, Error> {
+        let mut variables = self.defaults(dish.recipe.distro.family)?;
+        variables.extend(dish.recipe.variables.clone());
+        Ok(variables)
     }
 
     /// What the appliance itself puts in: it wins over every variable of the same name.

@@ -41,13 +41,13 @@ impl Engine {
         }
     }
 
-    /// The answer file that a token opens.
-    pub async fn answer(&self, token: &str, from: Ipv4Addr) -> Result<Option<String>, Error> {
+    /// The answer file that a token opens, or one of those beside it.
+    pub async fn answer(&self, token: &str, file: Option<&str>, from: Ipv4Addr) -> Result<Option<String>, Error> {
         let token = Secret::new(token);
         for _ in 0..TRIES {
-            let (decision, dish) = self.decide_answer(&token, from);
+            let (decision, dish) = self.decide_answer(&token, file, from);
             let text = match (decision.reply, dish) {
-                (AutoinstallReply::Answer { machine }, dish) => match self.cook(dish, &token).await {
+                (AutoinstallReply::Answer { machine }, dish) => match self.cook(dish, &token, file).await {
                     Ok(text) => Some(text),
                     Err(e) => return self.cannot_answer(machine, from, e),
                 },
@@ -61,7 +61,7 @@ impl Engine {
         Err(restless())
     }
 
-    fn decide_answer(&self, token: &Secret, from: Ipv4Addr) -> Planned<AutoinstallReply> {
+    fn decide_answer(&self, token: &Secret, file: Option<&str>, from: Ipv4Addr) -> Planned<AutoinstallReply> {
         let world = self.store.world();
         let machine = world.machine_with_token(token.hash());
         let dish = machine.and_then(|m| {
@@ -74,7 +74,7 @@ impl Engine {
             Some(Dish::gather(&world, m, profile, (mac, boot.ip), (network, self.here(network)?)))
         });
         let key = match (&dish, machine.and_then(|m| m.install.as_ref())) {
-            (Some(Ok(dish)), Some(install)) => dish.recipe.key.clone().map(|key| InstallKey {
+            (Some(Ok(dish)), Some(install)) if dish.carries_key(file) => dish.recipe.key.clone().map(|key| InstallKey {
                 hash: self.derived("key", token).hash(),
                 key,
                 machine: dish.machine.id,
@@ -84,12 +84,21 @@ impl Engine {
             }),
             _ => None,
         };
-        (AutoinstallAsk { token: token.hash(), from }.decide(AutoinstallFacts { machine, key }, self.now()), dish)
+        // What cannot be gathered is told as the answer file's fault.
+        let is_there = |dish: &Dish| dish.template_of(file).is_some();
+        let file = dish.as_ref().and_then(|dish| dish.as_ref().ok()).is_none_or(is_there).then(|| file.unwrap_or("answer file"));
+        let facts = AutoinstallFacts { machine, file, key };
+        (AutoinstallAsk { token: token.hash(), from }.decide(facts, self.now()), dish)
     }
 
-    async fn cook(&self, dish: Option<Result<Dish, Error>>, token: &Secret) -> Result<String, Error> {
+    async fn cook(
+        &self,
+        dish: Option<Result<Dish, Error>>,
+        token: &Secret,
+        file: Option<&str>,
+    ) -> Result<String, Error> {
         let gone = || Error::Conflict("its network, its lease or its profile is gone".into());
-        self.answer_file(&dish.ok_or_else(gone)??, token).await
+        self.answer_part(&dish.ok_or_else(gone)??, token, file).await
     }
 
     fn cannot_answer(&self, machine: MachineId, from: Ipv4Addr, error: Error) -> Result<Option<String>, Error> {

@@ -70,8 +70,21 @@ pub async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(token): Path<String>,
 ) -> Response {
-    let Some(from) = from(&peer) else { return not_found() };
-    match engine.answer(&token, from).await {
+    answered(&engine, &peer, &token, None).await
+}
+
+/// For installers that look for several files below one URL.
+pub async fn answer_part(
+    State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path((token, file)): Path<(String, String)>,
+) -> Response {
+    answered(&engine, &peer, &token, Some(&file)).await
+}
+
+async fn answered(engine: &Engine, peer: &Peer, token: &str, file: Option<&str>) -> Response {
+    let Some(from) = from(peer) else { return not_found() };
+    match engine.answer(token, file, from).await {
         Ok(Some(text)) => plain(text),
         Ok(None) => not_found(),
         Err(error) => failed(&error, "answer file"),
