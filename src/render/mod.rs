@@ -2,6 +2,9 @@
 
 mod arguments;
 mod filters;
+mod net;
+mod password;
+mod text;
 
 #[cfg(test)]
 mod tests;
