@@ -142,6 +142,12 @@ pub fn interfaces(wiring: &Wiring) -> Vec<Value> {
         text += &stanza(&wiring.card(card.mac), "static", &format!("    address {}/{}\n", card.ip, card.prefix));
     }
     files.push(file("/etc/network/interfaces".into(), text));
+    if let Some(address) = wiring.address.as_ref().filter(|address| !address.dns.is_empty()) {
+        let mut text = String::new();
+        address.domain.iter().for_each(|domain| text += &format!("search {domain}\n"));
+        address.dns.iter().for_each(|dns| text += &format!("nameserver {dns}\n"));
+        files.push(file("/etc/resolv.conf".into(), text));
+    }
     files
 }
 

@@ -56,7 +56,7 @@ pub fn netcfg(trip: &Trip<'_>) -> Vec<String> {
         format!("netcfg/get_gateway={}", address.gateway.map(|gw| gw.to_string()).unwrap_or_default()),
     ]);
     let dns: Vec<_> = address.dns.iter().map(ToString::to_string).collect();
-    // Several are split at blanks, and a blank takes quotes that not every loader keeps: the preseed file has them all.
+    // Several are split at blanks, and a blank takes quotes that not every loader keeps: the installed system has them all.
     all.extend(dns.first().map(|first| format!("netcfg/get_nameservers={first}")));
     all.push("netcfg/confirm_static=true".into());
     all
