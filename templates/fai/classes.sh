@@ -4,6 +4,7 @@
 #!/bin/sh
 # {{ machine.name }}: made by Kickstand from profile {{ profile }}, for one install.
 set -eu
+: "${FAI:=/var/lib/fai/config}" "${LOGDIR:=/tmp/fai}"
 {% include "snippets/report.sh" %}
 kickstand_report started 10 >&2
 
