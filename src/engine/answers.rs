@@ -35,6 +35,7 @@ impl Dish {
 
 /// What the family puts into its files beside the operator's variables.
 pub(super) fn told(dish: &Dish, answer_url: &str, variables: &Variables) -> Result<Variables, Error> {
+    family::shapes::check(variables).map_err(Error::Invalid)?;
     let wiring = dish.wiring(variables)?;
     let trip = trip(dish, answer_url, variables, &wiring);
     let own = variables.get("kernel_arguments").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -82,29 +83,15 @@ impl Engine {
     }
 
     /// The ready-made profiles by name, the operator's among them.
-    pub fn ready_made(&self) -> Result<Vec<(String, Ready)>, Error> {
-        self.assets.names("profiles").into_iter().map(|name| Ok((name.clone(), self.ready(&name)?))).collect()
+    pub fn ready_names(&self) -> Vec<String> {
+        self.assets.names("profiles")
     }
 
     /// One of them; the error says which there are, or what is wrong with it.
     pub fn ready(&self, name: &str) -> Result<Ready, Error> {
         let path = format!("profiles/{name}.toml");
-        let unknown = || Error::Invalid(format!("from: there is no ready-made profile {name}: `kickstand profile catalogue` lists them"));
+        let unknown = || Error::Missing(format!("there is no ready-made profile {name}: `kickstand profile catalogue` lists them"));
         let text = self.assets.text(&path).ok_or_else(unknown)?;
         catalogue::read(&self.assets.place(&path), &text).map_err(Error::Invalid)
-    }
-
-    /// The distro that a ready-made profile installs when none is named: the only one of its family.
-    pub fn only_distro(&self, family: Family) -> Result<Name, Error> {
-        let world = self.store.world();
-        let fits: Vec<_> = world.distros.values().filter(|distro| distro.family == family).map(|d| d.name.clone()).collect();
-        match fits.as_slice() {
-            [one] => Ok(one.clone()),
-            [] => Err(Error::Invalid(format!("distro: there is none of the {family} family yet: `kickstand distro add NAME --family {family} …`"))),
-            many => {
-                let names: Vec<_> = many.iter().map(|name| name.as_str()).collect();
-                Err(Error::Invalid(format!("distro: name one of the {family} family: {}", names.join(", "))))
-            }
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! How each family of distributions is driven: the FAMILIES table, one file for each row.
 //!
-//! [`network`] reads how a machine is wired, [`words`] says it on a kernel's command line, [`links`] in files of the
+//! [`shapes`] says what a well-known variable may be, [`network`] reads how a machine is wired, [`words`] says it on a kernel's command line, [`links`] in files of the
 //! installed system. [`check`] reads an answer file as its installer would, [`catalogue`] the ready-made profiles.
 
 mod agama;
@@ -14,6 +14,7 @@ mod image;
 mod links;
 pub mod network;
 mod redhat;
+pub mod shapes;
 mod suse;
 mod ubuntu;
 mod words;

@@ -95,7 +95,7 @@ printf 'root:%s\n' {{ root_password_hash|shq }} | chroot "$target" chpasswd -e
 {% if ssh_authorized_keys %}
 mkdir -p "$target/root/.ssh"
 chmod 0700 "$target/root/.ssh"
-(umask 077 && printf '%s\n'{% for line in ssh_authorized_keys %} {{ line|line|shq }}{% endfor %} >"$target/root/.ssh/authorized_keys")
+(umask 077 && printf '%s\n'{% for ssh_authorized_key in ssh_authorized_keys %} {{ ssh_authorized_key|line|shq }}{% endfor %} >"$target/root/.ssh/authorized_keys")
 {% endif %}
 # The image has no host keys, or all machines would share them.
 chroot "$target" ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key

@@ -1,5 +1,5 @@
 {## Each distribution's own client, where its variables are set. Without its service an install goes on. ##}
-{% if rhsm_key is defined and rhsm_key %}
+{% if rhsm_key is defined and rhsm_key and rhsm_org is defined %}
 subscription-manager register --org={{ rhsm_org|shq }} --activationkey={{ rhsm_key|shq }}{% if rhsm_url is defined and rhsm_url %} --serverurl={{ rhsm_url|shq }}{% endif %} ||
     echo "kickstand: subscription-manager did not register this machine" >&2
 {% endif %}

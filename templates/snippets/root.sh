@@ -2,7 +2,7 @@
 {% if ssh_authorized_keys %}
 mkdir -p /root/.ssh
 chmod 0700 /root/.ssh
-printf '%s\n'{% for line in ssh_authorized_keys %} {{ line|line|shq }}{% endfor %} >/root/.ssh/authorized_keys
+printf '%s\n'{% for ssh_authorized_key in ssh_authorized_keys %} {{ ssh_authorized_key|line|shq }}{% endfor %} >/root/.ssh/authorized_keys
 {% endif %}
 {% include "snippets/clients.sh" %}
 {% if key %}

@@ -10,7 +10,7 @@ mod ignition;
 mod kickstart;
 mod preseed;
 mod shell;
-mod tree;
+pub mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -53,11 +53,13 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(at, line)| (at.saturating_add(1), line))
 }
 
-/// No installer's file holds one, and C would take it for the end.
+/// No installer's file holds one, and C would take it for the end; before the first word a byte order mark is a letter.
 fn without_nul(text: &str) -> Result<(), Fault> {
-    let bad = |c: char| c == '\0' || c == '\u{feff}';
-    match lines(text).find(|(_, line)| line.contains(bad)) {
-        Some((line, _)) => Err(Fault::new(line, "holds a NUL or a byte order mark")),
+    if text.starts_with('\u{feff}') {
+        return Err(Fault::new(1, "begins with a byte order mark"));
+    }
+    match lines(text).find(|(_, line)| line.contains('\0')) {
+        Some((line, _)) => Err(Fault::new(line, "holds a NUL")),
         None => Ok(()),
     }
 }
