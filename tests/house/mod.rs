@@ -108,8 +108,14 @@ impl House {
         machine
     }
 
-    /// Arms a machine, leases its address and plays its boot: the script, and the files that it leads to.
+    /// What [`House::fetch`] gives, to be read and compared.
     pub async fn boot(&self, machine: &Machine) -> (String, Vec<(String, String)>) {
+        let (script, files) = self.fetch(machine).await;
+        (masked(&script), files.into_iter().map(|(name, text)| (name, masked(&opened(&text)))).collect())
+    }
+
+    /// Arms a machine, leases its address and plays its boot: the script, and the files that it leads to.
+    pub async fn fetch(&self, machine: &Machine) -> (String, Vec<(String, String)>) {
         let engine = &self.engine;
         engine.arm(&machine.name, "test").await.unwrap();
         let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
@@ -139,7 +145,7 @@ impl House {
         if !row.name.is_empty() {
             assert_eq!(engine.answer(token, Some(row.name), ip).await.unwrap().unwrap(), files[0].1);
         }
-        (masked(&script), files.into_iter().map(|(name, text)| (name, masked(&opened(&text)))).collect())
+        (script, files)
     }
 }
 

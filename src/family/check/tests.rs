@@ -69,7 +69,7 @@ fn kickstarts_know_their_release() {
         ("9", "sshkey", true),
         ("10", "auth", false),
         ("10", "vnc", true),
-        ("43", "vnc", false),
+        ("45", "vnc", false),
         ("40", "rhsm", false),
     ] {
         assert_eq!(kickstart("", &format!("{command} x\n"), &of(release)).is_ok(), known, "{command} of {release}");
