@@ -5,7 +5,11 @@ mod house;
 use house::*;
 use kickstand::model::*;
 use kickstand::store::Edit;
+use kickstand::assets::Assets;
+use kickstand::render::{Source, render};
+use serde_json::json;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn each_family_renders_its_script_and_its_answer_files() {
@@ -109,4 +113,64 @@ async fn a_key_that_opens_nothing_and_a_file_that_is_not_there_arm_nothing() {
     std::fs::remove_file(house.folder.path().join("files/agent/kickstand-agent")).unwrap();
     let error = house.engine.arm(&name("redhat-1"), "test").await.unwrap_err().to_string();
     assert!(error.contains("there is no file") && error.contains("agent/kickstand-agent"), "{error}");
+}
+
+#[test]
+fn the_semicolon_before_ubuntus_answer_url_ends_no_command_of_a_loader() {
+    let source: Source = Arc::new(|name| Assets::default().text(name));
+    let argument = "ds=nocloud-net;s=http://10.0.0.1/answer/T/";
+    for name in ["pxe/ipxe/install.ipxe", "pxe/grub/install.cfg", "pxe/pxelinux/install.cfg"] {
+        let facts = json!({
+            "name": "web-1", "profile": "p", "machine": {"name": "web-1"}, "kernel_path": "k", "initrd_path": "i",
+            "kernel_url": "http://10.0.0.1/files/k", "initrd_url": "http://10.0.0.1/files/i", "server": "10.0.0.1",
+            "http_port": 80, "by": "tftp", "language": "", "arguments": format!("autoinstall {argument} quiet"),
+        });
+        let text = render(&source, name, &facts).unwrap();
+        // GRUB alone reads it as the end of a command, and quotes keep it.
+        let wanted = if name.contains("grub") { format!(" autoinstall '{argument}' quiet;") } else { format!(" autoinstall {argument} quiet") };
+        assert!(text.contains(&wanted), "{name}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_file_that_its_installer_would_not_take_arms_nothing_and_names_its_line() {
+    let house = House::new().await;
+    let own = house.folder.path().join("etc/templates/redhat");
+    std::fs::create_dir_all(&own).unwrap();
+    std::fs::write(own.join("kickstart.ks"), "text\nlnag {{ language }}\n").unwrap();
+    let error = house.engine.arm(&name("redhat-1"), "test").await.unwrap_err().to_string();
+    let wanted = "templates/redhat/kickstart.ks: as rendered for redhat-1, line 2: \"lnag\" is no kickstart command";
+    assert!(error.contains(wanted), "{error}");
+    assert_eq!(house.engine.named(&name("redhat-1")).unwrap().state, State::Ready);
+    let mac = machine(Family::Redhat).interfaces[0].mac;
+    let why = house.engine.why(mac, None).await.unwrap();
+    assert!(!format!("{why:?}").contains("lnag"), "it is not armed: its own disk");
+    let beside = house.folder.path().join("etc/templates/ubuntu");
+    std::fs::create_dir_all(&beside).unwrap();
+    std::fs::write(beside.join("meta-data.yaml"), "local-hostname: x\n").unwrap();
+    let error = house.engine.arm(&name("ubuntu-1"), "test").await.unwrap_err().to_string();
+    assert!(error.contains("templates/ubuntu/meta-data.yaml: as rendered for ubuntu-1, line 1: meta-data has no instance-id"), "{error}");
+}
+
+#[tokio::test]
+async fn what_stands_beside_an_answer_file_opens_with_its_token_alone_and_closes_with_it() {
+    let house = House::new().await;
+    let machine = machine(Family::Ubuntu);
+    let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
+    house.boot(&machine).await;
+    let script = house.engine.script(mac, ip).await.unwrap().unwrap();
+    let token = script.split("/answer/").nth(1).unwrap().get(..64).unwrap();
+    for file in [Some("nothing"), Some(""), Some("user-data/"), Some("../x")] {
+        assert_eq!(house.engine.answer(token, file, ip).await.unwrap(), None, "{file:?}");
+    }
+    let user_data = house.engine.answer(token, Some("user-data"), ip).await.unwrap().unwrap();
+    let meta_data = house.engine.answer(token, Some("meta-data"), ip).await.unwrap().unwrap();
+    assert!(meta_data.starts_with("instance-id: "), "{meta_data}");
+    let packed = user_data.split(['"', ' ']).filter(|word| word.len() > 200).nth(1).unwrap();
+    let late = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, packed).unwrap();
+    assert!(String::from_utf8(late).unwrap().contains("\"key\": \""), "the answer file registers");
+    let stranger = house.engine.answer(token, Some("meta-data"), Ipv4Addr::new(10, 0, 0, 66)).await.unwrap();
+    assert_eq!(stranger, None, "bound to its address");
+    assert_eq!(house.engine.named(&machine.name).unwrap().state, State::Failed, "a second claimant freezes the install");
+    assert_eq!(house.engine.answer(token, Some("meta-data"), ip).await.unwrap(), None);
 }

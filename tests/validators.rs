@@ -55,7 +55,9 @@ fn complaint(command: &mut Command, text: &str) -> Option<Result<(), String>> {
     file.write_all(text.as_bytes()).unwrap();
     let output = command.arg(file.path()).stdin(Stdio::null()).output().ok()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    Some(if output.status.success() { Ok(()) } else { Err(said) })
+    // debconf only warns of what it will skip.
+    let is_content = output.status.success() && !said.starts_with("warning:");
+    Some(if is_content { Ok(()) } else { Err(said) })
 }
 
 fn content(what: &str, command: &mut Command, text: &str) -> bool {

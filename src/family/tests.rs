@@ -140,26 +140,6 @@ fn a_bond_and_a_vlan_on_it_are_told_to_dracut_by_names_that_follow_the_macs() {
 }
 
 #[test]
-fn an_answer_url_with_its_semicolon_is_one_word_for_every_loader() {
-    let line = line(Family::Ubuntu, json!({}));
-    let source: crate::render::Source = std::sync::Arc::new(|name| crate::assets::Assets::default().text(name));
-    let script = |name: &str, by: &str| {
-        let facts = json!({"name": "web-1", "profile": "p", "machine": {"name": "web-1"}, "kernel_path": "k", "initrd_path": "i",
-            "kernel_url": "http://10.0.0.1/files/k", "initrd_url": "http://10.0.0.1/files/i", "server": "10.0.0.1",
-            "http_port": 80, "by": by, "language": "", "arguments": line});
-        crate::render::render(&source, name, &facts).unwrap()
-    };
-    for (name, by) in [("pxe/ipxe/install.ipxe", "http"), ("pxe/grub/install.cfg", "tftp"), ("pxe/pxelinux/install.cfg", "tftp")] {
-        let text = script(name, by);
-        let semicolons = text.matches("ds=nocloud-net;s=http://10.0.0.1/answer/T/").count();
-        assert_eq!(semicolons, 1, "{name}: {text}");
-        if name.contains("grub") {
-            assert!(text.contains(" 'ds=nocloud-net;s=http://10.0.0.1/answer/T/' "), "GRUB would end the command there: {text}");
-        }
-    }
-}
-
-#[test]
 fn a_well_known_variable_of_another_shape_is_refused_by_its_name() {
     let bond = |members: Value, name: &str, mode: &str| json!({"bond": {"members": members, "name": name, "mode": mode}});
     let bad = [
