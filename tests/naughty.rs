@@ -64,9 +64,28 @@ const NAUGHTY: &[&str] = &[
 
 /// Variables of answer files that hold texts, and one that holds a list of them.
 const TEXTS: &[&str] = &[
-    "disk", "root_password_hash", "timezone", "language", "keyboard", "kernel_arguments", "product", "mirror", "scc_code",
-    "scc_url", "rhsm_org", "rhsm_key", "pro_token", "tasks", "mirror_host", "mirror_folder", "title", "kernel", "modules",
-    "tree", "image", "image_url",
+    "disk",
+    "root_password_hash",
+    "timezone",
+    "language",
+    "keyboard",
+    "kernel_arguments",
+    "product",
+    "mirror",
+    "scc_code",
+    "scc_url",
+    "rhsm_org",
+    "rhsm_key",
+    "pro_token",
+    "tasks",
+    "mirror_host",
+    "mirror_folder",
+    "title",
+    "kernel",
+    "modules",
+    "tree",
+    "image",
+    "image_url",
 ];
 const LISTS: &[&str] = &["ssh_authorized_keys", "packages", "patterns", "classes"];
 

@@ -226,8 +226,10 @@ impl Life {
         };
         let ask = AutoinstallAsk { token: Hash([token; 32]), from: if own { OWN } else { FOREIGN } };
         let machine = current.then_some(&self.machine);
-        let (before, decision) =
-            (self.machine.state, ask.decide(AutoinstallFacts { machine, file: Some("answer file"), key: Some(key) }, self.now));
+        let (before, decision) = (
+            self.machine.state,
+            ask.decide(AutoinstallFacts { machine, file: Some("answer file"), key: Some(key) }, self.now),
+        );
         if let AutoinstallReply::Answer { .. } = decision.reply {
             assert!(own && before.installs(), "an answer file goes to an installing machine at its own address");
             self.answers += 1;

@@ -3,10 +3,10 @@
 mod house;
 
 use house::*;
-use kickstand::model::*;
-use kickstand::store::Edit;
 use kickstand::assets::Assets;
+use kickstand::model::*;
 use kickstand::render::{Source, render};
+use kickstand::store::Edit;
 use serde_json::json;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -127,7 +127,11 @@ fn the_semicolon_before_ubuntus_answer_url_ends_no_command_of_a_loader() {
         });
         let text = render(&source, name, &facts).unwrap();
         // GRUB alone reads it as the end of a command, and quotes keep it.
-        let wanted = if name.contains("grub") { format!(" autoinstall '{argument}' quiet;") } else { format!(" autoinstall {argument} quiet") };
+        let wanted = if name.contains("grub") {
+            format!(" autoinstall '{argument}' quiet;")
+        } else {
+            format!(" autoinstall {argument} quiet")
+        };
         assert!(text.contains(&wanted), "{name}: {text}");
     }
 }
@@ -149,7 +153,12 @@ async fn an_answer_file_that_its_installer_would_not_take_arms_nothing_and_names
     std::fs::create_dir_all(&beside).unwrap();
     std::fs::write(beside.join("meta-data.yaml"), "local-hostname: x\n").unwrap();
     let error = house.engine.arm(&name("ubuntu-1"), "test").await.unwrap_err().to_string();
-    assert!(error.contains("templates/ubuntu/meta-data.yaml: as rendered for ubuntu-1, line 1: meta-data has no instance-id"), "{error}");
+    assert!(
+        error.contains(
+            "templates/ubuntu/meta-data.yaml: as rendered for ubuntu-1, line 1: meta-data has no instance-id"
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -171,6 +180,10 @@ async fn what_stands_beside_an_answer_file_opens_with_its_token_alone_and_closes
     assert!(String::from_utf8(late).unwrap().contains("\"key\": \""), "the answer file registers");
     let stranger = house.engine.answer(token, Some("meta-data"), Ipv4Addr::new(10, 0, 0, 66)).await.unwrap();
     assert_eq!(stranger, None, "bound to its address");
-    assert_eq!(house.engine.named(&machine.name).unwrap().state, State::Failed, "a second claimant freezes the install");
+    assert_eq!(
+        house.engine.named(&machine.name).unwrap().state,
+        State::Failed,
+        "a second claimant freezes the install"
+    );
     assert_eq!(house.engine.answer(token, Some("meta-data"), ip).await.unwrap(), None);
 }

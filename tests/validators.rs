@@ -97,7 +97,11 @@ async fn the_installers_own_tools_find_nothing() {
                 }
                 // What the installed system's cloud-init is given, by itself.
                 let (_, own) = text.split_once("  user-data:\n").unwrap();
-                let own: String = own.lines().take_while(|line| line.starts_with("    ")).map(|l| format!("{}\n", l.trim())).collect();
+                let own: String = own
+                    .lines()
+                    .take_while(|line| line.starts_with("    "))
+                    .map(|l| format!("{}\n", l.trim()))
+                    .collect();
                 checked += usize::from(content(&what, &mut cloud_init(tools), &format!("#cloud-config\n{own}")));
             }
             Family::Suse => checked += usize::from(content(&what, Command::new("xmllint").arg("--noout"), text)),
@@ -119,8 +123,12 @@ async fn the_installers_own_tools_find_nothing() {
 /// Every script inside an answer file, wherever it stands.
 fn scripts(family: Family, text: &str) -> Vec<String> {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let unpack = |word: &str| base64::engine::general_purpose::STANDARD.decode(word).ok().and_then(|b| String::from_utf8(b).ok());
-    let carried = |text: &str| text.split(|c| !is_base64(c)).filter(|word| word.len() > 200).filter_map(unpack).collect::<Vec<_>>();
+    let unpack = |word: &str| {
+        base64::engine::general_purpose::STANDARD.decode(word).ok().and_then(|b| String::from_utf8(b).ok())
+    };
+    let carried = |text: &str| {
+        text.split(|c| !is_base64(c)).filter(|word| word.len() > 200).filter_map(unpack).collect::<Vec<_>>()
+    };
     match family {
         Family::Redhat => {
             let bodies = text.split("\n%").filter(|part| part.starts_with("pre") || part.starts_with("post"));
@@ -154,7 +162,10 @@ async fn a_shell_can_read_every_script_that_an_answer_file_carries() {
     let mut checked = 0;
     for Given { what, family, files, .. } in all().await {
         let found = scripts(family, &files[0].1);
-        assert!(!found.is_empty() || family == Family::Esxi || what.contains("preseed") || family == Family::Debian, "{what}");
+        assert!(
+            !found.is_empty() || family == Family::Esxi || what.contains("preseed") || family == Family::Debian,
+            "{what}"
+        );
         for script in found {
             checked += usize::from(content(&what, Command::new("bash").arg("-n"), &script));
             let is_sh = !script.starts_with("#!/bin/bash");
@@ -190,7 +201,10 @@ for version in ['RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', 'F40', 'F41', 'F42', 'F43',
     let mut wrong = Vec::new();
     for (release, commands) in &known {
         for command in every.iter().filter(|c| check::kickstart_knows(*release, c) != commands.contains(*c)) {
-            wrong.push(format!("{release}: {command} is {}", if commands.contains(command) { "known" } else { "unknown" }));
+            wrong.push(format!(
+                "{release}: {command} is {}",
+                if commands.contains(command) { "known" } else { "unknown" }
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

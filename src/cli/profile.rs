@@ -109,9 +109,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             if let Some(from) = from {
                 begun(&mut draft, session.get(&format!("catalogue/{from}")).await?)?;
             }
-            session
-                .send(Method::POST, "profiles", &draft, |p: &ProfileView| format!("profile {} added", p.name))
-                .await
+            session.send(Method::POST, "profiles", &draft, |p: &ProfileView| format!("profile {} added", p.name)).await
         }
         Command::Set(set) => {
             let path = format!("profiles/{}", set.name);
@@ -139,7 +137,9 @@ fn begun(draft: &mut ProfileDraft, ready: ReadyView) -> Result<()> {
         let ReadyView { family, distros, .. } = &ready;
         draft.distro = match distros.as_slice() {
             [only] => Some(only.clone()),
-            [] => bail!("there is no distro of the {family} family yet: `kickstand distro add NAME --family {family} …`"),
+            [] => {
+                bail!("there is no distro of the {family} family yet: `kickstand distro add NAME --family {family} …`")
+            }
             many => {
                 let names: Vec<_> = many.iter().map(Name::as_str).collect();
                 bail!("name the distro of the {family} family with --distro: {}", names.join(", "))

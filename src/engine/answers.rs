@@ -50,13 +50,16 @@ pub(super) fn told(dish: &Dish, answer_url: &str, variables: &Variables) -> Resu
     Ok(told.as_object().cloned().unwrap_or_default().into_iter().collect())
 }
 
-pub(super) fn trip<'a>(
-    dish: &'a Dish,
-    answer_url: &'a str,
-    variables: &'a Variables,
-    wiring: &'a Wiring,
-) -> Trip<'a> {
-    Trip { name: &dish.machine.name, mac: dish.mac, here: dish.here, answer_url, recipe: &dish.recipe, variables, wiring }
+pub(super) fn trip<'a>(dish: &'a Dish, answer_url: &'a str, variables: &'a Variables, wiring: &'a Wiring) -> Trip<'a> {
+    Trip {
+        name: &dish.machine.name,
+        mac: dish.mac,
+        here: dish.here,
+        answer_url,
+        recipe: &dish.recipe,
+        variables,
+        wiring,
+    }
 }
 
 impl Engine {
@@ -75,10 +78,8 @@ impl Engine {
     }
 
     fn faulty(&self, dish: &Dish, template: &str, fault: family::check::Fault) -> Error {
-        let text = format!(
-            "as rendered for {}, line {}: {}; no machine was armed",
-            dish.machine.name, fault.line, fault.text
-        );
+        let text =
+            format!("as rendered for {}, line {}: {}; no machine was armed", dish.machine.name, fault.line, fault.text);
         Error::Template(render::Error { place: self.assets.place(template), line: None, text })
     }
 
@@ -90,7 +91,9 @@ impl Engine {
     /// One of them; the error says which there are, or what is wrong with it.
     pub fn ready(&self, name: &str) -> Result<Ready, Error> {
         let path = format!("profiles/{name}.toml");
-        let unknown = || Error::Missing(format!("there is no ready-made profile {name}: `kickstand profile catalogue` lists them"));
+        let unknown = || {
+            Error::Missing(format!("there is no ready-made profile {name}: `kickstand profile catalogue` lists them"))
+        };
         let text = self.assets.text(&path).ok_or_else(unknown)?;
         catalogue::read(&self.assets.place(&path), &text).map_err(Error::Invalid)
     }

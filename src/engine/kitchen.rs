@@ -91,7 +91,8 @@ impl Engine {
 
     /// One of the files that it opens, by its name below the token's URL.
     pub(super) async fn answer_part(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<String, Error> {
-        let none = || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
+        let none =
+            || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
         let template = dish.template_of(file).ok_or_else(none)?;
         let variables = self.with_defaults(dish)?;
         let mut context = variables.clone();

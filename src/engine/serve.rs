@@ -74,19 +74,25 @@ impl Engine {
             Some(Dish::gather(&world, m, profile, (mac, boot.ip), (network, self.here(network)?)))
         });
         let key = match (&dish, machine.and_then(|m| m.install.as_ref())) {
-            (Some(Ok(dish)), Some(install)) if dish.carries_key(file) => dish.recipe.key.clone().map(|key| InstallKey {
-                hash: self.derived("key", token).hash(),
-                key,
-                machine: dish.machine.id,
-                install: install.id,
-                expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
-                spent_at: None,
-            }),
+            (Some(Ok(dish)), Some(install)) if dish.carries_key(file) => {
+                dish.recipe.key.clone().map(|key| InstallKey {
+                    hash: self.derived("key", token).hash(),
+                    key,
+                    machine: dish.machine.id,
+                    install: install.id,
+                    expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
+                    spent_at: None,
+                })
+            }
             _ => None,
         };
         // What cannot be gathered is told as the answer file's fault.
         let is_there = |dish: &Dish| dish.template_of(file).is_some();
-        let file = dish.as_ref().and_then(|dish| dish.as_ref().ok()).is_none_or(is_there).then(|| file.unwrap_or("answer file"));
+        let file = dish
+            .as_ref()
+            .and_then(|dish| dish.as_ref().ok())
+            .is_none_or(is_there)
+            .then(|| file.unwrap_or("answer file"));
         let facts = AutoinstallFacts { machine, file, key };
         (AutoinstallAsk { token: token.hash(), from }.decide(facts, self.now()), dish)
     }

@@ -21,10 +21,8 @@ pub fn networkd(wiring: &Wiring) -> Vec<Value> {
         files.push(file(place(&format!("{}.network", wiring.card(mac))), text));
     }
     if let Some(bond) = &wiring.bond {
-        let text = format!(
-            "[NetDev]\nName={}\nKind=bond\n\n[Bond]\nMode={}\nMIIMonitorSec=100ms\n",
-            bond.name, bond.mode
-        );
+        let text =
+            format!("[NetDev]\nName={}\nKind=bond\n\n[Bond]\nMode={}\nMIIMonitorSec=100ms\n", bond.name, bond.mode);
         files.push(file(place(&format!("{}.netdev", bond.name)), text));
     }
     if let Some(id) = wiring.vlan {
@@ -73,11 +71,20 @@ pub fn keyfiles(wiring: &Wiring) -> Vec<Value> {
     if let Some(bond) = &wiring.bond {
         for mac in &bond.members {
             let name = wiring.card(*mac);
-            let text = format!("{}master={}\nslave-type=bond\n\n[ethernet]\nmac-address={mac}\n", head(&name, "ethernet"), bond.name);
+            let text = format!(
+                "{}master={}\nslave-type=bond\n\n[ethernet]\nmac-address={mac}\n",
+                head(&name, "ethernet"),
+                bond.name
+            );
             keyfile(&name, text);
         }
         let rest = if wiring.vlan.is_some() { NO_IP } else { &ip };
-        let text = format!("{}interface-name={name}\n\n[bond]\nmode={}\nmiimon=100\n{rest}", head(&bond.name, "bond"), bond.mode, name = bond.name);
+        let text = format!(
+            "{}interface-name={name}\n\n[bond]\nmode={}\nmiimon=100\n{rest}",
+            head(&bond.name, "bond"),
+            bond.mode,
+            name = bond.name
+        );
         keyfile(&bond.name, text);
     }
     let nic = wiring.card(wiring.mac);
@@ -89,8 +96,12 @@ pub fn keyfiles(wiring: &Wiring) -> Vec<Value> {
         let link = wiring.link();
         // Its parent is a bond by name, or a card by its MAC.
         let parent = wiring.bond.as_ref().map_or_else(String::new, |bond| format!("parent={}\n", bond.name));
-        let mac = if wiring.bond.is_none() { format!("\n[ethernet]\nmac-address={}\n", wiring.mac) } else { String::new() };
-        keyfile(&link, format!("{}interface-name={link}\n{mac}\n[vlan]\nflags=1\nid={id}\n{parent}{ip}", head(&link, "vlan")));
+        let mac =
+            if wiring.bond.is_none() { format!("\n[ethernet]\nmac-address={}\n", wiring.mac) } else { String::new() };
+        keyfile(
+            &link,
+            format!("{}interface-name={link}\n{mac}\n[vlan]\nflags=1\nid={id}\n{parent}{ip}", head(&link, "vlan")),
+        );
     }
     for card in &wiring.further {
         let name = wiring.card(card.mac);
@@ -126,7 +137,8 @@ pub fn interfaces(wiring: &Wiring) -> Vec<Value> {
     let mut text = String::from("auto lo\niface lo inet loopback\n");
     if let Some(bond) = &wiring.bond {
         let members: Vec<_> = bond.members.iter().map(|mac| wiring.card(*mac)).collect();
-        let options = format!("    bond-slaves {}\n    bond-mode {}\n    bond-miimon 100\n", members.join(" "), bond.mode);
+        let options =
+            format!("    bond-slaves {}\n    bond-mode {}\n    bond-miimon 100\n", members.join(" "), bond.mode);
         match wiring.vlan {
             Some(_) => text += &stanza(&bond.name, "manual", &options),
             None => text += &stanza_with_address(wiring, &options),

@@ -73,17 +73,8 @@ impl Start {
     }
 }
 
-pub const FAMILIES: &[Row] = &[
-    image::ROW,
-    redhat::ROW,
-    debian::ROW,
-    ubuntu::ROW,
-    suse::ROW,
-    agama::ROW,
-    ignition::ROW,
-    esxi::ROW,
-    fai::ROW,
-];
+pub const FAMILIES: &[Row] =
+    &[image::ROW, redhat::ROW, debian::ROW, ubuntu::ROW, suse::ROW, agama::ROW, ignition::ROW, esxi::ROW, fai::ROW];
 
 /// One boot of an installer.
 pub struct Trip<'a> {

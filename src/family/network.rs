@@ -192,7 +192,9 @@ fn serial(value: &Value) -> Result<String, String> {
 }
 
 fn bond(boots: Mac, value: &Value) -> Result<Bond, String> {
-    let refused = |why: &str| format!("variable bond: {why}: write {{\"name\":\"bond0\",\"members\":[MAC,…],\"mode\":\"802.3ad\"}}");
+    let refused = |why: &str| {
+        format!("variable bond: {why}: write {{\"name\":\"bond0\",\"members\":[MAC,…],\"mode\":\"802.3ad\"}}")
+    };
     let fields = value.as_object().ok_or_else(|| refused("it is no object"))?;
     if let Some(other) = fields.keys().find(|key| !["name", "members", "mode"].contains(&key.as_str())) {
         return Err(refused(&format!("it has no field {other:?}")));

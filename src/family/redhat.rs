@@ -18,11 +18,8 @@ pub const ROW: Row = Row {
 
 /// `inst.` names hold from RHEL 7 on. BOOTIF makes dracut use the card that booted.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {
-    let mut all = vec![
-        format!("inst.repo={}", trip.url("tree")),
-        format!("inst.ks={}", trip.answer_url),
-        "inst.text".into(),
-    ];
+    let mut all =
+        vec![format!("inst.repo={}", trip.url("tree")), format!("inst.ks={}", trip.answer_url), "inst.text".into()];
     all.extend(words::dracut(trip));
     all
 }

@@ -17,11 +17,8 @@ pub const ROW: Row = Row {
 };
 
 fn arguments(trip: &Trip<'_>) -> Vec<String> {
-    let mut all = vec![
-        format!("install={}", trip.url("tree")),
-        format!("autoyast={}", trip.answer_url),
-        "textmode=1".into(),
-    ];
+    let mut all =
+        vec![format!("install={}", trip.url("tree")), format!("autoyast={}", trip.answer_url), "textmode=1".into()];
     all.extend(words::linuxrc(trip));
     all
 }

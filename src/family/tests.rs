@@ -98,15 +98,44 @@ fn each_family_is_told_where_its_answer_file_is() {
     let answer = "http://10.0.0.1/answer/T";
     let bootif = "BOOTIF=01-52-54-00-00-00-01";
     let wanted = [
-        (Family::Image, format!("boot=kickstand ip=dhcp {bootif} kickstand.live={files}/l kickstand.answer={answer} quiet")),
+        (
+            Family::Image,
+            format!("boot=kickstand ip=dhcp {bootif} kickstand.live={files}/l kickstand.answer={answer} quiet"),
+        ),
         (Family::Redhat, format!("inst.repo={files}/t inst.ks={answer} inst.text ip=dhcp {bootif} quiet")),
-        (Family::Debian, format!("auto=true priority=critical DEBIAN_FRONTEND=text url={answer} interface=auto {bootif} quiet")),
-        (Family::Ubuntu, format!("ip=dhcp {bootif} url={files}/i cloud-config-url=/dev/null autoinstall ds=nocloud-net;s={answer}/ quiet")),
-        (Family::Suse, format!("install={files}/t autoyast={answer} textmode=1 {bootif} hostname=web-1 netsetup=dhcp quiet")),
-        (Family::Agama, format!("root=live:{files}/l rd.neednet=1 inst.auto={answer} inst.install_url={files}/t ip=dhcp {bootif} quiet")),
-        (Family::Ignition, format!("coreos.live.rootfs_url={files}/r ignition.firstboot ignition.platform.id=metal ignition.config.url={answer} rd.neednet=1 ip=dhcp {bootif} quiet")),
+        (
+            Family::Debian,
+            format!("auto=true priority=critical DEBIAN_FRONTEND=text url={answer} interface=auto {bootif} quiet"),
+        ),
+        (
+            Family::Ubuntu,
+            format!(
+                "ip=dhcp {bootif} url={files}/i cloud-config-url=/dev/null autoinstall ds=nocloud-net;s={answer}/ quiet"
+            ),
+        ),
+        (
+            Family::Suse,
+            format!("install={files}/t autoyast={answer} textmode=1 {bootif} hostname=web-1 netsetup=dhcp quiet"),
+        ),
+        (
+            Family::Agama,
+            format!(
+                "root=live:{files}/l rd.neednet=1 inst.auto={answer} inst.install_url={files}/t ip=dhcp {bootif} quiet"
+            ),
+        ),
+        (
+            Family::Ignition,
+            format!(
+                "coreos.live.rootfs_url={files}/r ignition.firstboot ignition.platform.id=metal ignition.config.url={answer} rd.neednet=1 ip=dhcp {bootif} quiet"
+            ),
+        ),
         (Family::Esxi, format!("-c {answer}/boot.cfg")),
-        (Family::Fai, format!("rd.neednet=1 root=live:{files}/l rd.live.overlay.overlayfs FAI_FLAGS=verbose,createvt,reboot FAI_ACTION=install FAI_CONFIG_SRC={files}/c.tar.gz KICKSTAND_ANSWER={answer} ip=dhcp {bootif} quiet")),
+        (
+            Family::Fai,
+            format!(
+                "rd.neednet=1 root=live:{files}/l rd.live.overlay.overlayfs FAI_FLAGS=verbose,createvt,reboot FAI_ACTION=install FAI_CONFIG_SRC={files}/c.tar.gz KICKSTAND_ANSWER={answer} ip=dhcp {bootif} quiet"
+            ),
+        ),
     ];
     assert_eq!(wanted.len(), FAMILIES.len());
     for (family, wanted) in wanted {
@@ -141,7 +170,8 @@ fn a_bond_and_a_vlan_on_it_are_told_to_dracut_by_names_that_follow_the_macs() {
 
 #[test]
 fn a_well_known_variable_of_another_shape_is_refused_by_its_name() {
-    let bond = |members: Value, name: &str, mode: &str| json!({"bond": {"members": members, "name": name, "mode": mode}});
+    let bond =
+        |members: Value, name: &str, mode: &str| json!({"bond": {"members": members, "name": name, "mode": mode}});
     let bad = [
         (json!({"addressing": "fixed"}), "dhcp or static"),
         (json!({"addressing": 4}), "dhcp or static"),

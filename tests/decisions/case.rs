@@ -410,7 +410,10 @@ impl Case {
     pub fn answer(&self) -> Vec<String> {
         let machine = self.machine();
         let ask = AutoinstallAsk { token: Hash([1; 32]), from: self.ip.unwrap() };
-        told(ask.decide(AutoinstallFacts { machine: machine.as_ref(), file: Some("answer file"), key: self.install_key() }, NOW))
+        told(ask.decide(
+            AutoinstallFacts { machine: machine.as_ref(), file: Some("answer file"), key: self.install_key() },
+            NOW,
+        ))
     }
 
     pub fn report(&self) -> Vec<String> {

@@ -53,13 +53,16 @@ impl House {
 
     pub async fn furnish(&self) {
         std::fs::create_dir_all(self.folder.path().join("files/d")).unwrap();
-        for file in ["vmlinuz", "initrd.img", "live.squashfs", "root.tar.zst", "live.iso", "config.tar.gz", "rootfs.img"] {
+        for file in
+            ["vmlinuz", "initrd.img", "live.squashfs", "root.tar.zst", "live.iso", "config.tar.gz", "rootfs.img"]
+        {
             std::fs::write(self.folder.path().join("files/d").join(file), "x").unwrap();
         }
         std::fs::create_dir_all(self.folder.path().join("files/agent")).unwrap();
         std::fs::write(self.folder.path().join("files/agent/kickstand-agent"), "x").unwrap();
         self.edit(Edit::AddNetwork(network())).await;
-        let storage = Network { name: name("storage"), cidr: "10.0.1.0/24".parse().unwrap(), gateway: None, ..network() };
+        let storage =
+            Network { name: name("storage"), cidr: "10.0.1.0/24".parse().unwrap(), gateway: None, ..network() };
         self.edit(Edit::AddNetwork(storage)).await;
         self.edit(Edit::AddKey(key())).await;
         for family in Family::ALL {
@@ -217,7 +220,9 @@ pub fn own(family: Family) -> serde_json::Value {
         Family::Agama => json!({"live": "d/live.iso", "product": "SLES"}),
         Family::Ignition => json!({"rootfs": "d/rootfs.img"}),
         Family::Esxi => json!({"tree": "d", "modules": "a.b00 --- c.v00", "root_password_hash": "$6$salt$hash"}),
-        Family::Fai => json!({"live": "d/live.squashfs", "config_space": "d/config.tar.gz", "classes": ["FAIBASE", "DEBIAN"]}),
+        Family::Fai => {
+            json!({"live": "d/live.squashfs", "config_space": "d/config.tar.gz", "classes": ["FAIBASE", "DEBIAN"]})
+        }
     }
 }
 
@@ -272,6 +277,9 @@ pub fn wirings() -> [(&'static str, serde_json::Value); 3] {
     [
         ("static", json!({"addressing": "static", "serial_console": serial})),
         ("vlan", json!({"vlan": 12})),
-        ("bond", json!({"addressing": "static", "vlan": "12", "serial_console": serial, "bond": {"name": "bond0", "mode": "802.3ad"}})),
+        (
+            "bond",
+            json!({"addressing": "static", "vlan": "12", "serial_console": serial, "bond": {"name": "bond0", "mode": "802.3ad"}}),
+        ),
     ]
 }

@@ -5,9 +5,28 @@ use super::{Fault, shell, without_nul};
 use crate::model::Variables;
 
 const KEYS: &[&str] = &[
-    "$schema", "access", "bootloader", "dasd", "files", "hostname", "iscsi", "l10n", "legacyAutoyastStorage",
-    "localization", "network", "ntp", "product", "proxy", "questions", "root", "scripts", "security", "software", "storage",
-    "user", "zfcp",
+    "$schema",
+    "access",
+    "bootloader",
+    "dasd",
+    "files",
+    "hostname",
+    "iscsi",
+    "l10n",
+    "legacyAutoyastStorage",
+    "localization",
+    "network",
+    "ntp",
+    "product",
+    "proxy",
+    "questions",
+    "root",
+    "scripts",
+    "security",
+    "software",
+    "storage",
+    "user",
+    "zfcp",
 ];
 
 pub fn check(_: &str, text: &str, _: &Variables) -> Result<(), Fault> {
@@ -18,7 +37,8 @@ pub fn check(_: &str, text: &str, _: &Variables) -> Result<(), Fault> {
     if id.text().is_none_or(str::is_empty) {
         return Err(Fault::new(id.line, "product has an id, such as SLES"));
     }
-    let account = |name: &str, keys: &[&str]| root.get(name).is_some_and(|who| keys.iter().any(|key| who.get(key).is_some()));
+    let account =
+        |name: &str, keys: &[&str]| root.get(name).is_some_and(|who| keys.iter().any(|key| who.get(key).is_some()));
     if !account("root", &["password", "sshPublicKey", "sshPublicKeys"]) && !account("user", &["userName"]) {
         return Err(Fault::new(root.line, "nobody could log in: give root a password or a key, or name a user"));
     }

@@ -6,10 +6,38 @@ use crate::model::Variables;
 
 /// Subiquity's keys.
 const KEYS: &[&str] = &[
-    "active-directory", "apt", "autoinstall", "codecs", "debconf-selections", "drivers", "early-commands", "error-commands",
-    "identity", "interactive-sections", "kernel", "kernel-crash-dumps", "keyboard", "late-commands", "locale", "network",
-    "oem", "packages", "proxy", "refresh-installer", "reporting", "shutdown", "snaps", "source", "ssh", "storage",
-    "timezone", "ubuntu-pro", "updates", "user-data", "version", "zdevs",
+    "active-directory",
+    "apt",
+    "autoinstall",
+    "codecs",
+    "debconf-selections",
+    "drivers",
+    "early-commands",
+    "error-commands",
+    "identity",
+    "interactive-sections",
+    "kernel",
+    "kernel-crash-dumps",
+    "keyboard",
+    "late-commands",
+    "locale",
+    "network",
+    "oem",
+    "packages",
+    "proxy",
+    "refresh-installer",
+    "reporting",
+    "shutdown",
+    "snaps",
+    "source",
+    "ssh",
+    "storage",
+    "timezone",
+    "ubuntu-pro",
+    "updates",
+    "user-data",
+    "version",
+    "zdevs",
 ];
 
 const COMMANDS: &[&str] = &["early-commands", "late-commands", "error-commands"];
@@ -40,7 +68,10 @@ fn user_data(text: &str, root: &Node) -> Result<(), Fault> {
     }
     auto.only(KEYS, "autoinstall")?;
     if auto.get("identity").is_none() && auto.get("user-data").is_none() {
-        return Err(Fault::new(auto.line, "autoinstall needs identity or user-data: without either it asks for a user"));
+        return Err(Fault::new(
+            auto.line,
+            "autoinstall needs identity or user-data: without either it asks for a user",
+        ));
     }
     for key in COMMANDS {
         auto.get(key).map_or(Ok(()), |list| commands(list, key))?;

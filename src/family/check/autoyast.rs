@@ -8,13 +8,64 @@ const PROFILE: &str = "http://www.suse.com/1.0/yast2ns";
 
 /// The resources of a profile.
 const PARTS: &[&str] = &[
-    "add-on", "audit-laf", "auth-client", "autofs", "bootloader", "ca_mgm", "configuration_management", "deploy_image",
-    "dhcp-server", "dns-server", "fcoe-client", "files", "firewall", "firstboot", "ftp-server", "general", "groups",
-    "groups_settings", "host", "http-server", "inetd", "iscsi-client", "isns", "kdump", "keyboard", "language", "ldap",
-    "login_settings", "mail", "networking", "nfs", "nfs_server", "nis", "nis_server", "ntp-client", "partitioning",
-    "partitioning_advanced", "printer", "proxy", "report", "runlevel", "samba-client", "samba-server", "scripts",
-    "security", "services-manager", "software", "sound", "squid", "ssh_import", "suse_register", "support", "sysconfig",
-    "tftp-server", "timezone", "upgrade", "user_defaults", "users",
+    "add-on",
+    "audit-laf",
+    "auth-client",
+    "autofs",
+    "bootloader",
+    "ca_mgm",
+    "configuration_management",
+    "deploy_image",
+    "dhcp-server",
+    "dns-server",
+    "fcoe-client",
+    "files",
+    "firewall",
+    "firstboot",
+    "ftp-server",
+    "general",
+    "groups",
+    "groups_settings",
+    "host",
+    "http-server",
+    "inetd",
+    "iscsi-client",
+    "isns",
+    "kdump",
+    "keyboard",
+    "language",
+    "ldap",
+    "login_settings",
+    "mail",
+    "networking",
+    "nfs",
+    "nfs_server",
+    "nis",
+    "nis_server",
+    "ntp-client",
+    "partitioning",
+    "partitioning_advanced",
+    "printer",
+    "proxy",
+    "report",
+    "runlevel",
+    "samba-client",
+    "samba-server",
+    "scripts",
+    "security",
+    "services-manager",
+    "software",
+    "sound",
+    "squid",
+    "ssh_import",
+    "suse_register",
+    "support",
+    "sysconfig",
+    "tftp-server",
+    "timezone",
+    "upgrade",
+    "user_defaults",
+    "users",
 ];
 
 pub fn check(_: &str, text: &str, _: &Variables) -> Result<(), Fault> {
@@ -38,7 +89,10 @@ pub fn check(_: &str, text: &str, _: &Variables) -> Result<(), Fault> {
         Some("false") => {}
         _ => {
             let at = confirm.map_or(1, line);
-            return Err(Fault::new(at, "general, mode, confirm must be false, or the install waits for somebody to agree"));
+            return Err(Fault::new(
+                at,
+                "general, mode, confirm must be false, or the install waits for somebody to agree",
+            ));
         }
     }
     let scripts = root.descendants().filter(|node| node.has_tag_name((PROFILE, "script")));

@@ -4,8 +4,23 @@ use super::{Fault, kickstart, lines, shell, without_nul};
 use crate::model::Variables;
 
 const COMMANDS: &[&str] = &[
-    "accepteula", "vmaccepteula", "clearpart", "dryrun", "include", "install", "installorupgrade", "keyboard", "network",
-    "paranoid", "part", "partition", "reboot", "rootpw", "serialnum", "upgrade", "vmserialnum",
+    "accepteula",
+    "vmaccepteula",
+    "clearpart",
+    "dryrun",
+    "include",
+    "install",
+    "installorupgrade",
+    "keyboard",
+    "network",
+    "paranoid",
+    "part",
+    "partition",
+    "reboot",
+    "rootpw",
+    "serialnum",
+    "upgrade",
+    "vmserialnum",
 ];
 
 /// Without one of each the installer asks.

@@ -44,7 +44,8 @@ fn file(node: &Node, levels: usize) -> Result<(), Fault> {
     let Some(source) = contents else { return Ok(()) };
     let Some(text) = carried(source)? else { return Ok(()) };
     if place.ends_with(".ign") {
-        let levels = levels.checked_sub(1).ok_or_else(|| Fault::new(source.line, "configurations in configurations in …"))?;
+        let levels =
+            levels.checked_sub(1).ok_or_else(|| Fault::new(source.line, "configurations in configurations in …"))?;
         return configuration(&text, levels).map_err(|fault| fault.inside(source.line, place));
     }
     match text.starts_with("#!") && text.lines().next().is_some_and(|line| line.ends_with("sh")) {
@@ -71,7 +72,8 @@ fn carried(source: &Node) -> Result<Option<String>, Fault> {
             false => Ok(None),
         };
     }
-    let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(|_| wrong("what it carries is no base64"))?;
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(data).map_err(|_| wrong("what it carries is no base64"))?;
     Ok(String::from_utf8(bytes).ok())
 }
 

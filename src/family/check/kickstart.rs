@@ -13,11 +13,58 @@ const EVER: Span = (0, Release::MAX);
 
 /// Known to RHEL 7 to 10 and Fedora alike.
 const COMMON: &[&str] = &[
-    "autopart", "bootloader", "cdrom", "clearpart", "cmdline", "driverdisk", "eula", "fcoe", "firewall", "firstboot",
-    "graphical", "group", "halt", "harddrive", "hmc", "ignoredisk", "iscsi", "iscsiname", "keyboard", "lang", "liveimg",
-    "logging", "logvol", "mediacheck", "network", "nfs", "ostreesetup", "part", "partition", "poweroff", "raid", "realm",
-    "reboot", "repo", "reqpart", "rescue", "rootpw", "selinux", "services", "shutdown", "skipx", "snapshot", "sshpw",
-    "text", "timezone", "updates", "url", "user", "volgroup", "xconfig", "zerombr", "zfcp",
+    "autopart",
+    "bootloader",
+    "cdrom",
+    "clearpart",
+    "cmdline",
+    "driverdisk",
+    "eula",
+    "fcoe",
+    "firewall",
+    "firstboot",
+    "graphical",
+    "group",
+    "halt",
+    "harddrive",
+    "hmc",
+    "ignoredisk",
+    "iscsi",
+    "iscsiname",
+    "keyboard",
+    "lang",
+    "liveimg",
+    "logging",
+    "logvol",
+    "mediacheck",
+    "network",
+    "nfs",
+    "ostreesetup",
+    "part",
+    "partition",
+    "poweroff",
+    "raid",
+    "realm",
+    "reboot",
+    "repo",
+    "reqpart",
+    "rescue",
+    "rootpw",
+    "selinux",
+    "services",
+    "shutdown",
+    "skipx",
+    "snapshot",
+    "sshpw",
+    "text",
+    "timezone",
+    "updates",
+    "url",
+    "user",
+    "volgroup",
+    "xconfig",
+    "zerombr",
+    "zfcp",
 ];
 
 /// The others: in RHEL, and in Fedora.
@@ -90,9 +137,7 @@ pub fn check(_: &str, text: &str, variables: &Variables) -> Result<(), Fault> {
             (None, _) => command(number, line, first, release)?,
         }
     }
-    section.map_or(Ok(()), |open| {
-        Err(Fault::new(open.line, format!("{} is not closed by %end", open.name)))
-    })
+    section.map_or(Ok(()), |open| Err(Fault::new(open.line, format!("{} is not closed by %end", open.name))))
 }
 
 struct Section<'a> {
@@ -116,7 +161,10 @@ impl<'a> Section<'a> {
 
     fn line(&mut self, line: &str, number: usize, first: &str) -> Result<(), Fault> {
         if SCRIPTS.contains(&first) || SECTIONS.contains(&first) {
-            return Err(Fault::new(number, format!("{first} begins inside {}, which began in line {} and has no %end", self.name, self.line)));
+            return Err(Fault::new(
+                number,
+                format!("{first} begins inside {}, which began in line {} and has no %end", self.name, self.line),
+            ));
         }
         if self.name == "%packages" && line.trim_start().starts_with("--") {
             return Err(Fault::new(number, "an option stands alone where a package is expected"));
@@ -143,10 +191,15 @@ fn command(number: usize, line: &str, first: &str, release: Release) -> Result<(
     }
     let known_elsewhere = OTHERS.iter().any(|(name, ..)| *name == first);
     let whose = if release < 20 { "RHEL" } else { "Fedora" };
-    Err(Fault::new(number, match known_elsewhere {
-        true => format!("{whose} {release} does not know the command {first} (the variable release says which it is)"),
-        false => format!("{first:?} is no kickstart command"),
-    }))
+    Err(Fault::new(
+        number,
+        match known_elsewhere {
+            true => {
+                format!("{whose} {release} does not know the command {first} (the variable release says which it is)")
+            }
+            false => format!("{first:?} is no kickstart command"),
+        },
+    ))
 }
 
 /// As a POSIX shell splits words, `#` of a comment included.
@@ -157,11 +210,8 @@ pub fn quotes_are_whole(line: &str) -> bool {
     while let Some(c) = chars.next() {
         match (open, c) {
             (None, '#') if before.is_whitespace() => return true,
-            (None | Some('"'), '\\') => {
-                if chars.next().is_none() {
-                    return false;
-                }
-            }
+            (None | Some('"'), '\\') if chars.next().is_none() => return false,
+            (None | Some('"'), '\\') => {}
             (None, '\'' | '"') => open = Some(c),
             (Some(quote), _) if quote == c => open = None,
             _ => {}

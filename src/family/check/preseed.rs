@@ -61,7 +61,9 @@ fn question(number: usize, line: &str) -> Result<(), Fault> {
 /// A command is a line of shell; the script that it carries in base64 is looked into, too.
 fn command(number: usize, question: &str, line: &str) -> Result<(), Fault> {
     shell::whole(line).map_err(|fault| Fault::new(number, format!("{question}: {}", fault.text)))?;
-    let packed = line.split_whitespace().filter(|word| word.len() > 200).filter_map(unpacked);
-    let inside = |script: String| shell::whole(&script).map_err(|fault| fault.inside(number, &format!("the script of {question}")));
-    packed.map(inside).collect()
+    let mut packed = line.split_whitespace().filter(|word| word.len() > 200).filter_map(unpacked);
+    let inside = |script: String| {
+        shell::whole(&script).map_err(|fault| fault.inside(number, &format!("the script of {question}")))
+    };
+    packed.try_for_each(inside)
 }

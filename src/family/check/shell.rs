@@ -44,8 +44,15 @@ struct Reader<'a> {
 /// That nothing is left open at the end: the part of a script that a value could break.
 pub fn whole(text: &str) -> Result<(), Fault> {
     without_nul(text)?;
-    let mut reader =
-        Reader { open: vec![], awaited: vec![], rest: "".chars().peekable(), line: 0, at_word: true, cases: 0, word: String::new() };
+    let mut reader = Reader {
+        open: vec![],
+        awaited: vec![],
+        rest: "".chars().peekable(),
+        line: 0,
+        at_word: true,
+        cases: 0,
+        word: String::new(),
+    };
     let mut single: Option<usize> = None;
     let mut all = lines(text).peekable();
     while let Some((number, line)) = all.next() {
@@ -96,11 +103,7 @@ impl Reader<'_> {
             match c {
                 '\\' => drop(self.rest.next()),
                 '#' if was_word && !in_quotes && top != Some(Open::Curly) => return Ok(None),
-                '\'' if !in_quotes => {
-                    if !self.rest.any(|c| c == '\'') {
-                        return Ok(Some(self.line));
-                    }
-                }
+                '\'' if !in_quotes && !self.rest.any(|c| c == '\'') => return Ok(Some(self.line)),
                 '"' => self.toggle(Open::Double),
                 '`' => self.toggle(Open::Back),
                 '$' => self.dollar(),

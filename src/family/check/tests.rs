@@ -49,7 +49,8 @@ fn scripts_are_whole() {
 
 #[test]
 fn kickstarts_know_their_release() {
-    let good = "# x\nlang en_US\nbootloader --append=\"a 'b\" # it's\n%packages\n@core\n-vim\n%end\n%pre\necho 'a'\n%end\n";
+    let good =
+        "# x\nlang en_US\nbootloader --append=\"a 'b\" # it's\n%packages\n@core\n-vim\n%end\n%pre\necho 'a'\n%end\n";
     passes(kickstart, "", &[good, "", "%post --interpreter=/usr/bin/python3\nit's\n%end\n"]);
     let bad = [
         ("lang x\nlnag y\n", 2, "\"lnag\" is no kickstart command"),
@@ -95,7 +96,15 @@ fn preseed_lines_are_owner_question_type_and_value() {
 fn autoinstall_files_are_version_1_with_known_keys() {
     let head = "#cloud-config\nautoinstall:\n  version: 1\n  user-data: {users: []}\n";
     let with = |rest: &str| format!("{head}{rest}");
-    passes(autoinstall, "user-data", &[head, &with("  late-commands:\n  - echo 'a'\n  - [sh, -c, \"echo 'a'\"]\n"), &with("  network: {version: 2}\n")]);
+    passes(
+        autoinstall,
+        "user-data",
+        &[
+            head,
+            &with("  late-commands:\n  - echo 'a'\n  - [sh, -c, \"echo 'a'\"]\n"),
+            &with("  network: {version: 2}\n"),
+        ],
+    );
     passes(autoinstall, "meta-data", &["instance-id: a\n"]);
     passes(autoinstall, "vendor-data", &["#cloud-config\n", "", "{}"]);
     let bad = [
@@ -120,12 +129,27 @@ fn autoinstall_files_are_version_1_with_known_keys() {
 
 #[test]
 fn autoyast_profiles_are_well_formed_and_ask_nothing() {
-    let whole = |inside: &str| format!("<?xml version=\"1.0\"?>\n<!DOCTYPE profile>\n<profile xmlns=\"http://www.suse.com/1.0/yast2ns\">\n<general><mode><confirm>false</confirm></mode></general>\n{inside}</profile>\n");
-    passes(autoyast, "", &[&whole(""), &whole("<scripts><init-scripts><script><source>echo 'a'</source></script></init-scripts></scripts>")]);
+    let whole = |inside: &str| {
+        format!(
+            "<?xml version=\"1.0\"?>\n<!DOCTYPE profile>\n<profile xmlns=\"http://www.suse.com/1.0/yast2ns\">\n<general><mode><confirm>false</confirm></mode></general>\n{inside}</profile>\n"
+        )
+    };
+    passes(
+        autoyast,
+        "",
+        &[
+            &whole(""),
+            &whole("<scripts><init-scripts><script><source>echo 'a'</source></script></init-scripts></scripts>"),
+        ],
+    );
     let bad = [
         (whole("<users>\n"), 6, "no XML"),
         (whole("\n<usres/>"), 6, "no part <usres>"),
-        (whole("<scripts><script><interpreter>shell</interpreter><source>echo 'a</source></script></scripts>"), 5, "a single quote"),
+        (
+            whole("<scripts><script><interpreter>shell</interpreter><source>echo 'a</source></script></scripts>"),
+            5,
+            "a single quote",
+        ),
         (whole("<scripts><script/></scripts>"), 5, "a source or a location"),
         (whole("").replace(">false<", ">true<"), 4, "confirm must be false"),
         ("<profile/>".into(), 1, "the root is"),
@@ -147,7 +171,11 @@ fn agama_profiles_name_a_product_and_somebody_who_may_log_in() {
         (good.replace("password", "pass"), 1, "nobody could log in"),
         (with("\"pruduct\": 1"), 2, "knows no \"pruduct\""),
         (with("\"scripts\": {\"post\": [{\"name\": \"a\", \"content\": \"echo\"}]}"), 2, "begins with #!"),
-        (with("\"scripts\": {\"post\": [{\"name\": \"a\", \"content\": \"#!/bin/sh\\necho 'a\"}]}"), 2, "in a, line 2: a single quote"),
+        (
+            with("\"scripts\": {\"post\": [{\"name\": \"a\", \"content\": \"#!/bin/sh\\necho 'a\"}]}"),
+            2,
+            "in a, line 2: a single quote",
+        ),
         (with("\"scripts\": {\"past\": []}"), 2, "knows no \"past\""),
     ];
     for (text, line, why) in bad {
@@ -159,11 +187,20 @@ fn agama_profiles_name_a_product_and_somebody_who_may_log_in() {
 fn ignition_configurations_carry_what_they_say() {
     use base64::Engine as _;
     let b64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    let file = |path: &str, data: &str| format!("{{\"ignition\": {{\"version\": \"3.3.0\"}},\n\"storage\": {{\"files\": [{{\"path\": \"{path}\",\n\"contents\": {{\"source\": \"{data}\"}}}}]}}}}");
+    let file = |path: &str, data: &str| {
+        format!(
+            "{{\"ignition\": {{\"version\": \"3.3.0\"}},\n\"storage\": {{\"files\": [{{\"path\": \"{path}\",\n\"contents\": {{\"source\": \"{data}\"}}}}]}}}}"
+        )
+    };
     let carrying = |path: &str, text: &str| file(path, &format!("data:;base64,{}", b64(text)));
     let inner = "{\"ignition\": {\"version\": \"3.3.0\"}}";
-    passes(ignition, "", &[inner, &carrying("/a.ign", inner), &file("/a", "data:,a%20b"), &carrying("/a", "#!/bin/sh\necho 'a'\n")]);
-    let unit = |unit: &str| format!("{{\"ignition\": {{\"version\": \"3.3.0\"}},\n\"systemd\": {{\"units\": [{unit}]}}}}");
+    passes(
+        ignition,
+        "",
+        &[inner, &carrying("/a.ign", inner), &file("/a", "data:,a%20b"), &carrying("/a", "#!/bin/sh\necho 'a'\n")],
+    );
+    let unit =
+        |unit: &str| format!("{{\"ignition\": {{\"version\": \"3.3.0\"}},\n\"systemd\": {{\"units\": [{unit}]}}}}");
     let bad = [
         (inner.replace("3.3.0", "2.2.0"), 1, "no version of Ignition's"),
         (file("a", "data:,a"), 2, "no whole path"),

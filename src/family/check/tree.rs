@@ -15,7 +15,10 @@ pub struct Node {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// The text, and whether it was quoted: a quoted `1` is no number.
-    Scalar { text: String, quoted: bool },
+    Scalar {
+        text: String,
+        quoted: bool,
+    },
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
     Alias,
@@ -80,9 +83,7 @@ impl Node {
     }
 
     pub fn list(&self, place: &str) -> Result<&[Node], Fault> {
-        self.is_list()
-            .then(|| self.items())
-            .ok_or_else(|| Fault::new(self.line, format!("{place} must be a list")))
+        self.is_list().then(|| self.items()).ok_or_else(|| Fault::new(self.line, format!("{place} must be a list")))
     }
 }
 
@@ -98,7 +99,8 @@ pub fn yaml(text: &str) -> Result<Node, Fault> {
     let mut open: Vec<Open> = Vec::new();
     let mut root = None;
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| Fault::new(error.marker().line(), format!("no YAML: {}", error.info())))?;
+        let (event, span) =
+            event.map_err(|error| Fault::new(error.marker().line(), format!("no YAML: {}", error.info())))?;
         let line = span.start.line();
         let done = match event {
             Event::Alias(_) => Some(Node { line, value: Value::Alias }),

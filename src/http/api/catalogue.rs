@@ -26,16 +26,20 @@ pub async fn list(State(engine): State<Arc<Engine>>) -> Result<Json<Vec<ReadyVie
     Ok(Json(names.into_iter().map(|name| view(&engine, name)).collect::<Result<_, _>>()?))
 }
 
-pub async fn show(
-    State(engine): State<Arc<Engine>>,
-    Path(name): Path<String>,
-) -> Result<Json<ReadyView>, Problem> {
+pub async fn show(State(engine): State<Arc<Engine>>, Path(name): Path<String>) -> Result<Json<ReadyView>, Problem> {
     view(&engine, name).map(Json)
 }
 
 fn view(engine: &Engine, name: String) -> Result<ReadyView, Problem> {
     let ready = engine.ready(&name)?;
-    let distros = engine.store.world().distros.values().filter(|distro| distro.family == ready.family).map(|d| d.name.clone()).collect();
+    let distros = engine
+        .store
+        .world()
+        .distros
+        .values()
+        .filter(|distro| distro.family == ready.family)
+        .map(|d| d.name.clone())
+        .collect();
     Ok(ReadyView {
         name,
         about: ready.about,
