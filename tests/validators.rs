@@ -209,3 +209,59 @@ for version in ['RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', 'F40', 'F41', 'F42', 'F43',
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Runs a script as root of a system whose /etc, /root and /usr/local are empty, and whose network is a fake.
+fn installed(script: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    put("curl", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" = -o ] && : >\"$2\"; shift; done\n");
+    put("systemctl", "#!/bin/sh\necho \"systemctl $*\"\n");
+    put("chpasswd", "#!/bin/sh\nsed 's/^/chpasswd /'\n");
+    put("update-grub", "#!/bin/sh\ncat /etc/default/grub.d/*\n");
+    put("script", script);
+    let enter = format!(
+        "for place in /etc /root /usr/local; do mount -t tmpfs none $place; done; mkdir -p /etc/systemd/system
+        export PATH={place}:$PATH; sh -eu {place}/script && stat -c '%a %n' /etc/kickstand \
+        /etc/kickstand/agent.json /usr/local/sbin/kickstand-agent && cat /root/.ssh/authorized_keys /etc/kickstand/agent.json || [ ! -e /root/.ssh ]",
+        place = folder.path().display()
+    );
+    let output = Command::new("unshare").args(["--mount", "sh", "-eu", "-c", &enter]).output().ok()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let is_allowed = !said.contains("unshare failed") && !said.contains("permission denied");
+    is_allowed.then(|| {
+        assert!(output.status.success(), "{said}\n{script}");
+        said
+    })
+}
+
+#[tokio::test]
+async fn what_runs_in_the_installed_system_leaves_keys_and_a_registration() {
+    let house = House::new().await;
+    let mut run = 0;
+    for family in [Family::Redhat, Family::Debian, Family::Suse, Family::Ubuntu, Family::Agama, Family::Fai] {
+        let (_, files) = house.fetch(&machine(family)).await;
+        let late = scripts(family, &files[0].1)
+            .into_iter()
+            .find(|text| text.contains("kickstand-agent.service") && !text.contains("base64 -d"));
+        let late = late.unwrap_or_else(|| panic!("{family} has one"));
+        // A section of a kickstart ends before this line.
+        let late = late.split("\n%end").next().unwrap();
+        let Some(said) = installed(late) else { return eprintln!("skipped: only root may mount") };
+        assert!(said.contains("systemctl enable kickstand-agent.service"), "{family}: {said}");
+        assert!(
+            said.contains("600 /etc/kickstand/agent.json") && said.contains("700 /etc/kickstand\n"),
+            "{family}: {said}"
+        );
+        assert!(said.contains("\"server\": \"http://10.0.0.1\", \"key\": \""), "{family}: {said}");
+        // RHEL's keys are the installer's own to write.
+        if family != Family::Redhat {
+            assert!(said.contains("\nssh-ed25519 AAAA it's me\n"), "{family}: {said}");
+        }
+        run += 1;
+    }
+    assert_eq!(run, 6);
+}

@@ -192,3 +192,41 @@ fn card(p: &ProfileView) -> Vec<(&'static str, String)> {
         ("disk boot", maybe(&p.disk_boot)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn draft(value: Value) -> ProfileDraft {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn ready(distros: &[&str]) -> ReadyView {
+        let view = json!({
+            "name": "redhat-9", "about": "RHEL 9", "family": "redhat", "template": "redhat/own.ks", "arguments": "quiet",
+            "variables": {"release": "9", "packages": ["vim"]}, "distros": distros,
+        });
+        serde_json::from_value(view).unwrap()
+    }
+
+    #[test]
+    fn what_is_given_wins_over_the_ready_made_profile() {
+        let mut own = draft(json!({"name": "web", "arguments": "debug", "variables": {"packages": ["nginx"]}}));
+        begun(&mut own, ready(&["alma-9"])).unwrap();
+        assert_eq!(own.distro.unwrap().as_str(), "alma-9");
+        assert_eq!((own.arguments.as_str(), own.template.as_deref()), ("quiet debug", Some("redhat/own.ks")));
+        assert_eq!(json!(own.variables), json!({"release": "9", "packages": ["nginx"]}));
+        let mut own = draft(json!({"name": "web", "distro": "rocky-9", "template": "redhat/web.ks"}));
+        begun(&mut own, ready(&["alma-9", "rocky-9"])).unwrap();
+        assert_eq!((own.distro.unwrap().as_str(), own.template.as_deref()), ("rocky-9", Some("redhat/web.ks")));
+    }
+
+    #[test]
+    fn none_or_several_distros_of_the_family_are_a_question_to_the_operator() {
+        let refused =
+            |distros: &[&str]| begun(&mut draft(json!({"name": "web"})), ready(distros)).unwrap_err().to_string();
+        assert!(refused(&[]).contains("kickstand distro add NAME --family redhat"));
+        assert!(refused(&["alma-9", "rocky-9"]).contains("--distro: alma-9, rocky-9"));
+    }
+}

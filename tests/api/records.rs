@@ -132,7 +132,11 @@ async fn the_catalogue_has_ready_made_profiles_and_the_distros_that_they_fit() {
     let debian = api.get("catalogue/debian").await;
     assert_eq!((debian["family"].as_str(), &debian["distros"]), (Some("debian"), &json!(["debian"])));
     let redhat = api.get("catalogue/redhat-7").await;
-    assert_eq!((&redhat["variables"], &redhat["distros"]), (&json!({"release": "7"}), &json!([])), "none of its family");
+    assert_eq!(
+        (&redhat["variables"], &redhat["distros"]),
+        (&json!({"release": "7"}), &json!([])),
+        "none of its family"
+    );
     let (status, problem) = api.ask("GET", "catalogue/nope", Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{problem}");
     assert!(problem.to_string().contains("kickstand profile catalogue"), "{problem}");
