@@ -6,11 +6,12 @@ use std::path::{Component, Path, PathBuf};
 
 static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 static PXE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/pxe");
+static PROFILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 
-/// Where texts come from. Names are `templates/…` or `pxe/…`.
+/// Where texts come from. Names are `templates/…`, `pxe/…` or `profiles/…`.
 #[derive(Debug, Clone, Default)]
 pub struct Assets {
-    /// The operator's folder, which holds `templates/` and `pxe/` of its own.
+    /// The operator's folder, which holds `templates/`, `pxe/` and `profiles/` of its own.
     pub operator: Option<PathBuf>,
 }
 
@@ -39,6 +40,17 @@ impl Assets {
         }
     }
 
+    /// The names of a folder's `.toml` files, without that, built in and the operator's.
+    pub fn names(&self, folder: &str) -> Vec<String> {
+        let built_in = shipped_folder(folder).into_iter().flat_map(Dir::files).map(|file| file.path().to_owned());
+        let own = self.operator.iter().filter_map(|dir| std::fs::read_dir(dir.join(folder)).ok()).flatten();
+        let own = own.flatten().map(|entry| PathBuf::from(entry.file_name()));
+        let is_toml = |path: &PathBuf| path.extension().is_some_and(|end| end == "toml");
+        let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let names: std::collections::BTreeSet<_> = built_in.chain(own).filter(is_toml).filter_map(stem).collect();
+        names.into_iter().collect()
+    }
+
     /// The text that is built in.
     pub fn shipped(&self, name: &str) -> Option<&'static str> {
         shipped(name)
@@ -58,12 +70,16 @@ impl Assets {
 
 fn shipped(name: &str) -> Option<&'static str> {
     let (folder, rest) = name.split_once('/')?;
-    let dir = match folder {
-        "templates" => &TEMPLATES,
-        "pxe" => &PXE,
-        _ => return None,
-    };
-    dir.get_file(rest)?.contents_utf8()
+    shipped_folder(folder)?.get_file(rest)?.contents_utf8()
+}
+
+fn shipped_folder(folder: &str) -> Option<&'static Dir<'static>> {
+    match folder {
+        "templates" => Some(&TEMPLATES),
+        "pxe" => Some(&PXE),
+        "profiles" => Some(&PROFILES),
+        _ => None,
+    }
 }
 
 /// No way out of the folder.

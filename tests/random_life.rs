@@ -237,7 +237,16 @@ impl Life {
         let dead = boot.is_some_and(|b| b.expires_at <= self.now || b.reported_at.is_some());
         let (before, decision) = (
             self.machine.state,
-            ask.decide(AutoinstallFacts { machine, lease: Some(&lease), key: Some(key), lives_secs: 300 }, self.now),
+            ask.decide(
+                AutoinstallFacts {
+                    machine,
+                    lease: Some(&lease),
+                    file: Some("answer file"),
+                    key: Some(key),
+                    lives_secs: 300,
+                },
+                self.now,
+            ),
         );
         if let AutoinstallReply::Answer { .. } = decision.reply {
             assert!(

@@ -1,203 +1,55 @@
-//! Every rendered file as a snapshot: the boot scripts, and the answer file of each family.
+//! Every rendered file as a snapshot: the boot scripts, and the answer files of each family and each ready-made profile.
 
-use base64::Engine as _;
-use ipnetwork::Ipv4Network;
+mod house;
+
+use house::*;
 use kickstand::assets::Assets;
-use kickstand::boot::lifecycle;
-use kickstand::engine::{Engine, Parts};
 use kickstand::model::*;
-use kickstand::store::{Edit, Store};
+use kickstand::render::{Source, render};
+use kickstand::store::Edit;
 use serde_json::json;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use uuid::Uuid;
-
-/// An engine on an empty database, with the three families' distros and one machine for each.
-struct House {
-    engine: Arc<Engine>,
-    folder: tempfile::TempDir,
-}
-
-const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-
-fn name(text: &str) -> Name {
-    text.parse().unwrap()
-}
-
-fn variables(value: serde_json::Value) -> Variables {
-    value.as_object().unwrap().clone().into_iter().collect()
-}
-
-impl House {
-    async fn new() -> House {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}/k.db", folder.path().display())).await.unwrap();
-        let parts = Parts {
-            store,
-            assets: Assets { operator: Some(folder.path().join("etc")) },
-            files: folder.path().join("files"),
-            loaders: vec![],
-            http_port: 80,
-            https_port: None,
-            addresses: vec![SERVER],
-            lifetimes: Default::default(),
-        };
-        let house = House { engine: Engine::new(parts).await.unwrap(), folder };
-        house.furnish().await;
-        house
-    }
-
-    async fn edit(&self, edit: Edit) {
-        self.engine.store.edit(edit, "test", self.engine.now()).await.unwrap();
-    }
-
-    async fn furnish(&self) {
-        std::fs::create_dir_all(self.folder.path().join("files/d")).unwrap();
-        for file in ["vmlinuz", "initrd.img", "live.squashfs", "root.tar.zst"] {
-            std::fs::write(self.folder.path().join("files/d").join(file), "x").unwrap();
-        }
-        std::fs::create_dir_all(self.folder.path().join("files/agent")).unwrap();
-        std::fs::write(self.folder.path().join("files/agent/kickstand-agent"), "x").unwrap();
-        self.edit(Edit::AddNetwork(network())).await;
-        self.edit(Edit::AddKey(key())).await;
-        for (family, own) in [
-            (Family::Image, json!({"live": "d/live.squashfs", "image": "d/root.tar.zst"})),
-            (Family::Redhat, json!({"tree": "http://mirror.example/alma/9/BaseOS"})),
-            (Family::Debian, json!({"packages": ["vim"], "mirror_host": "mirror.example"})),
-        ] {
-            self.edit(Edit::AddDistro(distro(family, own))).await;
-            self.edit(Edit::AddProfile(profile(family))).await;
-            let machine = machine(family);
-            self.edit(Edit::AddMachines(vec![machine])).await;
-        }
-    }
-
-    /// Arms a machine, leases its address and plays its boot: the script, and the answer file that it leads to.
-    async fn boot(&self, family: Family) -> (String, String) {
-        let (engine, machine) = (&self.engine, machine(family));
-        engine.arm(&machine.name, "test").await.unwrap();
-        let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
-        let lease = Lease {
-            network: name("lab"),
-            holder: mac.into(),
-            ip,
-            starts_at: engine.now(),
-            ends_at: engine.now().plus_secs(600),
-            hostname: None,
-        };
-        engine.store.record(vec![kickstand::boot::Effect::Bind { lease, was: None }]).await.unwrap();
-        let script = engine.script(mac, ip).await.unwrap().expect("an armed machine gets a script");
-        let token = script.split("/answer/").nth(1).unwrap().split_whitespace().next().unwrap();
-        let answer = engine.answer(token, ip).await.unwrap().expect("its token opens the answer file");
-        (masked(&script), masked(&opened(&answer)))
-    }
-}
-
-/// A script that is carried in base64, in clear: a snapshot is there to be read.
-fn opened(answer: &str) -> String {
-    let packed = answer.split_whitespace().find(|word| word.len() > 400);
-    let Some(packed) = packed else { return answer.to_owned() };
-    let text = base64::engine::general_purpose::STANDARD.decode(packed).expect("a long word is base64");
-    answer.replace(packed, &format!("<<<{}>>>", String::from_utf8(text).unwrap()))
-}
-
-/// Secrets and ids are new in each run.
-fn masked(text: &str) -> String {
-    let mut out = String::new();
-    let mut run = String::new();
-    for c in text.chars().chain(['\n']) {
-        if c.is_ascii_hexdigit() {
-            run.push(c);
-            continue;
-        }
-        out += if run.len() == 64 { "<secret>" } else { &run };
-        run.clear();
-        out.push(c);
-    }
-    out.pop();
-    out
-}
-
-fn network() -> Network {
-    Network {
-        name: name("lab"),
-        cidr: "10.0.0.0/24".parse::<Ipv4Network>().unwrap(),
-        gateway: Some(Ipv4Addr::new(10, 0, 0, 254)),
-        dns: vec![Ipv4Addr::new(10, 0, 0, 53)],
-        domain: Some(name("lab.example")),
-        pools: vec![],
-        lease_secs: 600,
-        profile: None,
-        unknown: Unknown::Show,
-        variables: Default::default(),
-        secrets: Default::default(),
-        dhcp: Dhcp::default(),
-    }
-}
-
-fn key() -> ActivationKey {
-    ActivationKey {
-        name: name("web"),
-        description: String::new(),
-        groups: vec![],
-        usage_limit: None,
-        used: 0,
-        expires_at: None,
-        enabled: true,
-    }
-}
-
-fn distro(family: Family, own: serde_json::Value) -> Distro {
-    Distro {
-        name: name(family.word()),
-        family,
-        kernel: "d/vmlinuz".into(),
-        initrd: "d/initrd.img".into(),
-        arguments: "console=ttyS0".into(),
-        variables: variables(own),
-        secrets: Default::default(),
-        loader: None,
-    }
-}
-
-fn profile(family: Family) -> Profile {
-    Profile {
-        name: name(family.word()),
-        parent: None,
-        distro: Some(name(family.word())),
-        template: None,
-        arguments: String::new(),
-        key: Some(name("web")),
-        secrets: Default::default(),
-        variables: variables(json!({
-            "kernel_arguments": "console=ttyS0",
-            "root_password_hash": "$6$salt$hash",
-            "ssh_authorized_keys": ["ssh-ed25519 AAAA it's me"],
-        })),
-        options: OptionSet::default(),
-        loader: None,
-        disk_boot: None,
-    }
-}
-
-fn machine(family: Family) -> Machine {
-    let number = Family::ALL.iter().position(|f| *f == family).unwrap() as u8 + 10;
-    let mac = Mac([0x52, 0x54, 0, 0, 0, number]);
-    let now = Time::from_secs(1_000_000);
-    let mut machine = lifecycle::newcomer(mac, State::Ready, [Uuid::from_u128(number.into()); 2], now);
-    machine.name = name(&format!("{family}-1"));
-    machine.interfaces[0].ip = Some(Ipv4Addr::new(10, 0, 0, number));
-    machine.profile = Some(name(family.word()));
-    machine
-}
 
 #[tokio::test]
-async fn each_family_renders_its_script_and_its_answer_file() {
+async fn each_family_renders_its_script_and_its_answer_files() {
     let house = House::new().await;
     for family in Family::ALL {
-        let (script, answer) = house.boot(*family).await;
+        let (script, files) = house.boot(&machine(*family)).await;
         insta::assert_snapshot!(format!("{family}-script"), script);
-        insta::assert_snapshot!(format!("{family}-answer"), answer);
+        for (file, text) in files {
+            insta::assert_snapshot!(format!("{family}-{file}"), text);
+        }
+    }
+}
+
+/// Nothing but a distro with what its family needs, and a profile that adds nothing.
+#[tokio::test]
+async fn each_ready_made_profile_arms_a_machine_without_an_edit() {
+    let house = House::new().await;
+    let all = house.engine.ready_names();
+    let is_there = |family| all.iter().any(|name| house.engine.ready(name).unwrap().family == family);
+    assert!(Family::ALL.iter().all(|family| is_there(*family)), "one for each family");
+    for (number, ready) in all.iter().enumerate() {
+        let machine = house.ready(ready, u8::try_from(number).unwrap() + 100).await;
+        let (_, files) = house.boot(&machine).await;
+        insta::assert_snapshot!(format!("profile-{ready}"), files[0].1);
+    }
+}
+
+/// A bond, a VLAN on it, an address of its own, a third card, and a serial console.
+#[tokio::test]
+async fn each_family_tells_its_installer_and_its_system_how_the_machine_is_wired() {
+    let house = House::new().await;
+    for (number, family) in Family::ALL.iter().enumerate() {
+        for (what, wiring) in wirings() {
+            let machine = house.wired(*family, what, wiring, u8::try_from(number).unwrap() + 150).await;
+            let (script, files) = house.boot(&machine).await;
+            let line = script.lines().find(|line| line.starts_with("kernel ")).unwrap();
+            let all: String = files.into_iter().map(|(name, text)| format!("== {name}\n{text}\n")).collect();
+            insta::assert_snapshot!(format!("{family}-{what}"), format!("{line}\n{all}"));
+            house.edit(Edit::RemoveMachine(machine.name)).await;
+        }
     }
 }
 
@@ -261,4 +113,77 @@ async fn a_key_that_opens_nothing_and_a_file_that_is_not_there_arm_nothing() {
     std::fs::remove_file(house.folder.path().join("files/agent/kickstand-agent")).unwrap();
     let error = house.engine.arm(&name("redhat-1"), "test").await.unwrap_err().to_string();
     assert!(error.contains("there is no file") && error.contains("agent/kickstand-agent"), "{error}");
+}
+
+#[test]
+fn the_semicolon_before_ubuntus_answer_url_ends_no_command_of_a_loader() {
+    let source: Source = Arc::new(|name| Assets::default().text(name));
+    let argument = "ds=nocloud-net;s=http://10.0.0.1/answer/T/";
+    for name in ["pxe/ipxe/install.ipxe", "pxe/grub/install.cfg", "pxe/pxelinux/install.cfg"] {
+        let facts = json!({
+            "name": "web-1", "profile": "p", "machine": {"name": "web-1"}, "kernel_path": "k", "initrd_path": "i",
+            "kernel_url": "http://10.0.0.1/files/k", "initrd_url": "http://10.0.0.1/files/i", "server": "10.0.0.1",
+            "http_port": 80, "by": "tftp", "language": "", "arguments": format!("autoinstall {argument} quiet"),
+        });
+        let text = render(&source, name, &facts).unwrap();
+        // GRUB alone reads it as the end of a command, and quotes keep it.
+        let wanted = if name.contains("grub") {
+            format!(" autoinstall '{argument}' quiet;")
+        } else {
+            format!(" autoinstall {argument} quiet")
+        };
+        assert!(text.contains(&wanted), "{name}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_file_that_its_installer_would_not_take_arms_nothing_and_names_its_line() {
+    let house = House::new().await;
+    let own = house.folder.path().join("etc/templates/redhat");
+    std::fs::create_dir_all(&own).unwrap();
+    std::fs::write(own.join("kickstart.ks"), "text\nlnag {{ language }}\n").unwrap();
+    let error = house.engine.arm(&name("redhat-1"), "test").await.unwrap_err().to_string();
+    let wanted = "templates/redhat/kickstart.ks: as rendered for redhat-1, line 2: \"lnag\" is no kickstart command";
+    assert!(error.contains(wanted), "{error}");
+    assert_eq!(house.engine.named(&name("redhat-1")).unwrap().state, State::Ready);
+    let mac = machine(Family::Redhat).interfaces[0].mac;
+    let why = house.engine.why(mac, None).await.unwrap();
+    assert!(!format!("{why:?}").contains("lnag"), "it is not armed: its own disk");
+    let beside = house.folder.path().join("etc/templates/ubuntu");
+    std::fs::create_dir_all(&beside).unwrap();
+    std::fs::write(beside.join("meta-data.yaml"), "local-hostname: x\n").unwrap();
+    let error = house.engine.arm(&name("ubuntu-1"), "test").await.unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "templates/ubuntu/meta-data.yaml: as rendered for ubuntu-1, line 1: meta-data has no instance-id"
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_stands_beside_an_answer_file_opens_with_its_token_alone_and_closes_with_it() {
+    let house = House::new().await;
+    let machine = machine(Family::Ubuntu);
+    let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
+    house.boot(&machine).await;
+    let script = house.engine.script(mac, ip).await.unwrap().unwrap();
+    let token = script.split("/answer/").nth(1).unwrap().get(..64).unwrap();
+    for file in [Some("nothing"), Some(""), Some("user-data/"), Some("../x")] {
+        assert_eq!(house.engine.answer(token, file, ip).await.unwrap(), None, "{file:?}");
+    }
+    let user_data = house.engine.answer(token, Some("user-data"), ip).await.unwrap().unwrap();
+    let meta_data = house.engine.answer(token, Some("meta-data"), ip).await.unwrap().unwrap();
+    assert!(meta_data.starts_with("instance-id: "), "{meta_data}");
+    let packed = user_data.split(['"', ' ']).filter(|word| word.len() > 200).nth(1).unwrap();
+    let late = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, packed).unwrap();
+    assert!(String::from_utf8(late).unwrap().contains("\"key\": \""), "the answer file registers");
+    let stranger = house.engine.answer(token, Some("meta-data"), Ipv4Addr::new(10, 0, 0, 66)).await.unwrap();
+    assert_eq!(stranger, None, "bound to its address");
+    assert_eq!(
+        house.engine.named(&machine.name).unwrap().state,
+        State::Failed,
+        "a second claimant freezes the install"
+    );
+    assert_eq!(house.engine.answer(token, Some("meta-data"), ip).await.unwrap(), None);
 }

@@ -1,4 +1,4 @@
-//! The installer's question: which answer file. Its token is the only key to it.
+//! The installer's question: which answer file. Its token is the only key to it, and to those that stand beside it.
 
 use super::lifecycle::{self, Moment, Next};
 use super::{Ask, Decision, Effect, Reason, Tale};
@@ -17,6 +17,8 @@ pub struct AutoinstallFacts<'a> {
     pub machine: Option<&'a Machine>,
     /// Who has the address now that the boot's token is bound to.
     pub lease: Option<&'a Lease>,
+    /// What is asked for; none where its installer has no such file.
+    pub file: Option<&'a str>,
     /// The key that the answer file would carry, if the profile names an activation key.
     pub key: Option<InstallKey>,
     /// How long the token lives from its first use.
@@ -54,9 +56,10 @@ impl Ask for AutoinstallAsk {
             let text = format!("{} asked with its token from {}, which it has no longer", machine.name, self.from);
             return not_found(text.clone()).with(Effect::Tell(self.tale(machine, Kind::Alarm, text, now)));
         }
+        let Some(file) = facts.file else { return not_found("its installer has no such file".into()) };
         match lifecycle::next(machine, Moment::Answer { lives_secs: facts.lives_secs }, now) {
             Next::Refused(why) => not_found(why.text),
-            next => self.answer(machine, next, facts.key, now),
+            next => self.answer((machine, file), next, facts.key, now),
         }
     }
 }
@@ -71,9 +74,15 @@ impl AutoinstallAsk {
         Some(Effect::Tell(self.tale(machine, Kind::Secret, text, now)))
     }
 
-    fn answer(&self, machine: &Machine, next: Next, key: Option<InstallKey>, now: Time) -> Decision<AutoinstallReply> {
+    fn answer(
+        &self,
+        (machine, file): (&Machine, &str),
+        next: Next,
+        key: Option<InstallKey>,
+        now: Time,
+    ) -> Decision<AutoinstallReply> {
         let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.key));
-        let text = format!("answer file of {}, which carries {carries}", machine.name);
+        let text = format!("{file} of {}, which carries {carries}", machine.name);
         let mut decision = Decision::new(
             AutoinstallReply::Answer { machine: machine.id },
             vec![Reason::new("token", format!("of the current boot of {}", machine.name))],

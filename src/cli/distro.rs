@@ -34,7 +34,7 @@ pub enum Command {
 pub struct Add {
     /// Its name, for example debian-12
     name: Name,
-    /// How its installer is driven: image, redhat or debian
+    /// How its installer is driven: image, redhat, debian, ubuntu, suse, agama, ignition, esxi or fai
     #[arg(long)]
     family: Family,
     /// The kernel, below the server's folder of files, for example debian-12/linux
@@ -61,7 +61,7 @@ pub struct Add {
 pub struct Set {
     /// Its name
     name: Name,
-    /// How its installer is driven: image, redhat or debian
+    /// How its installer is driven: image, redhat, debian, ubuntu, suse, agama, ignition, esxi or fai
     #[arg(long)]
     family: Option<Family>,
     /// The kernel, below the server's folder of files

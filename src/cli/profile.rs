@@ -4,9 +4,10 @@ use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
+use crate::http::api::catalogue::ReadyView;
 use crate::http::api::profile::{ProfileDraft, ProfilePatch, ProfileView};
 use crate::model::{DiskBoot, Name};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use hyper::Method;
 
@@ -23,6 +24,8 @@ pub enum Command {
     },
     /// List all profiles
     List,
+    /// List the ready-made profiles that new ones can be begun from
+    Catalogue,
     /// Remove a profile that nothing refers to
     Remove {
         /// Its name
@@ -34,10 +37,13 @@ pub enum Command {
 pub struct Add {
     /// Its name, for example web
     name: Name,
+    /// The ready-made profile to begin from, of `kickstand profile catalogue`; what is given here wins
+    #[arg(long, value_name = "READY-MADE")]
+    from: Option<String>,
     /// The profile that says what this one does not
     #[arg(long)]
     parent: Option<Name>,
-    /// The distro to install; by default the parent's
+    /// The distro to install; by default the parent's, or with --from the only one of its family
     #[arg(long)]
     distro: Option<Name>,
     /// The answer file's template below templates/, for example debian/web.cfg; by default the family's own
@@ -105,9 +111,12 @@ pub struct Set {
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::Add(add) => {
-            session
-                .send(Method::POST, "profiles", &add.draft()?, |p: &ProfileView| format!("profile {} added", p.name))
-                .await
+            let from = add.from.clone();
+            let mut draft = add.draft()?;
+            if let Some(from) = from {
+                begun(&mut draft, session.get(&format!("catalogue/{from}")).await?)?;
+            }
+            session.send(Method::POST, "profiles", &draft, |p: &ProfileView| format!("profile {} added", p.name)).await
         }
         Command::Set(set) => {
             let path = format!("profiles/{}", set.name);
@@ -121,8 +130,35 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let empty = "No profile yet: `kickstand profile add web --distro NAME`";
             session.list("profiles", &["name", "parent", "distro", "template", "key"], row, empty).await
         }
+        Command::Catalogue => {
+            let row = |r: &ReadyView| vec![r.name.clone(), r.family.to_string(), r.about.clone()];
+            session.list("catalogue", &["name", "family", "installs"], row, "There is no ready-made profile").await
+        }
         Command::Remove { name } => session.remove("profile", &name).await,
     }
+}
+
+/// What was given stays, and the ready-made profile says the rest.
+fn begun(draft: &mut ProfileDraft, ready: ReadyView) -> Result<()> {
+    if draft.distro.is_none() && draft.parent.is_none() {
+        let ReadyView { family, distros, .. } = &ready;
+        draft.distro = match distros.as_slice() {
+            [only] => Some(only.clone()),
+            [] => {
+                bail!("there is no distro of the {family} family yet: `kickstand distro add NAME --family {family} …`")
+            }
+            many => {
+                let names: Vec<_> = many.iter().map(Name::as_str).collect();
+                bail!("name the distro of the {family} family with --distro: {}", names.join(", "))
+            }
+        };
+    }
+    draft.template = draft.template.take().or(ready.template);
+    let arguments = [ready.arguments, std::mem::take(&mut draft.arguments)];
+    draft.arguments = arguments.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
+    let own = std::mem::replace(&mut draft.variables, ready.variables);
+    draft.variables.extend(own);
+    Ok(())
 }
 
 impl Add {
@@ -176,4 +212,42 @@ fn card(p: &ProfileView) -> Vec<(&'static str, String)> {
         ("loader", maybe(&p.loader)),
         ("disk boot", maybe(&p.disk_boot)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn draft(value: Value) -> ProfileDraft {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn ready(distros: &[&str]) -> ReadyView {
+        let view = json!({
+            "name": "redhat-9", "about": "RHEL 9", "family": "redhat", "template": "redhat/own.ks", "arguments": "quiet",
+            "variables": {"release": "9", "packages": ["vim"]}, "distros": distros,
+        });
+        serde_json::from_value(view).unwrap()
+    }
+
+    #[test]
+    fn what_is_given_wins_over_the_ready_made_profile() {
+        let mut own = draft(json!({"name": "web", "arguments": "debug", "variables": {"packages": ["nginx"]}}));
+        begun(&mut own, ready(&["alma-9"])).unwrap();
+        assert_eq!(own.distro.unwrap().as_str(), "alma-9");
+        assert_eq!((own.arguments.as_str(), own.template.as_deref()), ("quiet debug", Some("redhat/own.ks")));
+        assert_eq!(json!(own.variables), json!({"release": "9", "packages": ["nginx"]}));
+        let mut own = draft(json!({"name": "web", "distro": "rocky-9", "template": "redhat/web.ks"}));
+        begun(&mut own, ready(&["alma-9", "rocky-9"])).unwrap();
+        assert_eq!((own.distro.unwrap().as_str(), own.template.as_deref()), ("rocky-9", Some("redhat/web.ks")));
+    }
+
+    #[test]
+    fn none_or_several_distros_of_the_family_are_a_question_to_the_operator() {
+        let refused =
+            |distros: &[&str]| begun(&mut draft(json!({"name": "web"})), ready(distros)).unwrap_err().to_string();
+        assert!(refused(&[]).contains("kickstand distro add NAME --family redhat"));
+        assert!(refused(&["alma-9", "rocky-9"]).contains("--distro: alma-9, rocky-9"));
+    }
 }

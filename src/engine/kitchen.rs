@@ -1,9 +1,10 @@
 //! From a recipe to texts: boot scripts and answer files, with all that their templates can name.
 
-use super::{Engine, Error, scripts};
+use super::{Engine, Error, answers, scripts};
 use crate::boot::Here;
 use crate::boot::recipe::{self, Place, Recipe};
-use crate::family::{self, Trip};
+use crate::family;
+use crate::family::network::Card;
 use crate::model::*;
 use crate::render::{self, Secrets};
 use crate::store::World;
@@ -26,6 +27,8 @@ pub struct Dish {
     pub ip: Ipv4Addr,
     pub network: Network,
     pub here: Here,
+    /// The machine's other cards that have an address.
+    pub further: Vec<Card>,
 }
 
 impl Dish {
@@ -52,16 +55,19 @@ impl Dish {
         let place = Place { network, ranges: &world.ranges, ip };
         let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);
         let recipe = recipe.map_err(Error::Invalid)?;
-        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here })
+        let further = further(world, machine, mac);
+        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, further })
     }
+}
 
-    fn row(&self) -> &'static family::Row {
-        family::row(self.recipe.distro.family)
-    }
-
-    fn template(&self) -> String {
-        format!("templates/{}", self.recipe.template.as_deref().unwrap_or(self.row().template))
-    }
+fn further(world: &World, machine: &Machine, boots: Mac) -> Vec<Card> {
+    let others = machine.interfaces.iter().filter(|card| card.mac != boots);
+    let card = |card: &Interface| {
+        let ip = card.ip?;
+        let cidr = world.network_of(ip)?.cidr;
+        Some(Card { mac: card.mac, ip, prefix: cidr.prefix(), netmask: cidr.mask() })
+    };
+    others.filter_map(card).collect()
 }
 
 /// An answer file, and the secrets that it carries. Wiped where it is not given away.
@@ -80,7 +86,9 @@ impl Engine {
         by: By,
     ) -> Result<String, Error> {
         let answer_url = dish.here.answer(token);
-        let trip = Trip { mac: dish.mac, here: dish.here, answer_url: &answer_url, recipe: &dish.recipe };
+        let variables = self.with_defaults(dish)?;
+        let wiring = dish.wiring(&variables)?;
+        let trip = answers::trip(dish, &answer_url, &variables, &wiring);
         let (distro, arguments) = (&dish.recipe.distro, trip.command_line());
         self.no_secret_in(&arguments, &dish.recipe)?;
         let context = json!({
@@ -100,25 +108,47 @@ impl Engine {
         });
         let names = dish.recipe.secrets.keys().cloned().collect();
         let secrets = Secrets { names, open: Arc::new(|_| Err(NOT_HERE.into())) };
-        Ok(self.rendered_with(scripts::template(language, "install"), context, secrets).await?.text)
+        Ok(self.rendered_with(scripts::template(language, dish.row().start.script()), context, secrets).await?.text)
     }
 
     /// The answer file that this token opens.
     pub async fn answer_file(&self, dish: &Dish, token: &Secret) -> Result<Answer, Error> {
-        let mut context = self.defaults(dish.recipe.distro.family)?;
-        let given = self.given(dish, token);
+        self.answer_part(dish, token, None).await
+    }
+
+    /// One of the files that it opens, by its name below the token's URL.
+    pub(super) async fn answer_part(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<Answer, Error> {
+        let none =
+            || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
+        let template = dish.template_of(file).ok_or_else(none)?;
+        let mut context = self.with_defaults(dish)?;
+        let mut given = answers::told(dish, &dish.here.answer(token), &context)?;
+        given.extend(self.given(dish, token));
+        if !dish.carries_key(file) {
+            given.insert("key".into(), "".into());
+        }
+        let secrets = self.secrets_of(dish, &given);
+        context.extend(given);
+        let rendered = self.rendered_with(&template, Value::Object(context.into_iter().collect()), secrets).await?;
+        Ok(Answer { text: Zeroizing::new(rendered.text), secrets: rendered.used })
+    }
+
+    /// What a template may open: the recipe's secrets, but for names that the appliance itself gives.
+    fn secrets_of(&self, dish: &Dish, given: &Variables) -> Secrets {
         let (vault, sealed) = (self.store.vault(), dish.recipe.secrets.clone());
         let open = move |name: &str| {
             let (owner, sealed) = sealed.get(name).ok_or("it is not there")?;
             vault.open(owner, name, sealed).map_err(|error| error.to_string())
         };
         let names = dish.recipe.secrets.keys().filter(|name| !given.contains_key(*name)).cloned().collect();
-        context.extend(dish.recipe.variables.clone());
-        context.extend(given);
-        let (context, secrets) =
-            (Value::Object(context.into_iter().collect()), Secrets { names, open: Arc::new(open) });
-        let rendered = self.rendered_with(&dish.template(), context, secrets).await?;
-        Ok(Answer { text: Zeroizing::new(rendered.text), secrets: rendered.used })
+        Secrets { names, open: Arc::new(open) }
+    }
+
+    /// The recipe's variables, and what its family says where they are silent.
+    pub(super) fn with_defaults(&self, dish: &Dish) -> Result<Variables, Error> {
+        let mut variables = self.defaults(dish.recipe.distro.family)?;
+        variables.extend(dish.recipe.variables.clone());
+        Ok(variables)
     }
 
     /// A kernel's command line is read by everybody: on the wire, on the console, in /proc/cmdline.

@@ -3,6 +3,7 @@
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
 //! happen, `kitchen` turns a recipe into texts, `variables` tells where each value comes from. None of them decides: `boot/` does.
 
+mod answers;
 mod error;
 pub mod folder;
 mod gauges;

@@ -161,7 +161,7 @@ impl Engine {
         let token = fresh_secret()?;
         self.files_of(&dish.recipe)?;
         self.check_key(&dish)?;
-        self.answer_file(&dish, &token).await?;
+        self.check_answers(&dish, &token).await?;
         self.install_script(&dish, &token, language, by).await?;
         Ok(dish)
     }

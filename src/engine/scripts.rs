@@ -193,12 +193,15 @@ impl Scripts {
 pub(super) fn template(language: Language, what: &str) -> &'static str {
     match (language, what) {
         (Language::Grub, "install") => "pxe/grub/install.cfg",
+        (Language::Grub, "mboot") => "pxe/grub/mboot.cfg",
         (Language::Grub, "show") => "pxe/grub/show.cfg",
         (Language::Grub, _) => "pxe/grub/disk.cfg",
         (Language::Pxelinux | Language::Extlinux, "install") => "pxe/pxelinux/install.cfg",
+        (Language::Pxelinux | Language::Extlinux, "mboot") => "pxe/pxelinux/mboot.cfg",
         (Language::Pxelinux | Language::Extlinux, "show") => "pxe/pxelinux/show.cfg",
         (Language::Pxelinux | Language::Extlinux, _) => "pxe/pxelinux/disk.cfg",
         (_, "install") => "pxe/ipxe/install.ipxe",
+        (_, "mboot") => "pxe/ipxe/mboot.ipxe",
         (_, "show") => "pxe/ipxe/show.ipxe",
         _ => "pxe/ipxe/disk.ipxe",
     }

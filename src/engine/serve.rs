@@ -41,11 +41,11 @@ impl Engine {
         }
     }
 
-    /// The answer file that a token opens.
-    pub async fn answer(&self, token: &str, from: Ipv4Addr) -> Result<Option<String>, Error> {
+    /// The answer file that a token opens, or one of those beside it.
+    pub async fn answer(&self, token: &str, file: Option<&str>, from: Ipv4Addr) -> Result<Option<String>, Error> {
         let token = Secret::new(token);
         for _ in 0..TRIES {
-            let (mut decision, dish) = self.decide_answer(&token, from);
+            let (mut decision, dish) = self.decide_answer(&token, file, from);
             let AutoinstallReply::Answer { machine } = decision.reply else {
                 match self.lost_the_race(decision.effects).await {
                     Ok(true) => continue,
@@ -53,7 +53,7 @@ impl Engine {
                     Err(error) => return self.still_not_found(&error, from),
                 }
             };
-            let (mut answer, released) = match self.cook(dish, &token, from).await {
+            let (mut answer, released) = match self.cook(dish, (&token, file), from).await {
                 Ok(cooked) => cooked,
                 Err(e) => return self.cannot_answer(machine, from, e),
             };
@@ -72,7 +72,7 @@ impl Engine {
         Ok(None)
     }
 
-    fn decide_answer(&self, token: &Secret, from: Ipv4Addr) -> Planned<AutoinstallReply> {
+    fn decide_answer(&self, token: &Secret, file: Option<&str>, from: Ipv4Addr) -> Planned<AutoinstallReply> {
         let world = self.store.world();
         let machine = world.machine_with_token(token.hash());
         let dish = machine.and_then(|m| {
@@ -85,19 +85,25 @@ impl Engine {
             Some(Dish::gather(&world, m, profile, (mac, boot.ip), (network, self.here(network)?)))
         });
         let key = match (&dish, machine.and_then(|m| m.install.as_ref())) {
-            (Some(Ok(dish)), Some(install)) => dish.recipe.key.clone().map(|key| InstallKey {
-                hash: self.derived("key", token).hash(),
-                key,
-                machine: dish.machine.id,
-                install: install.id,
-                expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
-                spent_at: None,
-            }),
+            (Some(Ok(dish)), Some(install)) if dish.carries_key(file) => {
+                dish.recipe.key.clone().map(|key| InstallKey {
+                    hash: self.derived("key", token).hash(),
+                    key,
+                    machine: dish.machine.id,
+                    install: install.id,
+                    expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
+                    spent_at: None,
+                })
+            }
             _ => None,
         };
         let boot = machine.and_then(|m| m.install.as_ref()?.boot.as_ref());
         let lease = boot.and_then(|boot| world.lease_at(&world.network_of(boot.ip)?.name, boot.ip));
-        let facts = AutoinstallFacts { machine, lease, key, lives_secs: self.lifetimes.used_secs };
+        // What cannot be gathered is told as the answer file's fault.
+        let is_there = |dish: &Dish| dish.template_of(file).is_some();
+        let is_there = dish.as_ref().and_then(|dish| dish.as_ref().ok()).is_none_or(is_there);
+        let file = is_there.then(|| file.unwrap_or("answer file"));
+        let facts = AutoinstallFacts { machine, lease, file, key, lives_secs: self.lifetimes.used_secs };
         (AutoinstallAsk { token: token.hash(), from }.decide(facts, self.now()), dish)
     }
 
@@ -105,12 +111,12 @@ impl Engine {
     async fn cook(
         &self,
         dish: Option<Result<Dish, Error>>,
-        token: &Secret,
+        (token, file): (&Secret, Option<&str>),
         from: Ipv4Addr,
     ) -> Result<(Answer, Option<Effect>), Error> {
         let gone = || Error::Conflict("its network or its profile is gone".into());
         let dish = dish.ok_or_else(gone)??;
-        let answer = self.answer_file(&dish, token).await?;
+        let answer = self.answer_part(&dish, token, file).await?;
         let ask = AutoinstallAsk { token: token.hash(), from };
         let released = ask.released(&dish.machine, &answer.secrets, self.now());
         Ok((answer, released))

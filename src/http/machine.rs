@@ -71,8 +71,23 @@ pub async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     token: Result<Path<String>, PathRejection>,
 ) -> Response {
-    let (Ok(Path(token)), Some(from)) = (token, from(&peer)) else { return not_found() };
-    match engine.answer(&token, from).await {
+    let Ok(Path(token)) = token else { return not_found() };
+    answered(&engine, &peer, &token, None).await
+}
+
+/// For installers that look for several files below one URL.
+pub async fn answer_part(
+    State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    part: Result<Path<(String, String)>, PathRejection>,
+) -> Response {
+    let Ok(Path((token, file))) = part else { return not_found() };
+    answered(&engine, &peer, &token, Some(&file)).await
+}
+
+async fn answered(engine: &Engine, peer: &Peer, token: &str, file: Option<&str>) -> Response {
+    let Some(from) = from(peer) else { return not_found() };
+    match engine.answer(token, file, from).await {
         Ok(Some(text)) => plain(text),
         Ok(None) => not_found(),
         Err(error) => failed(&error, "answer file"),

@@ -4,13 +4,25 @@ use super::{DiskBoot, Name, OptionSet, Secrets, Variables, words};
 
 words! {
     /// How an installer is driven: which answer file it reads and how it is told where that is.
-    Family, "a family (one of image, redhat, debian)" {
+    Family, "a family (one of image, redhat, debian, ubuntu, suse, agama, ignition, esxi, fai)" {
         /// Our own live system, which unpacks a root filesystem onto the disk.
         Image = "image",
         /// Anaconda and its kickstart: RHEL, Alma, Rocky, Oracle, CentOS, Fedora.
         Redhat = "redhat",
-        /// debian-installer and its preseed.
+        /// debian-installer and its preseed: Debian, and Ubuntu before its server installer.
         Debian = "debian",
+        /// Ubuntu's server installer (Subiquity) and its autoinstall file.
+        Ubuntu = "ubuntu",
+        /// YaST and its AutoYaST file: SLE 12 and 15, openSUSE Leap 15.
+        Suse = "suse",
+        /// Agama and its profile: SLE 16, openSUSE Leap 16, Tumbleweed.
+        Agama = "agama",
+        /// A live system that Ignition sets up: Fedora CoreOS, Flatcar.
+        Ignition = "ignition",
+        /// VMware's installer and its kickstart.
+        Esxi = "esxi",
+        /// FAI, which keeps how to install in a configuration space of the operator's.
+        Fai = "fai",
     }
 }
 

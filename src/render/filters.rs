@@ -1,11 +1,15 @@
 //! The filters of templates, one or two for each language: what can not be said faithfully is an error.
 
 use super::arguments::{fits, one_line, words};
+use super::text;
 use base64::Engine as _;
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 pub fn add_to(env: &mut Environment<'static>) {
-    env.add_filter("b64", |value: Value| base64::engine::general_purpose::STANDARD.encode(value.to_string()));
+    env.add_filter("b64", |value: Value| {
+        text_of(&value).map(|text| base64::engine::general_purpose::STANDARD.encode(text))
+    });
     env.add_filter("grub", |value: Value| faithful(value, "a GRUB script", grub));
     env.add_filter("grub_args", |value: Value, before: Option<String>| {
         faithful(value, "a GRUB script", |text| grub_args(text, &before.unwrap_or_default()))
@@ -15,6 +19,7 @@ pub fn add_to(env: &mut Environment<'static>) {
         faithful(value, "an iPXE script", |text| ipxe_args(text, &before.unwrap_or_default()))
     });
     env.add_filter("ipxe_word", |value: Value| faithful(value, "an iPXE script", ipxe_word));
+    env.add_filter("json", |value: Value| text_of(&value).map(|text| text::json(&text)));
     env.add_filter("ksq", kickstart_quoted);
     env.add_filter("line", one_text_line);
     env.add_filter("shq", |value: Value| faithful(value, "a shell script", shell_quoted));
@@ -22,12 +27,29 @@ pub fn add_to(env: &mut Environment<'static>) {
         faithful(value, "a PXELINUX script", |text| syslinux(text, &before.unwrap_or_default()))
     });
     env.add_filter("syslinux_word", |value: Value| faithful(value, "a PXELINUX script", syslinux_word));
+    env.add_filter("xml", |value: Value| faithful(value, "XML", text::xml));
+    env.add_filter("yaml", |value: Value| text_of(&value).map(|text| text::yaml(&text)));
+    super::net::add_to(env);
+    super::password::add_to(env);
+}
+
+/// What is quoted is one text: `none` and `[1, 2]` would stand there as words that nobody wrote.
+pub fn text_of(value: &Value) -> Result<String, Error> {
+    let refused = |what| Err(Error::new(ErrorKind::InvalidOperation, what));
+    match value.kind() {
+        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
+        ValueKind::None => refused("is none: ask with `is none` what to write instead"),
+        // As JSON, YAML and most settings write it: the language of templates would say True.
+        ValueKind::Bool => Ok(if value.is_true() { "true" } else { "false" }.to_owned()),
+        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
+        _ => refused("is no single text: loop over it, or write it with tojson"),
+    }
 }
 
 /// Without the value: it may be a secret. The error names the expression.
 fn faithful(value: Value, place: &str, say: impl FnOnce(&str) -> Result<String, String>) -> Result<String, Error> {
     let refused = |why| Error::new(ErrorKind::InvalidOperation, format!("can not stand in {place}: {why}"));
-    say(&value.to_string()).map_err(refused)
+    say(&text_of(&value)?).map_err(refused)
 }
 
 /// A value as one word of a POSIX shell.
@@ -128,7 +150,7 @@ fn syslinux_word(text: &str) -> Result<String, String> {
 
 /// A value that can not begin another line: a preseed question, a kickstart command, a `%post`.
 fn one_text_line(value: Value) -> Result<String, Error> {
-    let text = value.to_string();
+    let text = text_of(&value)?;
     match text.chars().any(char::is_control) {
         true => Err(Error::new(ErrorKind::InvalidOperation, "must be one line: it holds a control character")),
         false => Ok(text),

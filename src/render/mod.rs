@@ -2,7 +2,10 @@
 
 mod arguments;
 mod filters;
+mod net;
+mod password;
 mod secrets;
+mod text;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 {## The install script of the image family: the live system fetches it, and kickstand-agent runs it as root.
     Variables: server_url, report_url, image_url, key, machine (name, ip, mac, system_id), disk (empty: the first one),
-    kernel_arguments, root_password_hash (empty: no password), ssh_authorized_keys (a list), timezone. ##}
+    kernel_arguments, root_password_hash (empty: no password), ssh_authorized_keys (a list), timezone, wiring. ##}
 #!/bin/sh
 # kickstand-report: {{ report_url|line }}
 # The line above is for the agent, which reports a failure of this script there.
@@ -86,13 +86,16 @@ echo {{ machine.name|shq }} >"$target/etc/hostname"
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n' {{ machine.name|shq }} >"$target/etc/hosts"
 ln -sf /usr/share/zoneinfo/{{ timezone|shq }} "$target/etc/localtime"
 systemd-machine-id-setup --root="$target" >/dev/null 2>&1
+{% set files = wiring.networkd %}
+{% set below = '"$target"' %}
+{% include "snippets/files.sh" %}
 {% if root_password_hash %}
 printf 'root:%s\n' {{ root_password_hash|shq }} | chroot "$target" chpasswd -e
 {% endif %}
 {% if ssh_authorized_keys %}
 mkdir -p "$target/root/.ssh"
 chmod 0700 "$target/root/.ssh"
-(umask 077 && printf '%s\n'{% for line in ssh_authorized_keys %} {{ line|line|shq }}{% endfor %} >"$target/root/.ssh/authorized_keys")
+(umask 077 && printf '%s\n'{% for ssh_authorized_key in ssh_authorized_keys %} {{ ssh_authorized_key|line|shq }}{% endfor %} >"$target/root/.ssh/authorized_keys")
 {% endif %}
 # The image has no host keys, or all machines would share them.
 chroot "$target" ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key

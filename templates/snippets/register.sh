@@ -1,9 +1,11 @@
 {## Leaves the agent and its key on the installed system, which registers at its first boot.
-    Runs inside the installed system (chroot, %post, in-target) as root, with sh -eu; needs server_url and key. ##}
+    Runs inside the installed system (chroot, %post, in-target) as root, with sh -eu; needs server_url and key.
+    A system that keeps /usr to itself names another place in agent_place. ##}
+{% set place = agent_place if agent_place is defined else "/usr/local/sbin/kickstand-agent" %}
 # An installer that has brought the agent along (the live system) spares the download.
-agent=/usr/local/sbin/kickstand-agent
+agent={{ place }}
 if [ ! -x "$agent" ]; then
-    mkdir -p /usr/local/sbin
+    mkdir -p "$(dirname "$agent")"
     if command -v curl >/dev/null; then
         curl -fsS --retry 5 -o "$agent" {{ (server_url ~ "/files/agent/kickstand-agent")|shq }}
     else
@@ -28,7 +30,7 @@ ConditionPathExists=/etc/kickstand/agent.json
 
 [Service]
 Type=oneshot
-ExecStart=/usr/local/sbin/kickstand-agent register
+ExecStart={{ place }} register
 StandardOutput=journal+console
 # 75: the server was away. 1: it said no, and would say it again.
 Restart=on-failure

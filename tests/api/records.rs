@@ -123,3 +123,22 @@ async fn a_key_keeps_its_count_through_a_patch() {
     let (status, _) = api.refused("PATCH", "keys/web", json!({"used": 0})).await;
     assert_eq!(status, 422, "the count is not an operator's to set");
 }
+
+#[tokio::test]
+async fn the_catalogue_has_ready_made_profiles_and_the_distros_that_they_fit() {
+    let api = Api::furnished().await;
+    let all = api.get("catalogue").await;
+    let names: Vec<_> = all.as_array().unwrap().iter().map(|ready| ready["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"redhat-9") && names.contains(&"esxi") && names.is_sorted(), "{names:?}");
+    let debian = api.get("catalogue/debian").await;
+    assert_eq!((debian["family"].as_str(), &debian["distros"]), (Some("debian"), &json!(["debian"])));
+    let redhat = api.get("catalogue/redhat-7").await;
+    assert_eq!(
+        (&redhat["variables"], &redhat["distros"]),
+        (&json!({"release": "7"}), &json!([])),
+        "none of its family"
+    );
+    let (status, problem) = api.ask("GET", "catalogue/nope", Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{problem}");
+    assert!(problem.to_string().contains("kickstand profile catalogue"), "{problem}");
+}

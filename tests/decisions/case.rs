@@ -433,7 +433,10 @@ impl Case {
         let leases = if self.leases.is_empty() { &usual } else { &self.leases };
         let lease = leases.first().map(|lease| self.lease(lease));
         let (machine, key) = (machine.as_ref(), self.install_key());
-        let mut lines = told(ask.decide(AutoinstallFacts { machine, lease: lease.as_ref(), key, lives_secs: 60 }, NOW));
+        let mut lines = told(ask.decide(
+            AutoinstallFacts { machine, lease: lease.as_ref(), file: Some("answer file"), key, lives_secs: 60 },
+            NOW,
+        ));
         let names: Vec<String> = self.secrets.clone();
         let released = machine.and_then(|machine| ask.released(machine, &names, NOW));
         lines.extend(released.map(|effect| format!("releases {effect:?}")));

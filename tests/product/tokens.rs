@@ -19,7 +19,7 @@ async fn a_hundred_thousand_guesses_open_nothing() {
     let engine = &appliance.running().engine;
     for _ in 0..100_000 {
         let guess = fresh_secret().unwrap();
-        assert!(engine.answer(guess.expose(), installer.ip).await.unwrap().is_none());
+        assert!(engine.answer(guess.expose(), None, installer.ip).await.unwrap().is_none());
     }
     assert_eq!(appliance.state("web-1").await, "armed");
     installer.answer().await;

@@ -50,6 +50,7 @@ fn a_shell_reads_every_script_of_its_own() {
         "profile": "image",
         "distro": "debian",
         "boot_arguments": "",
+        "wiring": {"networkd": []},
     });
     for (name, value) in defaults.as_object().unwrap() {
         context[name] = value.clone();

@@ -33,6 +33,10 @@ pub static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
         grub("pxe/grub/disk.cfg", &["/name"]),
         grub("pxe/grub/show.cfg", &["/mac"]),
         pxelinux("pxe/pxelinux/install.cfg", &paths),
+        // mboot is told where its boot.cfg is, and nothing of an operator's.
+        ipxe("pxe/ipxe/mboot.ipxe", &["/kernel_url", "/profile", "/machine/name"]),
+        grub("pxe/grub/mboot.cfg", &["/kernel_path", "/profile", "/name", "/server"]),
+        pxelinux("pxe/pxelinux/mboot.cfg", &["/kernel_path", "/profile", "/name"]),
         pxelinux("pxe/pxelinux/disk.cfg", &["/name"]),
         pxelinux("pxe/pxelinux/show.cfg", &["/mac"]),
     ];

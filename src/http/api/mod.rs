@@ -2,14 +2,16 @@
 //!
 //! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
-//! [`lease`], [`capture`], [`sighting`], [`event`], [`quirk`], [`why`] and [`status`] only show (and a lease can be
-//! released), and [`variables`] where a machine's come from; [`token`] lets others in.
+//! [`catalogue`] has the profiles to begin from. [`lease`], [`capture`], [`sighting`], [`event`], [`quirk`], [`why`] and
+//! [`status`] only show (and a lease can be released), and [`variables`] where a machine's come from; [`token`] lets
+//! others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
 pub mod arming;
 pub mod batch;
 pub mod body;
 pub mod capture;
+pub mod catalogue;
 pub mod class;
 pub mod dhcp;
 pub mod distro;
@@ -60,6 +62,8 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/options", get(option::show).patch(option::set))
         .nest("/distros", noun::routes::<Distro>())
         .nest("/profiles", noun::routes::<Profile>())
+        .route("/catalogue", get(catalogue::list))
+        .route("/catalogue/{name}", get(catalogue::show))
         .nest("/keys", noun::routes::<ActivationKey>())
         .nest("/machines", machines)
         .route("/retired/{mac}", delete(arming::forget))

@@ -1,5 +1,9 @@
 //! Rendering: its errors, its limits, and each filter.
 
+mod language;
+mod net;
+mod password;
+
 use super::*;
 use serde_json::json;
 
@@ -46,7 +50,7 @@ fn an_error_names_the_expression_and_keeps_the_value_to_itself() {
 fn filtered(filter: &str, value: &str) -> Result<String, Error> {
     let text = format!("{{{{ v|{filter} }}}}");
     let source: Source = Arc::new(move |name| (name == "t").then(|| text.clone()));
-    render(&source, "t", &json!({ "v": value }))
+    render(&source, "t", &json!({ "v": value, "machine": {"system_id": "0192f0c1"} }))
 }
 
 fn says(filter: &str, cases: &[(&str, &str)]) {
@@ -155,4 +159,21 @@ fn no_value_begins_another_line() {
 fn endless_and_exploding_templates_stop() {
     assert!(try_render("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}").is_err());
     assert!(try_render("{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}").is_err());
+}
+
+#[test]
+fn what_is_no_text_is_not_quoted() {
+    for filter in ["b64", "ipxe", "json", "ksq", "line", "shq", "xml", "yaml"] {
+        let fails = |text: String| {
+            let source: Source = Arc::new(move |name| (name == "t").then(|| text.clone()));
+            render(&source, "t", &json!({"none": null, "list": [1]})).unwrap_err().to_string()
+        };
+        assert!(
+            fails(format!("\n{{{{ none|{filter} }}}}")).contains(&format!("t:2: none|{filter} is none")),
+            "{filter}"
+        );
+        assert!(fails(format!("{{{{ list|{filter} }}}}")).contains("is no single text"), "{filter}");
+        assert!(fails(format!("{{{{ nope|{filter} }}}}")).contains("a variable is not set"), "{filter}");
+        assert!(filtered(&format!("length|{filter}"), "x").is_ok(), "{filter} of a number");
+    }
 }
