@@ -118,7 +118,8 @@ impl Engine {
         let (context, secrets) =
             (Value::Object(context.into_iter().collect()), Secrets { names, open: Arc::new(open) });
         let rendered = self.rendered_with(&dish.template(), context, secrets).await?;
-        Ok(Answer { text: Zeroizing::new(rendered.text), secrets: rendered.used })
+        let secrets = rendered.opened.names().cloned().collect();
+        Ok(Answer { text: Zeroizing::new(rendered.text), secrets })
     }
 
     /// A kernel's command line is read by everybody: on the wire, on the console, in /proc/cmdline.
