@@ -84,7 +84,7 @@ pub async fn start(config: Config) -> Result<Running> {
         lifetimes: Lifetimes { unused_secs: config.answers.unused_secs, used_secs: config.answers.used_secs },
     };
     let engine = Engine::new(parts).await?;
-    if let Some(why) = engine.store.vault().is_locked() {
+    if let Some(why) = engine.store.vault().why_locked() {
         let text = format!("secret variables are locked, so nothing is installed that needs one: {why}");
         tracing::error!("{text}");
         engine.tell(Tale::new(engine.now(), Kind::Appliance, text));

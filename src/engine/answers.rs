@@ -72,7 +72,10 @@ impl Engine {
             let Some(template) = dish.template_of(file) else { continue };
             let answer = self.answer_part(dish, token, file).await?;
             let checked = (row.check)(file.unwrap_or(row.name), &answer.text, &variables);
-            checked.map_err(|fault| self.faulty(dish, &template, fault))?;
+            checked.map_err(|fault| {
+                let text = answer.opened.hidden_in(fault.text);
+                self.faulty(dish, &template, family::check::Fault { text, ..fault })
+            })?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::boot::recipe::{self, Place, Recipe};
 use crate::family;
 use crate::family::network::Card;
 use crate::model::*;
-use crate::render::{self, Secrets};
+use crate::render::{self, Opened, Secrets};
 use crate::store::World;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -73,7 +73,7 @@ fn further(world: &World, machine: &Machine, boots: Mac) -> Vec<Card> {
 /// An answer file, and the secrets that it carries. Wiped where it is not given away.
 pub struct Answer {
     pub text: Zeroizing<String>,
-    pub secrets: Vec<String>,
+    pub opened: Opened,
 }
 
 impl Engine {
@@ -130,7 +130,7 @@ impl Engine {
         let secrets = self.secrets_of(dish, &given);
         context.extend(given);
         let rendered = self.rendered_with(&template, Value::Object(context.into_iter().collect()), secrets).await?;
-        Ok(Answer { text: Zeroizing::new(rendered.text), secrets: rendered.used })
+        Ok(Answer { text: Zeroizing::new(rendered.text), opened: rendered.opened })
     }
 
     /// What a template may open: the recipe's secrets, but for names that the appliance itself gives.

@@ -118,7 +118,8 @@ impl Engine {
         let dish = dish.ok_or_else(gone)??;
         let answer = self.answer_part(&dish, token, file).await?;
         let ask = AutoinstallAsk { token: token.hash(), from };
-        let released = ask.released(&dish.machine, &answer.secrets, self.now());
+        let secrets: Vec<String> = answer.opened.names().cloned().collect();
+        let released = ask.released(&dish.machine, &secrets, self.now());
         Ok((answer, released))
     }
 

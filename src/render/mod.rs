@@ -10,7 +10,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use secrets::{Opener, Rendered, Secrets, render_with};
+pub use secrets::{Opened, Opener, Rendered, Secrets, render_with};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use std::io::{self, Write};

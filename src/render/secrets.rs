@@ -20,7 +20,7 @@ pub struct Secrets {
 /// A text, and the secrets that its template named.
 pub struct Rendered {
     pub text: String,
-    pub used: Vec<String>,
+    pub opened: Opened,
 }
 
 /// As `render`, with secrets beside the context: they win over a value of the same name.
@@ -35,10 +35,35 @@ pub fn render_with(
 ) -> Result<Rendered, Error> {
     let root = Arc::new(Root { plain: Value::from(Serde(context)), secrets, opened: Mutex::default() });
     let rendered = super::render_value(source, name, Value::from_dyn_object(root.clone()));
-    let opened = root.opened.lock().unwrap_or_else(PoisonError::into_inner);
+    let opened = std::mem::take(&mut *root.opened.lock().unwrap_or_else(PoisonError::into_inner));
     match rendered {
-        Ok(text) => Ok(Rendered { text, used: opened.keys().cloned().collect() }),
-        Err(error) => Err(Error { text: silent(error.text, &opened), ..error }),
+        Ok(text) => Ok(Rendered { text, opened }),
+        Err(error) => Err(Error { text: opened.hidden_in(error.text), ..error }),
+    }
+}
+
+/// The secrets that a rendering has opened.
+#[derive(Default)]
+pub struct Opened(BTreeMap<String, Secret>);
+
+impl Opened {
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    /// A text that may quote one, such as an error that tells what it stumbled over, without it.
+    pub fn hidden_in(&self, mut text: String) -> String {
+        for (name, secret) in &self.0 {
+            let Ok(value) = serde_json::from_str(secret.expose()) else { continue };
+            each_text(&value, &mut |part| {
+                if part.len() >= TELLING {
+                    let escaped = part.escape_debug().to_string();
+                    text = text.replace(part, &format!("({name})")).replace(&escaped, &format!("({name})"));
+                }
+            });
+            crate::model::wipe(value);
+        }
+        text
     }
 }
 
@@ -46,7 +71,7 @@ pub fn render_with(
 struct Root {
     plain: Value,
     secrets: Secrets,
-    opened: Mutex<BTreeMap<String, Secret>>,
+    opened: Mutex<Opened>,
 }
 
 impl std::fmt::Debug for Root {
@@ -72,28 +97,13 @@ impl Root {
             .map_err(|_| refused(format!("names {name}, whose value can not be read: set it again")))?;
         let opened = Value::from(Serde(&value));
         crate::model::wipe(value);
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secret);
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).0.insert(name.to_owned(), secret);
         Ok(opened)
     }
 }
 
 /// Shorter texts are words of every error.
 const TELLING: usize = 4;
-
-/// An error may quote what it stumbled over: a template's name, an argument.
-fn silent(mut text: String, opened: &BTreeMap<String, Secret>) -> String {
-    for (name, secret) in opened {
-        let Ok(value) = serde_json::from_str(secret.expose()) else { continue };
-        each_text(&value, &mut |part| {
-            if part.len() >= TELLING {
-                text = text.replace(part, &format!("({name})"));
-                text = text.replace(part.escape_debug().to_string().as_str(), &format!("({name})"));
-            }
-        });
-        crate::model::wipe(value);
-    }
-    text
-}
 
 fn each_text(value: &serde_json::Value, take: &mut impl FnMut(&str)) {
     match value {
@@ -126,10 +136,11 @@ mod tests {
     #[test]
     fn a_secret_is_a_variable_like_any_and_its_use_is_known() {
         let done = rendered("{{ host }} {{ a_password|shq }}{% if nothing is defined %}x{% endif %}").unwrap();
-        assert_eq!((done.text.as_str(), done.used), ("h 'canary-7f3a'", vec!["a_password".to_owned()]));
+        assert_eq!(done.text, "h 'canary-7f3a'");
+        assert_eq!(done.opened.names().collect::<Vec<_>>(), ["a_password"]);
         let inside = rendered("{% for i in [1] %}{% set x = b_password %}{{ x|b64 }}{% endfor %}").unwrap();
-        assert_eq!(inside.used, ["b_password"]);
-        assert!(rendered("{{ host }}").unwrap().used.is_empty());
+        assert_eq!(inside.opened.names().collect::<Vec<_>>(), ["b_password"]);
+        assert!(rendered("{{ host }}").unwrap().opened.names().next().is_none());
     }
 
     #[test]

@@ -56,17 +56,7 @@ pub async fn settle(db: &mut Conn, place: &Place, shared: bool) -> Result<Vault,
     let known = known.map(|row| row.text("value")).transpose()?;
     // Another server that shares the database has its key already, whether or not it has sealed anything.
     let bound = any_sealed(db).await? || shared && known.is_some();
-    let (vault, fingerprint) = match (place.look(), known) {
-        (Found::Key { key, .. }, known) if known.as_ref().is_none_or(|known| *known == key.fingerprint()) => taken(key),
-        (Found::Key { path, .. }, _) if bound => (Vault::locked(wrong(&path)), None),
-        (Found::Key { key, .. }, _) => taken(key),
-        (Found::Missing(path), _) if bound => (Vault::locked(lost(&path, shared)), None),
-        (Found::Missing(path), _) => match vault::make(&path) {
-            Ok(key) => taken(key),
-            Err(error) => (Vault::locked(format!("their key {} can not be made: {error}", path.display())), None),
-        },
-        (Found::Unusable(why), _) => (Vault::locked(why), None),
-    };
+    let (vault, fingerprint) = choose(place.look(), known, bound, shared);
     if let Some(fingerprint) = fingerprint {
         let upsert = "INSERT INTO settings (name, value) VALUES ($1, $2)
             ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -74,6 +64,22 @@ pub async fn settle(db: &mut Conn, place: &Place, shared: bool) -> Result<Vault,
     }
     db.commit().await?;
     Ok(vault)
+}
+
+/// The vault, and the fingerprint to keep. A database that is bound to a key takes no other, and none is made for it.
+fn choose(found: Found, known: Option<String>, bound: bool, shared: bool) -> (Vault, Option<String>) {
+    match found {
+        Found::Key { key, path } if bound && known.is_some_and(|known| known != key.fingerprint()) => {
+            (Vault::locked(wrong(&path)), None)
+        }
+        Found::Key { key, .. } => taken(key),
+        Found::Missing(path) if bound => (Vault::locked(lost(&path, shared)), None),
+        Found::Missing(path) => match vault::make(&path) {
+            Ok(key) => taken(key),
+            Err(error) => (Vault::locked(format!("their key {} can not be made: {error}", path.display())), None),
+        },
+        Found::Unusable(why) => (Vault::locked(why), None),
+    }
 }
 
 fn taken(key: Key) -> (Vault, Option<String>) {
@@ -154,7 +160,7 @@ const REWRITE: &str = "rewrite_due";
 
 /// Seals what lies in clear and is a secret by its name, in one transaction, and wipes what is left of it.
 pub async fn hide_old(db: &mut Conn, vault: &Vault) -> Result<(), Error> {
-    if vault.is_locked().is_some() {
+    if vault.why_locked().is_some() {
         return Ok(());
     }
     db.begin().await?;

@@ -58,7 +58,7 @@ impl Vault {
     }
 
     /// Why nothing can be sealed or opened; none where all is well.
-    pub fn is_locked(&self) -> Option<&str> {
+    pub fn why_locked(&self) -> Option<&str> {
         self.0.as_ref().err().map(String::as_str)
     }
 

@@ -32,6 +32,24 @@ async fn a_patch_of_variables_sets_one_and_removes_one() {
 }
 
 #[tokio::test]
+async fn secrets_are_written_and_never_shown() {
+    let api = Api::furnished().await;
+    let patch = json!({"secrets": {"wifi": "hunter2"}, "variables": {"db_password": "hunter2", "disk": "a"}});
+    let (status, after) = api.ask("PATCH", "profiles/web", patch).await;
+    assert_eq!((status, &after["secrets"]), (StatusCode::OK, &json!(["db_password", "wifi"])));
+    assert_eq!(after["variables"], json!({"disk": "a"}));
+    assert!(!format!("{after} {}", api.get("profiles").await).contains("hunter2"));
+    for bad in [json!({"wifi": 77421}), json!({"wi fi": "hunter2"}), json!(["hunter2"])] {
+        let (status, refused) = api.ask("PATCH", "profiles/web", json!({ "secrets": bad })).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{refused}");
+        assert!(refused["error"]["field"].as_str().unwrap().starts_with("secrets"), "{refused}");
+        assert!(!refused.to_string().contains("hunter2") && !refused.to_string().contains("77421"), "{refused}");
+    }
+    let patch = json!({"secrets": {"wifi": null}, "variables": {"db_password": null}});
+    assert_eq!(api.ask("PATCH", "profiles/web", patch).await.1["secrets"], json!([]));
+}
+
+#[tokio::test]
 async fn a_refusal_names_the_field_and_how_it_should_look() {
     let api = Api::start().await;
     let cases = [

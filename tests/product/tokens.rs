@@ -92,3 +92,13 @@ async fn a_token_dies_unused_and_sooner_once_it_was_used() {
     installer.answer().await;
     assert_eq!(installer.fetch().await.status, 404, "the second time it is over");
 }
+
+#[tokio::test]
+async fn while_nothing_can_be_written_a_foreign_token_still_looks_unknown() {
+    let appliance = Appliance::start().await;
+    let installer = booted(&appliance, "web-1", 10).await;
+    let unknown = get(appliance.ip(66), &appliance.url(&format!("/answer/{}", "0".repeat(64))), "").await;
+    appliance.running().engine.store.clone().close().await;
+    assert_eq!(seen(&get(appliance.ip(66), &installer.answer_url, "").await), seen(&unknown));
+    assert_eq!(installer.fetch().await.status, 503, "and nothing is given that can not be written down");
+}

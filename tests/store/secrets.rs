@@ -140,7 +140,7 @@ async fn the_same_on_postgres_where_all_servers_need_the_same_key() {
     assert!(rows.len() == 2 && !rows.concat().contains(CANARY), "{rows:?}");
 
     let b = Store::open_with(&fresh.url(), &place("b.key")).await.unwrap();
-    let why = b.vault().is_locked().unwrap().to_owned();
+    let why = b.vault().why_locked().unwrap().to_owned();
     assert!(why.contains("b.key is not there: copy it from another server"), "{why}");
     assert!(!folder.path().join("b.key").exists(), "and none is made");
     b.close().await;
@@ -170,7 +170,7 @@ async fn a_lost_or_wrong_key_locks_and_no_other_takes_its_place() {
         std::fs::remove_file(&key).unwrap();
         other.iter().for_each(|text| std::fs::write(&key, text).unwrap());
         let store = Store::open(&url).await.unwrap();
-        let why = store.vault().is_locked().unwrap_or_default().to_owned();
+        let why = store.vault().why_locked().unwrap_or_default().to_owned();
         assert!(why.contains(words) && why.contains("secret.key"), "{why}");
         assert_eq!(std::fs::read_to_string(&key).ok().as_deref(), other, "the file is as it was");
         edit(&store, Edit::SetProfile(Profile { arguments: words.into(), ..web(&store) })).await.unwrap();
@@ -187,7 +187,7 @@ async fn a_lost_or_wrong_key_locks_and_no_other_takes_its_place() {
     store.close().await;
     std::fs::remove_file(&key).unwrap();
     let store = Store::open(&url).await.unwrap();
-    assert!(store.vault().is_locked().is_none() && key.exists(), "where nothing is sealed, a new key is made");
+    assert!(store.vault().why_locked().is_none() && key.exists(), "where nothing is sealed, a new key is made");
 }
 
 #[tokio::test(flavor = "multi_thread")]
