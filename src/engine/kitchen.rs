@@ -5,7 +5,7 @@ use crate::boot::Here;
 use crate::boot::recipe::{self, Recipe};
 use crate::family::{self, Trip};
 use crate::model::*;
-use crate::render;
+use crate::render::{self, Whose};
 use crate::store::World;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -19,6 +19,8 @@ pub struct Dish {
     pub ip: Ipv4Addr,
     pub network: Network,
     pub here: Here,
+    /// Whose snippets its texts take.
+    whose: Whose,
 }
 
 impl Dish {
@@ -34,16 +36,27 @@ impl Dish {
         if let Some(text) = family::lacks(&recipe) {
             return Err(Error::Invalid(text));
         }
-        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here })
+        let whose = Whose::new(&machine.name, &chain(profile, world), &recipe.distro.name);
+        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, whose })
     }
 
     fn row(&self) -> &'static family::Row {
         family::row(self.recipe.distro.family)
     }
 
-    fn template(&self) -> String {
+    pub(super) fn whose(&self) -> Whose {
+        self.whose.clone()
+    }
+
+    pub(super) fn template(&self) -> String {
         format!("templates/{}", self.recipe.template.as_deref().unwrap_or(self.row().template))
     }
+}
+
+/// A profile and its parents, nearest first. That they end somewhere was seen to when the recipe was made.
+fn chain(profile: &Name, world: &World) -> Vec<Name> {
+    let parent = |name: &Name| world.profiles.get(name).and_then(|profile| profile.parent.clone());
+    std::iter::successors(Some(profile.clone()), parent).take(16).collect()
 }
 
 impl Engine {
@@ -73,7 +86,7 @@ impl Engine {
             "language": language,
             "arguments": trip.command_line(),
         });
-        self.rendered(scripts::template(language, "install"), context).await
+        self.rendered(scripts::template(language, "install"), context, dish.whose()).await
     }
 
     /// The answer file that this token opens.
@@ -81,7 +94,7 @@ impl Engine {
         let mut context = self.defaults(dish.recipe.distro.family)?;
         context.extend(dish.recipe.variables.clone());
         context.extend(self.given(dish, token));
-        self.rendered(&dish.template(), Value::Object(context.into_iter().collect())).await
+        self.rendered(&dish.template(), Value::Object(context.into_iter().collect()), dish.whose()).await
     }
 
     /// What the appliance itself puts in: it wins over every variable of the same name.
@@ -110,14 +123,6 @@ impl Engine {
             let line = e.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             Error::Template(render::Error { place: self.assets.place(&name), line, text: e.message().into() })
         })
-    }
-
-    /// Renders off the event loop: a template may take its second.
-    pub(super) async fn rendered(&self, name: &str, context: Value) -> Result<String, Error> {
-        let (source, owned) = (self.source(), name.to_owned());
-        let done = tokio::task::spawn_blocking(move || render::render(&source, &owned, &context)).await;
-        let text = done.map_err(|e| Error::Internal(format!("rendering {name} was cut off: {e}")))?;
-        text.map_err(|e| Error::Template(render::Error { place: self.assets.place(&e.place), ..e }))
     }
 
     /// Says which file of an install is not there.
