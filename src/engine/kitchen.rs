@@ -68,10 +68,15 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<String, Error> {
+        let context = self.script_context(dish, token, language, by);
+        self.rendered(scripts::template(language, "install"), context, dish.whose()).await
+    }
+
+    pub(super) fn script_context(&self, dish: &Dish, token: &Secret, language: Language, by: By) -> Value {
         let answer_url = dish.here.answer(token);
         let trip = Trip { mac: dish.mac, here: dish.here, answer_url: &answer_url, recipe: &dish.recipe };
         let distro = &dish.recipe.distro;
-        let context = json!({
+        json!({
             "name": dish.machine.name,
             "mac": dish.mac,
             "machine": machine(dish),
@@ -85,16 +90,20 @@ impl Engine {
             "by": by,
             "language": language,
             "arguments": trip.command_line(),
-        });
-        self.rendered(scripts::template(language, "install"), context, dish.whose()).await
+        })
     }
 
     /// The answer file that this token opens.
     pub async fn answer_file(&self, dish: &Dish, token: &Secret) -> Result<String, Error> {
+        self.rendered(&dish.template(), self.answer_context(dish, token)?, dish.whose()).await
+    }
+
+    /// What its template can name.
+    pub(super) fn answer_context(&self, dish: &Dish, token: &Secret) -> Result<Value, Error> {
         let mut context = self.defaults(dish.recipe.distro.family)?;
         context.extend(dish.recipe.variables.clone());
         context.extend(self.given(dish, token));
-        self.rendered(&dish.template(), Value::Object(context.into_iter().collect()), dish.whose()).await
+        Ok(Value::Object(context.into_iter().collect()))
     }
 
     /// What the appliance itself puts in: it wins over every variable of the same name.

@@ -6,7 +6,7 @@ use super::follow::Watch;
 use super::texts::{From, Own, stored};
 use super::{Engine, stopped};
 use crate::assets;
-use crate::boot::Tale;
+use crate::boot::{Effect, Tale};
 use crate::model::*;
 use crate::render;
 use crate::store::{Change, Edit};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, sleep};
 
 /// How often the files are looked at, where the kernel does not tell of them: a folder of another host, say.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -69,6 +69,8 @@ impl Engine {
     pub async fn watch_templates(self: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         let mut changes = self.store.changes();
         let mut watch = Watch::new(self.assets.operator.as_deref());
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let closed = tokio::select! {
                 () = stopped(&mut stop) => return,
@@ -81,12 +83,12 @@ impl Engine {
                     Ok(_) => continue,
                     Err(RecvError::Closed) => return,
                 },
-                () = sleep(LOOK_EVERY) => BTreeSet::new(),
+                _ = every.tick() => BTreeSet::new(),
             };
+            // Followed first, read second: what changes in between is heard.
+            watch.renew(self.assets.operator.as_deref());
             let mut files = self.texts.turn().await;
             self.look(&mut files, Whole::Closed(&closed)).await;
-            drop(files);
-            watch.renew(self.assets.operator.as_deref());
         }
     }
 
@@ -108,7 +110,11 @@ impl Engine {
                 return tracing::error!(%error, "the templates were not looked at: this is a bug, please report it");
             }
         }
-        self.take_over(files);
+        if let Some(text) = self.take_over(files) {
+            tracing::error!("{text}");
+            // Before anybody is told that it was looked: who asks next finds it.
+            let _ = self.store.record(vec![Effect::Tell(Tale::new(self.now(), Kind::Alarm, text))]).await;
+        }
         self.refresh(files);
         self.write_down(files).await;
     }
@@ -135,11 +141,11 @@ impl Engine {
         Some(Place { host: host.trim().to_owned(), folder })
     }
 
-    /// All that changed together, if all of it compiles.
-    fn take_over(&self, files: &mut Files) {
+    /// All that changed together, if all of it compiles; else what is wrong with it.
+    fn take_over(&self, files: &mut Files) -> Option<String> {
         let mut batch = files.changed();
         if batch.is_empty() {
-            return;
+            return None;
         }
         if batch.keys().any(|name| files.held.contains_key(name)) {
             let now = |name: &String| (name.clone(), files.seen.get(name).map(|seen| seen.read.clone()));
@@ -160,11 +166,7 @@ impl Engine {
             files.held.remove(&name);
             files.unwritten.insert(name);
         }
-        if !errors.is_empty() {
-            let text = format!("template not taken over, what was in use stays in use: {told}");
-            tracing::error!("{text}");
-            self.tell(Tale::new(self.now(), Kind::Alarm, text));
-        }
+        (!errors.is_empty()).then(|| format!("template not taken over, what was in use stays in use: {told}"))
     }
 
     /// What is wrong with these files, each with its line.

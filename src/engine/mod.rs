@@ -1,8 +1,9 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
-//! happen, `kitchen` turns a recipe into texts, `texts` has the templates for it, with `look` (files) and `follow` (when they change). None of them decides: `boot/` does.
+//! happen, `kitchen` turns a recipe into texts, `texts` has the templates for it, with `look` (files) `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do). None of them decides: `boot/` does.
 
+mod compare;
 mod error;
 pub mod folder;
 mod follow;
@@ -18,14 +19,18 @@ mod serve;
 mod shelf;
 mod texts;
 mod tokens;
+mod versions;
 
+pub use compare::{Broken, Comparison, Group};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
 pub use loaders::{BootFile, Loaded};
 pub use rehearse::{Scene, pool};
 pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
+pub use texts::From;
 pub use tokens::fresh_secret;
+pub use versions::InUse;
 
 use crate::assets::Assets;
 use crate::boot::{Effect, Here, Tale};

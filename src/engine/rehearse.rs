@@ -129,7 +129,12 @@ impl Engine {
     }
 
     /// The network that this MAC would boot from: that of its address, its lease, or where it was heard.
-    fn network_of<'a>(&self, world: &'a World, mac: Mac, standing: Standing<'_>) -> Result<&'a Network, Error> {
+    pub(super) fn network_of<'a>(
+        &self,
+        world: &'a World,
+        mac: Mac,
+        standing: Standing<'_>,
+    ) -> Result<&'a Network, Error> {
         let reserved = match standing {
             Standing::Machine(machine) => machine.interface(mac).and_then(|i| i.ip),
             _ => world.reservations().find(|kept| kept.by == Mark::Mac(mac)).map(|kept| kept.ip),

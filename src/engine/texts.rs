@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
-use tokio::sync::{Mutex, MutexGuard, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
 /// What is built in, compiled once for all.
 static SHIPPED: LazyLock<Templates> = LazyLock::new(|| {
@@ -69,6 +69,12 @@ impl Texts {
 
     pub(super) async fn turn(&self) -> MutexGuard<'_, super::look::Files> {
         self.turn.lock().await
+    }
+
+    /// A place to render in, as soon as there is one.
+    pub(super) async fn room(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let room = self.rooms.clone().acquire_owned().await;
+        room.map_err(|e| Error::Internal(format!("nothing is rendered any more: {e}")))
     }
 
     pub(super) fn put(&self, book: Book) {
@@ -144,7 +150,7 @@ impl Engine {
     pub(super) async fn rendered(&self, name: &str, context: Value, whose: Whose) -> Result<String, Error> {
         let book = self.book();
         let cut_off = |why: String| Error::Internal(format!("rendering {name} was cut off: {why}"));
-        let room = self.texts.rooms.clone().acquire_owned().await.map_err(|e| cut_off(e.to_string()))?;
+        let room = self.texts.room().await?;
         let (owned, used) = (name.to_owned(), book.clone());
         let done = tokio::task::spawn_blocking(move || {
             let _room = room;
