@@ -95,15 +95,15 @@ fn venv() -> Result<Option<PathBuf>> {
 fn main() -> Result<()> {
     let (context, mut report) = (context()?, Report::default());
     let (each_second, bytes) = ours(&context)?;
-    report.add("render.redhat.at-least-20000".into(), 20_000.0 / each_second, None, "of 1", Bar::AtMost(1.0));
+    report.add("render.redhat.at-least-20000", 20_000.0 / each_second, None, "of 1", Bar::AtMost(1.0));
     match cheetah(&context)? {
         Some((theirs, their_bytes)) => {
             println!("{bytes} bytes each of ours, {their_bytes} of theirs");
-            report.add("render.redhat".into(), each_second, Some(theirs), "1/s", Bar::RatioAtLeast(100.0));
+            report.add("render.redhat", each_second, Some(theirs), "1/s", Bar::RatioAtLeast(100.0));
         }
         None => {
             println!("skipped: Cheetah can not be installed here");
-            report.add("render.redhat".into(), each_second, None, "1/s", Bar::None);
+            report.add("render.redhat", each_second, None, "1/s", Bar::None);
         }
     }
     report.print();
