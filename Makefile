@@ -40,6 +40,7 @@ bench: ## Kea, nginx and us in one run: a table, and target/bench.json (root; ab
 	cargo bench --locked --bench tftp
 	cargo bench --locked --bench files
 	cargo bench --locked --bench decision
+	cargo bench --locked --bench render
 
 check: ## Formatting, lints, documentation, licences
 	@lab/packages.sh

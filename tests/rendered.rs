@@ -87,7 +87,8 @@ async fn a_template_that_breaks_after_arming_burns_nothing() {
     engine.arm(&name("debian-1"), "test").await.unwrap();
     let own = house.folder.path().join("etc/templates/debian");
     std::fs::create_dir_all(&own).unwrap();
-    std::fs::write(own.join("preseed.cfg"), "{% if %}\n").unwrap();
+    std::fs::write(own.join("preseed.cfg"), "{{ no_such_variable }}\n").unwrap();
+    engine.look_at_templates().await;
     let machine = engine.named(&name("debian-1")).unwrap();
     let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
     let ends_at = engine.now().plus_secs(600);

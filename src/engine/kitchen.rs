@@ -6,7 +6,7 @@ use crate::boot::recipe::{self, Place, Recipe};
 use crate::family;
 use crate::family::network::Card;
 use crate::model::*;
-use crate::render::{self, Opened, Secrets};
+use crate::render::{self, Opened, Secrets, Whose};
 use crate::store::World;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -29,6 +29,8 @@ pub struct Dish {
     pub here: Here,
     /// The machine's other cards that have an address.
     pub further: Vec<Card>,
+    /// Whose snippets its texts take.
+    whose: Whose,
 }
 
 impl Dish {
@@ -56,8 +58,19 @@ impl Dish {
         let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);
         let recipe = recipe.map_err(Error::Invalid)?;
         let further = further(world, machine, mac);
-        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, further })
+        let whose = Whose::new(&machine.name, &chain(profile, world), &recipe.distro.name);
+        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, further, whose })
     }
+
+    pub(super) fn whose(&self) -> Whose {
+        self.whose.clone()
+    }
+}
+
+/// A profile and its parents, nearest first. That they end somewhere was seen to when the recipe was made.
+fn chain(profile: &Name, world: &World) -> Vec<Name> {
+    let parent = |name: &Name| world.profiles.get(name).and_then(|profile| profile.parent.clone());
+    std::iter::successors(Some(profile.clone()), parent).take(16).collect()
 }
 
 fn further(world: &World, machine: &Machine, boots: Mac) -> Vec<Card> {
@@ -85,13 +98,28 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<String, Error> {
+        let context = self.script_context(dish, token, language, by)?;
+        let names = dish.recipe.secrets.keys().cloned().collect();
+        let secrets = Secrets { names, open: Arc::new(|_| Err(NOT_HERE.into())) };
+        let template = scripts::template(language, dish.row().start.script());
+        Ok(self.rendered_with(template, context, dish.whose(), secrets).await?.text)
+    }
+
+    /// What the template of a script can name.
+    pub(super) fn script_context(
+        &self,
+        dish: &Dish,
+        token: &Secret,
+        language: Language,
+        by: By,
+    ) -> Result<Value, Error> {
         let answer_url = dish.here.answer(token);
         let variables = self.with_defaults(dish)?;
         let wiring = dish.wiring(&variables)?;
         let trip = answers::trip(dish, &answer_url, &variables, &wiring);
         let (distro, arguments) = (&dish.recipe.distro, trip.command_line());
         self.no_secret_in(&arguments, &dish.recipe)?;
-        let context = json!({
+        Ok(json!({
             "name": dish.machine.name,
             "mac": dish.mac,
             "machine": machine(dish),
@@ -105,10 +133,7 @@ impl Engine {
             "by": by,
             "language": language,
             "arguments": arguments,
-        });
-        let names = dish.recipe.secrets.keys().cloned().collect();
-        let secrets = Secrets { names, open: Arc::new(|_| Err(NOT_HERE.into())) };
-        Ok(self.rendered_with(scripts::template(language, dish.row().start.script()), context, secrets).await?.text)
+        }))
     }
 
     /// The answer file that this token opens.
@@ -121,16 +146,27 @@ impl Engine {
         let none =
             || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
         let template = dish.template_of(file).ok_or_else(none)?;
+        let (context, given) = self.answer_context(dish, token, file)?;
+        let secrets = self.secrets_of(dish, &given);
+        let rendered = self.rendered_with(&template, context, dish.whose(), secrets).await?;
+        Ok(Answer { text: Zeroizing::new(rendered.text), opened: rendered.opened })
+    }
+
+    /// What the template of such a file can name beside the secrets; and of that, what no secret may stand for.
+    pub(super) fn answer_context(
+        &self,
+        dish: &Dish,
+        token: &Secret,
+        file: Option<&str>,
+    ) -> Result<(Value, Variables), Error> {
         let mut context = self.with_defaults(dish)?;
         let mut given = answers::told(dish, &dish.here.answer(token), &context)?;
         given.extend(self.given(dish, token));
         if !dish.carries_key(file) {
             given.insert("key".into(), "".into());
         }
-        let secrets = self.secrets_of(dish, &given);
-        context.extend(given);
-        let rendered = self.rendered_with(&template, Value::Object(context.into_iter().collect()), secrets).await?;
-        Ok(Answer { text: Zeroizing::new(rendered.text), opened: rendered.opened })
+        context.extend(given.clone());
+        Ok((Value::Object(context.into_iter().collect()), given))
     }
 
     /// What a template may open: the recipe's secrets, but for names that the appliance itself gives.
@@ -193,22 +229,6 @@ impl Engine {
             let line = e.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             Error::Template(render::Error { place: self.assets.place(&name), line, text: e.message().into() })
         })
-    }
-
-    /// Renders off the event loop: a template may take its second.
-    pub(super) async fn rendered(&self, name: &str, context: Value) -> Result<String, Error> {
-        let (source, owned) = (self.source(), name.to_owned());
-        let done = tokio::task::spawn_blocking(move || render::render(&source, &owned, &context)).await;
-        let text = done.map_err(|e| Error::Internal(format!("rendering {name} was cut off: {e}")))?;
-        text.map_err(|e| Error::Template(render::Error { place: self.assets.place(&e.place), ..e }))
-    }
-
-    /// The same with secrets, which are opened as they are named.
-    async fn rendered_with(&self, name: &str, context: Value, secrets: Secrets) -> Result<render::Rendered, Error> {
-        let (source, owned) = (self.source(), name.to_owned());
-        let done = tokio::task::spawn_blocking(move || render::render_with(&source, &owned, &context, secrets)).await;
-        let done = done.map_err(|e| Error::Internal(format!("rendering {name} was cut off: {e}")))?;
-        done.map_err(|e| Error::Template(render::Error { place: self.assets.place(&e.place), ..e }))
     }
 
     /// Says which file of an install is not there.

@@ -61,6 +61,7 @@ impl Engine {
         };
         // Who just imported a loader has not waited for the next look.
         self.read_shelf_now();
+        self.look_at_templates().await;
         let (mut rendered, mut last) = (Vec::new(), String::new());
         // Nobody knows as which firmware it will ask: every script that it may be given must render.
         for arch in FIRMWARE {

@@ -36,6 +36,7 @@ mod quirk;
 mod reservation;
 mod secret;
 mod shelf;
+mod template;
 mod time;
 mod variable;
 
@@ -58,6 +59,7 @@ pub use quirk::{Marks, Quirk};
 pub use reservation::{Hold, HoldWhy, Mark, Reservation};
 pub use secret::{Hash, Sealed, Secret, Secrets, wipe};
 pub use shelf::{Shelf, Shelved};
+pub use template::{Place, TemplateVersion, Whence};
 pub use time::Time;
 pub use variable::{Owner, Variables, Varied, is_secret};
 

@@ -1,6 +1,6 @@
 //! Secret variables in a rendering: each is opened when a template names it, and no error shows what is in it.
 
-use super::{Error, Source};
+use super::{Error, Templates, Whose};
 use crate::model::Secret;
 use minijinja::value::{Object, Serde};
 use minijinja::{ErrorKind, Value};
@@ -23,22 +23,25 @@ pub struct Rendered {
     pub opened: Opened,
 }
 
-/// As `render`, with secrets beside the context: they win over a value of the same name.
-///
-/// What is opened is wiped at the end, but for the copies that minijinja makes of it: its values are shared texts, which it
-/// drops as they are.
-pub fn render_with(
-    source: &Source,
-    name: &str,
-    context: &serde_json::Value,
-    secrets: Secrets,
-) -> Result<Rendered, Error> {
-    let root = Arc::new(Root { plain: Value::from(Serde(context)), secrets, opened: Mutex::default() });
-    let rendered = super::render_value(source, name, Value::from_dyn_object(root.clone()));
-    let opened = std::mem::take(&mut *root.opened.lock().unwrap_or_else(PoisonError::into_inner));
-    match rendered {
-        Ok(text) => Ok(Rendered { text, opened }),
-        Err(error) => Err(Error { text: opened.hidden_in(error.text), ..error }),
+impl Templates {
+    /// As `render`, with secrets beside the context: they win over a value of the same name.
+    ///
+    /// What is opened is wiped at the end, but for the copies that minijinja makes of it: its values are shared texts,
+    /// which it drops as they are.
+    pub fn render_with(
+        &self,
+        name: &str,
+        context: &serde_json::Value,
+        whose: &Whose,
+        secrets: Secrets,
+    ) -> Result<Rendered, Error> {
+        let root = Arc::new(Root { plain: Value::from(Serde(context)), secrets, opened: Mutex::default() });
+        let (rendered, _) = self.render_value(name, Value::from_dyn_object(root.clone()), whose);
+        let opened = std::mem::take(&mut *root.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        match rendered {
+            Ok(text) => Ok(Rendered { text, opened }),
+            Err(error) => Err(Error { text: opened.hidden_in(error.text), ..error }),
+        }
     }
 }
 
@@ -123,14 +126,14 @@ mod tests {
     const CANARY: &str = "canary-7f3a";
 
     fn rendered(text: &str) -> Result<Rendered, Error> {
-        let text = text.to_owned();
-        let source: Source = Arc::new(move |name| (name == "t").then(|| text.clone()));
+        let templates = Templates::of([("t", text)]).unwrap();
         let open = |name: &str| match name {
             "shut" => Err("it is locked".to_owned()),
             _ => Ok(Secret::new(json!(CANARY).to_string())),
         };
         let names = ["a_password", "b_password", "shut"].map(str::to_owned).into();
-        render_with(&source, "t", &json!({"host": "h", "a_password": "plain"}), Secrets { names, open: Arc::new(open) })
+        let secrets = Secrets { names, open: Arc::new(open) };
+        templates.render_with("t", &json!({"host": "h", "a_password": "plain"}), &Whose::default(), secrets)
     }
 
     #[test]
