@@ -56,6 +56,16 @@ impl Assets {
         shipped(name)
     }
 
+    /// Every template that is built in, by its name.
+    pub fn all_shipped() -> impl Iterator<Item = (String, &'static str)> {
+        let all = [("templates", &TEMPLATES), ("pxe", &PXE)].into_iter().flat_map(|(folder, dir)| {
+            let mut found = Vec::new();
+            collect(folder, dir, &mut found);
+            found
+        });
+        all.filter(|(name, _)| is_template(name))
+    }
+
     /// Whose text it is, for error messages.
     pub fn place(&self, name: &str) -> String {
         let may_be = |path: &PathBuf| is_plain(name) && path.try_exists().unwrap_or(true);
@@ -80,6 +90,20 @@ fn shipped_folder(folder: &str) -> Option<&'static Dir<'static>> {
         "profiles" => Some(&PROFILES),
         _ => None,
     }
+}
+
+fn collect(folder: &str, dir: &Dir<'static>, found: &mut Vec<(String, &'static str)>) {
+    let files = dir.files().filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?)));
+    found.extend(files.map(|(path, text)| (format!("{folder}/{path}"), text)));
+    dir.dirs().for_each(|dir| collect(folder, dir, found));
+}
+
+/// Whether a file of this name below `templates/` or `pxe/` is a template. Settings are not, and neither is what editors leave.
+pub fn is_template(name: &str) -> bool {
+    let left = |part: &str| part.starts_with(['.', '#']) || part.ends_with(['~', '#']);
+    let apart = [".toml", ".swp", ".bak", ".orig", ".rej", ".tmp", ".md"].iter().any(|end| name.ends_with(end));
+    let below = name.starts_with("templates/") || name.starts_with("pxe/");
+    below && is_plain(name) && !apart && !name.split('/').any(|part| part.is_empty() || left(part))
 }
 
 /// No way out of the folder.

@@ -3,13 +3,11 @@
 mod house;
 
 use house::*;
-use kickstand::assets::Assets;
 use kickstand::model::*;
-use kickstand::render::{Source, render};
+use kickstand::render::{Templates, Whose};
 use kickstand::store::Edit;
 use serde_json::json;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 #[tokio::test]
 async fn each_family_renders_its_script_and_its_answer_files() {
@@ -87,7 +85,8 @@ async fn a_template_that_breaks_after_arming_burns_nothing() {
     engine.arm(&name("debian-1"), "test").await.unwrap();
     let own = house.folder.path().join("etc/templates/debian");
     std::fs::create_dir_all(&own).unwrap();
-    std::fs::write(own.join("preseed.cfg"), "{% if %}\n").unwrap();
+    std::fs::write(own.join("preseed.cfg"), "{{ no_such_variable }}\n").unwrap();
+    engine.look_at_templates().await;
     let machine = engine.named(&name("debian-1")).unwrap();
     let (mac, ip) = (machine.interfaces[0].mac, machine.interfaces[0].ip.unwrap());
     let ends_at = engine.now().plus_secs(600);
@@ -117,7 +116,7 @@ async fn a_key_that_opens_nothing_and_a_file_that_is_not_there_arm_nothing() {
 
 #[test]
 fn the_semicolon_before_ubuntus_answer_url_ends_no_command_of_a_loader() {
-    let source: Source = Arc::new(|name| Assets::default().text(name));
+    let templates = Templates::of(kickstand::assets::Assets::all_shipped()).unwrap();
     let argument = "ds=nocloud-net;s=http://10.0.0.1/answer/T/";
     for name in ["pxe/ipxe/install.ipxe", "pxe/grub/install.cfg", "pxe/pxelinux/install.cfg"] {
         let facts = json!({
@@ -125,7 +124,7 @@ fn the_semicolon_before_ubuntus_answer_url_ends_no_command_of_a_loader() {
             "kernel_url": "http://10.0.0.1/files/k", "initrd_url": "http://10.0.0.1/files/i", "server": "10.0.0.1",
             "http_port": 80, "by": "tftp", "language": "", "arguments": format!("autoinstall {argument} quiet"),
         });
-        let text = render(&source, name, &facts).unwrap();
+        let text = templates.render(name, &facts, &Whose::default()).unwrap();
         // GRUB alone reads it as the end of a command, and quotes keep it.
         let wanted = if name.contains("grub") {
             format!(" autoinstall '{argument}' quiet;")

@@ -29,6 +29,7 @@ mod serve;
 mod session;
 mod sighting;
 mod table;
+mod template;
 mod token;
 mod values;
 mod watch;
@@ -106,6 +107,9 @@ enum Command {
     /// How to install
     #[command(subcommand)]
     Profile(profile::Command),
+    /// The texts that machines are given, and their versions
+    #[command(subcommand)]
+    Template(template::Command),
     /// Activation keys, which let installed systems register
     #[command(subcommand)]
     Key(key::Command),
@@ -170,6 +174,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Option(command) => option::run(command, session).await,
         Command::Distro(command) => distro::run(command, session).await,
         Command::Profile(command) => profile::run(command, session).await,
+        Command::Template(command) => template::run(command, session).await,
         Command::Key(command) => key::run(command, session).await,
         Command::Machine(command) => machine::run(command, session).await,
         Command::Quirk(command) => quirk::run(command, session).await,

@@ -195,6 +195,7 @@ impl Sockets {
             tasks.spawn(logged("HTTPS", web.clone().run_tls(listener, tls, stopped.clone())));
         }
         tasks.spawn(engine.clone().watch_shelf(stopped.clone()));
+        tasks.spawn(engine.clone().watch_templates(stopped.clone()));
         tasks.spawn(watch_store(engine.store.clone(), stopped.clone()));
         tasks.spawn(announce(engine.clone(), stopped.clone()));
         tasks.spawn(log_events(engine.clone(), stopped.clone()));

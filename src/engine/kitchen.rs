@@ -6,7 +6,7 @@ use crate::boot::recipe::{self, Recipe};
 use crate::family;
 use crate::family::network::Card;
 use crate::model::*;
-use crate::render;
+use crate::render::{self, Whose};
 use crate::store::World;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -22,6 +22,8 @@ pub struct Dish {
     pub here: Here,
     /// The machine's other cards that have an address.
     pub further: Vec<Card>,
+    /// Whose snippets its texts take.
+    whose: Whose,
 }
 
 impl Dish {
@@ -38,7 +40,12 @@ impl Dish {
             return Err(Error::Invalid(text));
         }
         let further = further(world, machine, mac);
-        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, further })
+        let whose = Whose::new(&machine.name, &chain(profile, world), &recipe.distro.name);
+        Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, further, whose })
+    }
+
+    pub(super) fn whose(&self) -> Whose {
+        self.whose.clone()
     }
 }
 
@@ -52,6 +59,12 @@ fn further(world: &World, machine: &Machine, boots: Mac) -> Vec<Card> {
     others.filter_map(card).collect()
 }
 
+/// A profile and its parents, nearest first. That they end somewhere was seen to when the recipe was made.
+fn chain(profile: &Name, world: &World) -> Vec<Name> {
+    let parent = |name: &Name| world.profiles.get(name).and_then(|profile| profile.parent.clone());
+    std::iter::successors(Some(profile.clone()), parent).take(16).collect()
+}
+
 impl Engine {
     /// The script that loads the installer, in the language of the loader that asks, by what it reads its kernel by.
     pub async fn install_script(
@@ -61,12 +74,23 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<String, Error> {
+        let context = self.script_context(dish, token, language, by)?;
+        self.rendered(scripts::template(language, dish.row().start.script()), context, dish.whose()).await
+    }
+
+    pub(super) fn script_context(
+        &self,
+        dish: &Dish,
+        token: &Secret,
+        language: Language,
+        by: By,
+    ) -> Result<Value, Error> {
         let answer_url = dish.here.answer(token);
         let variables = self.with_defaults(dish)?;
         let wiring = dish.wiring(&variables)?;
         let trip = answers::trip(dish, &answer_url, &variables, &wiring);
         let distro = &dish.recipe.distro;
-        let context = json!({
+        Ok(json!({
             "name": dish.machine.name,
             "mac": dish.mac,
             "machine": machine(dish),
@@ -80,8 +104,7 @@ impl Engine {
             "by": by,
             "language": language,
             "arguments": trip.command_line(),
-        });
-        self.rendered(scripts::template(language, dish.row().start.script()), context).await
+        }))
     }
 
     /// The answer file that this token opens.
@@ -94,6 +117,11 @@ impl Engine {
         let none =
             || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
         let template = dish.template_of(file).ok_or_else(none)?;
+        self.rendered(&template, self.answer_context(dish, token, file)?, dish.whose()).await
+    }
+
+    /// What its template can name.
+    pub(super) fn answer_context(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<Value, Error> {
         let variables = self.with_defaults(dish)?;
         let mut context = variables.clone();
         context.extend(answers::told(dish, &dish.here.answer(token), &variables)?);
@@ -101,7 +129,7 @@ impl Engine {
         if !dish.carries_key(file) {
             context.insert("key".into(), "".into());
         }
-        self.rendered(&template, Value::Object(context.into_iter().collect())).await
+        Ok(Value::Object(context.into_iter().collect()))
     }
 
     /// The recipe's variables, and what its family says where they are silent.
@@ -137,14 +165,6 @@ impl Engine {
             let line = e.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             Error::Template(render::Error { place: self.assets.place(&name), line, text: e.message().into() })
         })
-    }
-
-    /// Renders off the event loop: a template may take its second.
-    pub(super) async fn rendered(&self, name: &str, context: Value) -> Result<String, Error> {
-        let (source, owned) = (self.source(), name.to_owned());
-        let done = tokio::task::spawn_blocking(move || render::render(&source, &owned, &context)).await;
-        let text = done.map_err(|e| Error::Internal(format!("rendering {name} was cut off: {e}")))?;
-        text.map_err(|e| Error::Template(render::Error { place: self.assets.place(&e.place), ..e }))
     }
 
     /// Says which file of an install is not there.

@@ -1,36 +1,43 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
-//! happen, `kitchen` turns a recipe into texts. None of them decides: `boot/` does.
+//! happen, `kitchen` turns a recipe into texts, `texts` has the templates for it, with `look` (files) `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do). None of them decides: `boot/` does.
 
 mod answers;
+mod compare;
 mod error;
 pub mod folder;
+mod follow;
 mod gauges;
 mod kitchen;
 mod loaders;
+mod look;
 mod operate;
 mod pace;
 mod rehearse;
 mod scripts;
 mod serve;
 mod shelf;
+mod texts;
 mod tokens;
+mod versions;
 
+pub use compare::{Broken, Comparison, Group};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
 pub use loaders::{BootFile, Loaded};
 pub use rehearse::{Scene, pool};
 pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
+pub use texts::From;
 pub use tokens::fresh_secret;
+pub use versions::InUse;
 
 use crate::assets::Assets;
 use crate::boot::{Effect, Here, Tale};
 use crate::capture::Captures;
 use crate::metrics::Metrics;
 use crate::model::*;
-use crate::render::Source;
 use crate::store::Store;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -55,6 +62,7 @@ pub struct Engine {
     loaders: loaders::Loaders,
     shelves: shelf::Shelves,
     scripts: scripts::Scripts,
+    texts: texts::Texts,
     pub http_port: u16,
     /// None: it is not served.
     pub https_port: Option<u16>,
@@ -95,6 +103,7 @@ impl Engine {
             loaders: loaders::Loaders::default(),
             shelves: shelf::Shelves::default(),
             scripts: scripts::Scripts::default(),
+            texts: texts::Texts::default(),
             http_port,
             https_port,
             metrics,
@@ -105,6 +114,7 @@ impl Engine {
             started_at,
         };
         engine.read_shelf();
+        engine.look_at_templates().await;
         Ok(Arc::new(engine))
     }
 
@@ -138,11 +148,5 @@ impl Engine {
     /// Writes a line of history that no decision made: a file that was sent, a start.
     pub fn tell(&self, tale: Tale) {
         drop(self.store.record(vec![Effect::Tell(tale)]));
-    }
-
-    /// Templates include each other by their name below `templates/`.
-    fn source(&self) -> Source {
-        let assets = self.assets.clone();
-        Arc::new(move |name| assets.text(name).or_else(|| assets.text(&format!("templates/{name}"))))
     }
 }

@@ -61,6 +61,7 @@ impl Engine {
         };
         // Who just imported a loader has not waited for the next look.
         self.read_shelf_now();
+        self.look_at_templates().await;
         let (mut rendered, mut last) = (Vec::new(), String::new());
         // Nobody knows as which firmware it will ask: every script that it may be given must render.
         for arch in FIRMWARE {
@@ -128,7 +129,12 @@ impl Engine {
     }
 
     /// The network that this MAC would boot from: that of its address, its lease, or where it was heard.
-    fn network_of<'a>(&self, world: &'a World, mac: Mac, standing: Standing<'_>) -> Result<&'a Network, Error> {
+    pub(super) fn network_of<'a>(
+        &self,
+        world: &'a World,
+        mac: Mac,
+        standing: Standing<'_>,
+    ) -> Result<&'a Network, Error> {
         let reserved = match standing {
             Standing::Machine(machine) => machine.interface(mac).and_then(|i| i.ip),
             _ => world.reservations().find(|kept| kept.by == Mark::Mac(mac)).map(|kept| kept.ip),

@@ -6,6 +6,7 @@ use super::{Engine, Error, fresh_secret};
 use crate::boot::script::{self, AgainFacts, ScriptAsk, ScriptFacts, ScriptReply};
 use crate::boot::{Ask, Effect, Tale};
 use crate::model::*;
+use crate::render::Whose;
 use serde_json::json;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -79,7 +80,9 @@ impl Engine {
             world.network_of(from).and_then(|network| self.here(network))
         };
         let Some(here) = here else { return Ok(None) };
-        self.rendered("pxe/ipxe/autoexec.ipxe", json!({ "mac": mac, "script_url": here.script(mac) })).await.map(Some)
+        self.rendered("pxe/ipxe/autoexec.ipxe", json!({ "mac": mac, "script_url": here.script(mac) }), Whose::default())
+            .await
+            .map(Some)
     }
 
     async fn make_script(&self, mac: Mac, from: Ipv4Addr, language: Language, by: By) -> Result<Option<Script>, Error> {
@@ -163,7 +166,7 @@ impl Engine {
         let mac = ask.mac;
         let name = self.store.world().machine_with_mac(mac).map_or_else(|| mac.to_string(), |m| m.name.to_string());
         let context = json!({ "name": name, "mac": mac, "method": way });
-        let text = self.rendered(template(ask.language, what), context).await?;
+        let text = self.rendered(template(ask.language, what), context, Whose::default()).await?;
         Ok(Script { text, token: None })
     }
 }

@@ -36,6 +36,7 @@ mod quirk;
 mod reservation;
 mod secret;
 mod shelf;
+mod template;
 mod time;
 
 pub use class::{Class, MacPrefix, Match, Traits};
@@ -57,6 +58,7 @@ pub use quirk::{Marks, Quirk};
 pub use reservation::{Hold, HoldWhy, Mark, Reservation};
 pub use secret::{Hash, Secret};
 pub use shelf::{Shelf, Shelved};
+pub use template::{Place, TemplateVersion, Whence};
 pub use time::Time;
 
 /// What a text could not be read as, and how it should look.

@@ -1,22 +1,24 @@
 //! Template and variables to text, within limits: an unknown variable is an error that names its line.
+//!
+//! [`Templates`] is every template, compiled once. `guard` and `course` see to it that none takes more than it may, `bounds`
+//! does so for minijinja's own filters. `filters` has one or two for each language, with `arguments` (a kernel's
+//! command line) and `text` (XML, YAML, JSON); `net` those on addresses, `password` those on passwords.
 
 mod arguments;
+mod bounds;
+mod course;
 mod filters;
+mod guard;
 mod net;
 mod password;
+mod templates;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
-use std::io::{self, Write};
-use std::sync::Arc;
-
-/// Instructions that one rendering may take: a second or so.
-const FUEL: u64 = 2_000_000;
-/// Bytes that one rendering may give.
-const SIZE_LIMIT: usize = 4 << 20;
+use minijinja::ErrorKind;
+pub use templates::{TEXT_BYTES, Templates, Used, Whose};
 
 /// Where a template is broken, and how.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,50 +30,32 @@ pub struct Error {
     pub text: String,
 }
 
-/// Finds a template's text by name, below `templates/` or `pxe/`.
-pub type Source = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
-
-/// Renders one template. Nothing is escaped by guess: each language has its filter.
-pub fn render(source: &Source, name: &str, context: &serde_json::Value) -> Result<String, Error> {
-    let env = environment(source.clone());
-    let failed = |e: minijinja::Error| explain(name, &e);
-    let template = env.get_template(name).map_err(failed)?;
-    let mut out = Limited(Vec::new());
-    template.render_captured_to(Value::from(Serde(context)), &mut out).map_err(failed)?;
-    String::from_utf8(out.0).map_err(|_| Error { place: name.into(), line: None, text: "is not UTF-8".into() })
-}
-
-fn environment(source: Source) -> Environment<'static> {
-    let mut env = Environment::new();
-    env.set_loader(move |name| Ok(source(name)));
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
-    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    env.set_fuel(Some(FUEL));
-    env.set_recursion_limit(64);
-    // So that an error knows the expression that it stands for.
-    env.set_debug(true);
-    // `{#` is Bash: ${#array[@]}.
-    let mut syntax = SyntaxConfig::builder();
-    syntax.comment_delimiters("{##", "##}").keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true);
-    env.set_syntax(syntax.build().expect("the delimiters are fixed and different"));
-    filters::add_to(&mut env);
-    env
-}
-
+/// Where it went wrong: in what was included, if need be.
 fn explain(name: &str, error: &minijinja::Error) -> Error {
+    let inner = std::error::Error::source(error);
+    if let Some(inner) = inner.and_then(|inner| inner.downcast_ref()) {
+        return explain(name, inner);
+    }
     let place = error.name().unwrap_or(name).to_owned();
     let kind = match error.kind() {
         ErrorKind::UndefinedError => "a variable is not set".to_owned(),
-        ErrorKind::OutOfFuel => "takes too long: look for an endless loop".to_owned(),
+        // Ours say which limit; minijinja's own is that of its instructions.
+        ErrorKind::OutOfFuel => return Error { place, line: error.line(), text: limit(error) },
+        ErrorKind::WriteFailure => inner.map_or_else(|| "can not be written".to_owned(), ToString::to_string),
         ErrorKind::TemplateNotFound => "there is no such template".to_owned(),
         other => other.to_string(),
     };
-    let text = match (error.detail(), expression(error)) {
+    let detail = error.detail().filter(|_| error.kind() != ErrorKind::WriteFailure);
+    let text = match (detail, expression(error)) {
         (Some(detail), Some(expression)) => format!("{expression} {detail}"),
         (Some(detail), None) => format!("{kind}: {detail}"),
         (None, _) => kind,
     };
     Error { place, line: error.line(), text }
+}
+
+fn limit(error: &minijinja::Error) -> String {
+    error.detail().unwrap_or("takes too long: look for an endless loop").to_owned()
 }
 
 /// What a filter would not say, with the name of the variable: `arguments|grub_args`.
@@ -84,21 +68,4 @@ fn expression(error: &minijinja::Error) -> Option<&str> {
     let length = ["}}", "%}"].into_iter().filter_map(|end| behind.find(end)).min()?;
     let end = at.checked_add(length)?;
     source.get(start..end).map(|text| text.trim_matches(['-', ' ']))
-}
-
-/// Stops a template that doubles a string for ever.
-struct Limited(Vec<u8>);
-
-impl Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len().saturating_add(bytes.len()) > SIZE_LIMIT {
-            return Err(io::Error::other(format!("gives more than {SIZE_LIMIT} bytes")));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

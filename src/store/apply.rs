@@ -91,6 +91,8 @@ impl World {
             }
             Edit::RemoveKey(name) => drop(self.keys.remove(&name)),
             Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
+            // Its number is the database's word: the outcome brings it.
+            Edit::SetTemplate { .. } => {}
             Edit::RemoveToken(name) => self.tokens.retain(|_, (other, _)| *other != name),
             Edit::ForgetCard(mac) => self.lift_tombstone(mac),
             Edit::ReleaseLease { network, ip } => {

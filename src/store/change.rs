@@ -19,6 +19,7 @@ pub enum Change {
     /// Those for everybody.
     Options,
     Servers,
+    Templates,
     Machine(MachineId),
     Tombstone(Mac),
     Lease {
@@ -46,6 +47,7 @@ impl fmt::Display for Change {
             Change::Reservations => f.write_str("reservations"),
             Change::Options => f.write_str("options"),
             Change::Servers => f.write_str("servers"),
+            Change::Templates => f.write_str("templates"),
             Change::Machine(id) => write!(f, "machine={id}"),
             Change::Tombstone(mac) => write!(f, "tombstone={mac}"),
             Change::Lease { network, holder } => write!(f, "lease={network}/{holder}"),
@@ -71,6 +73,7 @@ impl FromStr for Change {
             "reservations" => Change::Reservations,
             "options" => Change::Options,
             "servers" => Change::Servers,
+            "templates" => Change::Templates,
             "machine" => Change::Machine(of.parse().map_err(drop)?),
             "tombstone" => Change::Tombstone(of.parse().map_err(drop)?),
             "lease" => {
@@ -138,6 +141,7 @@ mod tests {
             Change::Reservations,
             Change::Options,
             Change::Servers,
+            Change::Templates,
             Change::Machine(MachineId(uuid::Uuid::nil())),
             Change::Tombstone(mac),
             Change::Hold { network: network.clone(), ip: Ipv4Addr::LOCALHOST },

@@ -5,7 +5,7 @@ use super::writer::Outcome;
 use super::{Change, Error, Shared};
 use super::{
     classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, servers,
-    sightings, tokens, tombstones,
+    sightings, templates, tokens, tombstones,
 };
 use crate::boot::{Step, Tale};
 use crate::model::*;
@@ -68,6 +68,12 @@ pub enum Edit {
         at: Time,
     },
     RemoveToken(Name),
+    /// A template's next version; without a text it is taken away.
+    SetTemplate {
+        name: String,
+        text: Option<String>,
+        whence: Whence,
+    },
     /// A replaced card may have a role again.
     ForgetCard(Mac),
     /// Ends the lease of an address before its time and lifts a hold on it: who it was must not use it any more.
@@ -112,6 +118,17 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
         Edit::RemoveKey(name) => keys::remove(db, name).await?,
         Edit::AddToken { name, hash, at } => tokens::add(db, name, *hash, *at).await?,
         Edit::RemoveToken(name) => tokens::remove(db, name).await?,
+        Edit::SetTemplate { name, text, whence } => {
+            let kept = templates::add(db, (name, text.as_deref(), whence), by, at).await?;
+            let what = match (&kept.text, whence) {
+                (Some(_), Whence::Api) => format!("changed template {name}: version {}", kept.version),
+                (Some(_), Whence::File(_)) => format!("changed template {name} by its file: version {}", kept.version),
+                (None, Whence::Api) => format!("removed template {name}"),
+                (None, Whence::File(_)) => format!("removed the file of template {name}"),
+            };
+            let outcome = Outcome::of(vec![Change::Templates], vec![told(what)]);
+            return Ok(Outcome { template: Some(kept), ..outcome });
+        }
         Edit::AddMachines(list) => return add_machines(db, list, told).await,
         Edit::SetMachine(machine) => return set_machine(db, machine, at, told).await,
         Edit::RemoveMachine(name) => {
@@ -167,6 +184,7 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::SetReservation { .. }
         | Edit::RemoveReservation(_)
         | Edit::SetOptions(_)
+        | Edit::SetTemplate { .. }
         | Edit::Announce(_) => {
             unreachable!("write tells of what has no name itself")
         }

@@ -4,7 +4,7 @@ use super::sql::{Conn, sql};
 use super::{
     Change, Error, World, classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges,
 };
-use super::{migrations, reservations, servers, sightings, tokens, tombstones};
+use super::{migrations, reservations, servers, sightings, templates, tokens, tombstones};
 use crate::model::*;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,7 @@ const LISTS: &[Change] = &[
     Change::Reservations,
     Change::Options,
     Change::Servers,
+    Change::Templates,
 ];
 
 pub async fn world(db: &mut Conn) -> Result<World, Error> {
@@ -102,6 +103,10 @@ async fn read_one(db: &mut Conn, change: &Change) -> Result<Update, Error> {
         Change::Servers => {
             let servers = servers::read(db).await?;
             Box::new(move |world| world.servers = servers)
+        }
+        Change::Templates => {
+            let templates = templates::all(db).await?;
+            Box::new(move |world| world.put_templates(templates))
         }
         Change::Options => {
             let options = options::read(db).await?;

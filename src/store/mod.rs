@@ -40,6 +40,7 @@ mod servers;
 mod shared;
 mod sightings;
 mod sql;
+mod templates;
 mod ticket;
 mod tokens;
 mod tombstones;
@@ -76,6 +77,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "nouns", include_str!("migrations/0001_nouns.sql")),
     (2, "dhcp", include_str!("migrations/0002_dhcp.sql")),
     (3, "boot", include_str!("migrations/0003_boot.sql")),
+    (5, "templates", include_str!("migrations/0005_templates.sql")),
 ];
 
 fn migrations() -> Migrator {
@@ -273,6 +275,12 @@ impl Store {
     pub async fn install_key(&self, hash: Hash) -> Result<Option<InstallKey>, Error> {
         let mut db = self.shared.database.reader().await?;
         keys::install_key(&mut db, hash).await
+    }
+
+    /// Every version of a template, the oldest first.
+    pub async fn template_history(&self, name: &str) -> Result<Vec<TemplateVersion>, Error> {
+        let mut db = self.shared.database.reader().await?;
+        templates::history(&mut db, name).await
     }
 
     /// What tokens and keys are derived from: made once, the same on every node, as long as the database lives.

@@ -254,6 +254,7 @@ impl News {
 
     fn of_edit(&mut self, world: &mut World, outcome: Outcome) {
         outcome.holds.into_iter().for_each(|hold| world.put_hold(hold));
+        outcome.template.into_iter().for_each(|version| world.put_template(version));
         self.changes.extend(outcome.changes);
         self.events.extend(outcome.events.into_iter().map(Arc::new));
     }

@@ -20,6 +20,8 @@ pub struct World {
     pub options: OptionSet,
     /// Where this server and those that share its database are, and when each last said so.
     pub servers: BTreeMap<Ipv4Addr, Time>,
+    /// The last version of each template's name and place.
+    templates: BTreeMap<String, Vec<TemplateVersion>>,
     reservations: BTreeMap<Ipv4Addr, Reservation>,
     marks: HashMap<Mark, Vec<Ipv4Addr>>,
     /// Each in a place of its own: the map grows by moving what is in it.
@@ -138,6 +140,16 @@ impl World {
     /// In the order of their names.
     pub fn machines(&self) -> impl Iterator<Item = &Machine> {
         self.names.values().filter_map(|id| self.machine(*id))
+    }
+
+    /// What operators wrote of a template: the last version of each place that has one.
+    pub fn templates_named(&self, name: &str) -> &[TemplateVersion] {
+        self.templates.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same of all, in the order of their names.
+    pub fn templates(&self) -> impl Iterator<Item = &TemplateVersion> {
+        self.templates.values().flatten()
     }
 
     pub fn standing(&self, mac: Mac) -> Standing<'_> {
@@ -289,6 +301,21 @@ impl World {
         if let Some(mut machine) = self.drop_machine(id) {
             change(&mut machine);
             self.put_machine(machine);
+        }
+    }
+
+    pub(super) fn put_templates(&mut self, versions: Vec<TemplateVersion>) {
+        self.templates.clear();
+        versions.into_iter().for_each(|version| self.put_template(version));
+    }
+
+    pub(super) fn put_template(&mut self, version: TemplateVersion) {
+        let mut places = self.templates.remove(&version.name).unwrap_or_default();
+        places.retain(|old| old.whence != version.whence);
+        let name = version.name.clone();
+        places.extend(Some(version).filter(|version| version.text.is_some()));
+        if !places.is_empty() {
+            self.templates.insert(name, places);
         }
     }
 

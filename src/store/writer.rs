@@ -71,6 +71,8 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// What an edit's own data does not say.
     pub holds: Vec<Hold>,
+    /// With the number that it was given.
+    pub template: Option<TemplateVersion>,
 }
 
 impl Outcome {

@@ -20,6 +20,7 @@ mod seeing;
 mod shelf;
 mod slow;
 mod start;
+mod templates;
 mod two_nodes;
 mod unknown_machine;
 mod wire;

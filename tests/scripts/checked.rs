@@ -1,7 +1,7 @@
 //! GRUB's and the shell's own checkers, on scripts with every naughty text that can be said.
 
-use super::setting::{NAUGHTY, TEMPLATES, source};
-use kickstand::render::render;
+use super::setting::{COMPILED, NAUGHTY, TEMPLATES};
+use kickstand::render::Whose;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -62,18 +62,12 @@ fn a_shell_reads_every_script_of_its_own() {
         for text in NAUGHTY {
             let mut context = context.clone();
             context[&name] = json!(text);
-            let shell = |source: &_| render(source, "templates/image/install.sh", &context);
-            let Ok(script) = shell(&template_source()) else { continue };
+            let script = COMPILED.render("templates/image/install.sh", &context, &Whose::default());
+            let Ok(script) = script else { continue };
             let said = complaint("bash", &["-n"], &script).expect("a shell is everywhere");
             said.unwrap_or_else(|why| panic!("{name} = {text:?}: {why}"));
             checked += 1;
         }
     }
     assert!(checked >= 200, "{checked} scripts only");
-}
-
-/// As the engine finds templates: includes name them below `templates/`.
-fn template_source() -> kickstand::render::Source {
-    let source = source();
-    std::sync::Arc::new(move |name| source(name).or_else(|| source(&format!("templates/{name}"))))
 }

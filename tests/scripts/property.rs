@@ -3,10 +3,9 @@
 use super::holds::holds;
 use super::setting::{NAUGHTY, TEMPLATES};
 use super::shell;
-use kickstand::render::{Source, render};
+use kickstand::render::{Templates, Whose};
 use proptest::prelude::*;
 use serde_json::json;
-use std::sync::Arc;
 
 /// Any text at all, mostly made of what means something to somebody.
 fn texts() -> impl Strategy<Value = String> {
@@ -36,8 +35,8 @@ proptest! {
 
     #[test]
     fn no_text_is_more_than_one_word_of_a_shell(text in texts()) {
-        let source: Source = Arc::new(|name| (name == "t").then(|| "set -- {{ v|shq }} end\nnext".to_owned()));
-        match render(&source, "t", &json!({ "v": &text })) {
+        let templates = Templates::of([("t", "set -- {{ v|shq }} end\nnext")]).unwrap();
+        match templates.render("t", &json!({ "v": &text }), &Whose::default()) {
             Ok(script) => {
                 let wanted = vec![vec!["set", "--", text.as_str(), "end"], vec!["next"]];
                 prop_assert_eq!(shell::commands(&script).unwrap(), wanted);

@@ -1,9 +1,9 @@
 //! Every template of pxe/ with values that disturb nothing, and with one of them replaced.
 
 use kickstand::assets::Assets;
-use kickstand::render::{Error, Source, render};
+use kickstand::render::{Error, Templates, Whose};
 use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 /// What stands in a variable when nothing is to happen, and is found again in the script.
 pub const MARK: &str = "mark";
@@ -78,21 +78,19 @@ fn template(name: &'static str, commands: Commands, variables: &[&'static str]) 
     Template { name, commands, context, variables: variables.to_vec() }
 }
 
-pub fn source() -> Source {
-    let assets = Assets::default();
-    Arc::new(move |name| assets.text(name))
-}
+/// Everything that is built in.
+pub static COMPILED: LazyLock<Templates> = LazyLock::new(|| Templates::of(Assets::all_shipped()).unwrap());
 
 impl Template {
     /// The script with this text in one variable.
     pub fn with(&self, variable: &str, text: &str) -> Result<String, Error> {
         let mut context = self.context.clone();
         *context.pointer_mut(variable).unwrap() = text.into();
-        render(&source(), self.name, &context)
+        COMPILED.render(self.name, &context, &Whose::default())
     }
 
     pub fn rendered(&self) -> String {
-        render(&source(), self.name, &self.context).unwrap()
+        COMPILED.render(self.name, &self.context, &Whose::default()).unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
-//! [`catalogue`] has the profiles to begin from. [`lease`], [`capture`], [`sighting`], [`event`], [`quirk`], [`why`] and [`status`] only show (and a lease can be
+//! [`template`] are the texts of machines, with their versions; [`catalogue`] has the profiles to begin from. [`lease`], [`capture`], [`sighting`], [`event`], [`quirk`], [`why`] and [`status`] only show (and a lease can be
 //! released); [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
@@ -27,6 +27,7 @@ pub mod range;
 pub mod reservation;
 pub mod sighting;
 pub mod status;
+pub mod template;
 pub mod token;
 pub mod variables;
 pub mod why;
@@ -42,6 +43,8 @@ use axum::{Router, http::Uri};
 use std::sync::Arc;
 
 const BODY_BYTES: usize = 1 << 20;
+/// A template, with all of it escaped.
+const TEMPLATE_BYTES: usize = 7 << 20;
 const BATCH_BYTES: usize = 16 << 20;
 
 /// Everything below /api/v1.
@@ -71,11 +74,23 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/sightings", get(sighting::list))
         .route("/events", get(event::list))
         .route("/quirks", get(quirk::list))
+        .route("/templates", get(template::list))
+        .merge(templates())
         .route("/why/{mac}", get(why::why))
         .route("/tokens", get(token::list).post(token::add))
         .route("/tokens/{name}", delete(token::remove))
         .route("/status", get(status::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+}
+
+/// Their names have slashes.
+fn templates() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/templates/text/{*name}", get(template::show).put(template::set).delete(template::remove))
+        .route("/templates/history/{*name}", get(template::history))
+        .route("/templates/rollback/{*name}", post(template::roll_back))
+        .route("/templates/diff/{*name}", post(template::diff))
+        .layer(DefaultBodyLimit::max(TEMPLATE_BYTES))
 }
 
 /// The whole of /api behind the guard, the paths that are not there included: merge it, do not nest it.

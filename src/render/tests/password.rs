@@ -1,9 +1,8 @@
 //! Hashes of passwords, held against the crypt(3) of this host where it has one.
 
-use super::{Source, filtered, refuses, render};
+use super::{filtered, one, refuses};
 use serde_json::json;
 use std::process::Command;
-use std::sync::Arc;
 
 /// What crypt(3) makes of a password with the salt of a hash; none where there is no perl.
 fn crypt(password: &str, hash: &str) -> Option<String> {
@@ -28,8 +27,7 @@ fn crypt_takes_what_the_filters_give() {
 fn a_machine_gets_the_same_hash_again_and_another_machine_another() {
     let of = |id: &str, whose: &str| {
         let text = format!("{{{{ 'hunter2'|sha512_crypt({whose}) }}}}");
-        let source: Source = Arc::new(move |name| (name == "t").then(|| text.clone()));
-        render(&source, "t", &json!({"machine": {"system_id": id}})).unwrap()
+        one(&text, &json!({"machine": {"system_id": id}})).unwrap()
     };
     assert_eq!(of("a", ""), of("a", ""));
     assert_ne!(of("a", ""), of("b", ""));
@@ -49,7 +47,6 @@ fn what_can_not_be_a_password_is_refused() {
         refuses(filter, &[("", "it is empty"), ("a\nb", "a control character")]);
     }
     refuses("bcrypt", &[(&"x".repeat(73), "reads 72 bytes and it has 73")]);
-    let source: Source = Arc::new(|name| (name == "t").then(|| "{{ 'x'|yescrypt }}".to_owned()));
-    let error = render(&source, "t", &json!({})).unwrap_err().to_string();
+    let error = one("{{ 'x'|yescrypt }}", &json!({})).unwrap_err().to_string();
     assert!(error.contains("machine.system_id"), "{error}");
 }

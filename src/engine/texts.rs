@@ -1,0 +1,166 @@
+//! Which templates are in use: the operator's file, else the stored text, else what is built in.
+//!
+//! All of them are compiled in one [`Book`], which never changes: another one takes its place. `look` brings in the
+//! operator's files, `versions` what the API changes, `compare` tells what a change would do.
+
+use super::{Engine, Error};
+use crate::assets::{self, Assets};
+use crate::model::*;
+use crate::render::{self, Templates, Whose};
+use crate::store::World;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
+
+/// What is built in, compiled once for all.
+static SHIPPED: LazyLock<Templates> = LazyLock::new(|| {
+    let texts = Assets::all_shipped();
+    Templates::of(texts).unwrap_or_else(|errors| panic!("a template that is built in is broken: {errors:?}"))
+});
+
+pub struct Texts {
+    book: RwLock<Arc<Book>>,
+    /// Who changes what is in use waits here for the others.
+    turn: Mutex<super::look::Files>,
+    /// As many renderings at once as there are processors: the others wait, and nobody else does.
+    rooms: Arc<Semaphore>,
+}
+
+/// Every template that is in use.
+pub struct Book {
+    pub templates: Templates,
+    /// Those that are not the built-in ones.
+    pub own: BTreeMap<String, Own>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Own {
+    pub text: Arc<str>,
+    pub from: From,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// The operator's file.
+    File,
+    /// What was last good of it: as it is now it is broken.
+    LastGood,
+    Api,
+    Shipped,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, Into::into);
+        Texts {
+            book: RwLock::new(Arc::new(Book { templates: SHIPPED.clone(), own: BTreeMap::new() })),
+            turn: Mutex::default(),
+            rooms: Arc::new(Semaphore::new(processors)),
+        }
+    }
+}
+
+impl Texts {
+    pub fn book(&self) -> Arc<Book> {
+        self.book.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) async fn turn(&self) -> MutexGuard<'_, super::look::Files> {
+        self.turn.lock().await
+    }
+
+    /// A place to render in, as soon as there is one.
+    pub(super) async fn room(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let room = self.rooms.clone().acquire_owned().await;
+        room.map_err(|e| Error::Internal(format!("nothing is rendered any more: {e}")))
+    }
+
+    pub(super) fn put(&self, book: Book) {
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+    }
+}
+
+impl Book {
+    /// The text that is in use, and whence it is.
+    pub fn text(&self, name: &str) -> Option<(&str, From)> {
+        let own = self.own.get(name).map(|own| (&*own.text, own.from));
+        own.or_else(|| {
+            Assets::default().shipped(name).filter(|_| self.templates.has(name)).map(|text| (text, From::Shipped))
+        })
+    }
+
+    /// What is meant, for error messages.
+    pub fn place(&self, name: &str, folder: Option<&Path>) -> String {
+        match (self.text(name).map(|(_, from)| from), folder) {
+            (Some(From::File), Some(folder)) => folder.join(name).display().to_string(),
+            (Some(From::LastGood), Some(folder)) => {
+                format!("{} (its last good version)", folder.join(name).display())
+            }
+            (Some(From::Api), _) => format!("{name} (stored)"),
+            (Some(From::Shipped), _) => format!("{name} (built in)"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The same with these texts for the operators' own; those that do not compile are errors.
+    pub fn with(&self, own: BTreeMap<String, Own>) -> Result<Book, Vec<render::Error>> {
+        let gone = self.own.keys().filter(|name| !own.contains_key(*name));
+        let gone = gone.map(|name| (name.clone(), Assets::default().shipped(name).map(str::to_owned)));
+        let differs = |(name, new): &(&String, &Own)| self.own.get(*name).is_none_or(|old| old.text != new.text);
+        let new = own.iter().filter(differs).map(|(name, own)| (name.clone(), Some(own.text.to_string())));
+        let templates = self.templates.with(gone.chain(new).collect::<Vec<_>>())?;
+        Ok(Book { templates, own })
+    }
+}
+
+/// What the API wrote, of each template that it wrote last.
+pub(super) fn stored(world: &World) -> BTreeMap<String, Own> {
+    let api = world.templates().filter(|version| version.whence == Whence::Api);
+    let own = |version: &TemplateVersion| {
+        let text = version.text.as_deref()?.into();
+        Some((version.name.clone(), Own { text, from: From::Api }))
+    };
+    api.filter_map(own).collect()
+}
+
+/// The whole name of a template that an operator names: `redhat/kickstart.ks` lies below `templates/`.
+pub fn whole_name(name: &str) -> Result<String, Error> {
+    let whole = match name.split_once('/') {
+        Some(("templates" | "pxe", _)) => name.to_owned(),
+        _ => format!("templates/{name}"),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+/".contains(c);
+    match assets::is_template(&whole) && whole.len() <= 255 && whole.chars().all(plain) {
+        true => Ok(whole),
+        false => Err(Error::Invalid(format!(
+            "{name:?} is no name of a template: write a path below templates/ or pxe/, such as redhat/web.ks, with letters, \
+             digits and . _ - +; files of settings (.toml) and what editors leave are none"
+        ))),
+    }
+}
+
+impl Engine {
+    pub fn book(&self) -> Arc<Book> {
+        self.texts.book()
+    }
+
+    /// Renders off the event loop: a template may take its second.
+    pub(super) async fn rendered(&self, name: &str, context: Value, whose: Whose) -> Result<String, Error> {
+        let book = self.book();
+        let cut_off = |why: String| Error::Internal(format!("rendering {name} was cut off: {why}"));
+        let room = self.texts.room().await?;
+        let (owned, used) = (name.to_owned(), book.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let _room = room;
+            used.templates.render(&owned, &context, &whose)
+        });
+        let text = done.await.map_err(|e| cut_off(e.to_string()))?;
+        text.map_err(|e| Error::Template(self.placed(&book, e)))
+    }
+
+    pub(super) fn placed(&self, book: &Book, error: render::Error) -> render::Error {
+        render::Error { place: book.place(&error.place, self.assets.operator.as_deref()), ..error }
+    }
+}
