@@ -5,9 +5,9 @@ use kickstand::family::check::tree::{self, Node};
 use kickstand::family::network::{Place, Wiring};
 use kickstand::family::{FAMILIES, Row, shapes};
 use kickstand::model::*;
-use kickstand::render::{Source, render};
+use kickstand::render::{Templates, Whose};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 mod house;
 
@@ -88,6 +88,8 @@ const TEXTS: &[&str] = &[
     "image_url",
 ];
 const LISTS: &[&str] = &["ssh_authorized_keys", "packages", "patterns", "classes"];
+
+static COMPILED: LazyLock<Templates> = LazyLock::new(|| Templates::of(Assets::all_shipped()).unwrap());
 
 fn naughty(variable: &str, text: &str) -> Value {
     if LISTS.contains(&variable) { json!([text]) } else { json!(text) }
@@ -188,8 +190,8 @@ fn answer(row: &Row, variable: &str, value: Value) -> Result<String, String> {
         "machine": {"name": machine.name, "mac": machine.interfaces[0].mac, "domain": "lab.example", "system_id": machine.id},
     });
     context.as_object_mut().unwrap().extend(all.clone());
-    let source: Source = Arc::new(move |name| assets.text(name).or_else(|| assets.text(&format!("templates/{name}"))));
-    let text = render(&source, &format!("templates/{}", row.template), &context).map_err(|error| error.text)?;
+    let template = format!("templates/{}", row.template);
+    let text = COMPILED.render(&template, &context, &Whose::default()).map_err(|error| error.text)?;
     (row.check)(row.name, &text, &all).map_err(|fault| fault.to_string())?;
     Ok(text)
 }

@@ -3,13 +3,11 @@
 mod house;
 
 use house::*;
-use kickstand::assets::Assets;
 use kickstand::model::*;
-use kickstand::render::{Source, render};
+use kickstand::render::{Templates, Whose};
 use kickstand::store::Edit;
 use serde_json::json;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 #[tokio::test]
 async fn each_family_renders_its_script_and_its_answer_files() {
@@ -118,7 +116,7 @@ async fn a_key_that_opens_nothing_and_a_file_that_is_not_there_arm_nothing() {
 
 #[test]
 fn the_semicolon_before_ubuntus_answer_url_ends_no_command_of_a_loader() {
-    let source: Source = Arc::new(|name| Assets::default().text(name));
+    let templates = Templates::of(kickstand::assets::Assets::all_shipped()).unwrap();
     let argument = "ds=nocloud-net;s=http://10.0.0.1/answer/T/";
     for name in ["pxe/ipxe/install.ipxe", "pxe/grub/install.cfg", "pxe/pxelinux/install.cfg"] {
         let facts = json!({
@@ -126,7 +124,7 @@ fn the_semicolon_before_ubuntus_answer_url_ends_no_command_of_a_loader() {
             "kernel_url": "http://10.0.0.1/files/k", "initrd_url": "http://10.0.0.1/files/i", "server": "10.0.0.1",
             "http_port": 80, "by": "tftp", "language": "", "arguments": format!("autoinstall {argument} quiet"),
         });
-        let text = render(&source, name, &facts).unwrap();
+        let text = templates.render(name, &facts, &Whose::default()).unwrap();
         // GRUB alone reads it as the end of a command, and quotes keep it.
         let wanted = if name.contains("grub") {
             format!(" autoinstall '{argument}' quiet;")
