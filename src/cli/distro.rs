@@ -1,5 +1,6 @@
 //! `kickstand distro`: the files that boot an installer.
 
+use super::import::Import;
 use super::session::Session;
 use super::table::{maybe, variables as shown};
 use super::values::{OrNone, Variable, clearable, new_variables, variables};
@@ -11,6 +12,8 @@ use hyper::Method;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Take in an installer from a folder, an image or a server, and write it down
+    Import(Import),
     /// Write down the kernel and initrd of an installer
     Add(Add),
     /// Change what is given, keep the rest
@@ -79,6 +82,8 @@ pub struct Set {
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
+        // It works on this host, and asks the server in between.
+        Command::Import(_) => Ok(()),
         Command::Add(Add { name, family, kernel, initrd, arguments, variables, loader }) => {
             let variables = new_variables(variables);
             let draft = DistroDraft { name, family, kernel, initrd, arguments, variables, loader };

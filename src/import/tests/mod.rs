@@ -1,0 +1,16 @@
+//! Trees that the tests make themselves, shaped like the real ones.
+
+mod checks;
+mod disc;
+mod hostile;
+mod isos;
+mod marks;
+
+use super::tree::{Tree, bytes};
+use std::collections::BTreeMap;
+
+/// Every file with its bytes.
+fn everything(tree: &dyn Tree) -> BTreeMap<String, Vec<u8>> {
+    let listing = tree.listing().unwrap();
+    listing.files.keys().map(|path| (path.clone(), bytes(tree, path).unwrap().unwrap())).collect()
+}
