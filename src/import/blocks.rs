@@ -32,6 +32,15 @@ impl Disk {
         let size = file.metadata()?.len();
         Ok(Disk { file, size })
     }
+
+    /// From its first byte to its last.
+    pub fn reader(&self) -> impl Read + '_ {
+        Spans { blocks: self, spans: VecDeque::from([Span { at: 0, length: self.size }]), read: 0 }
+    }
+
+    pub fn again(&self) -> io::Result<Disk> {
+        Disk::new(self.file.try_clone()?)
+    }
 }
 
 impl Blocks for Disk {

@@ -2,6 +2,8 @@
 
 use super::hashes::{Algorithm, Hashes, Sums};
 use super::marks::ini;
+use super::openpgp::Keyring;
+use super::seals;
 use super::tree::{self, Tree, plain};
 use super::Error;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,22 +50,44 @@ pub struct Claims {
     claims: BTreeMap<String, Vec<Claim>>,
     /// What is to be said of signatures, a sentence each.
     pub signatures: Vec<String>,
+    /// Those of `by` that are signed by a known key, or that one of these speaks for.
+    sealed: BTreeSet<usize>,
 }
 
 impl Claims {
     /// Reads the checksum files of a tree: all of them, or where that can not be known those in these folders.
-    pub fn gather(tree: &dyn Tree, folders: &BTreeSet<String>) -> Result<Claims, Error> {
+    pub fn gather(tree: &dyn Tree, folders: &BTreeSet<String>, keyring: &Keyring) -> Result<Claims, Error> {
+        Claims::read(tree, places(tree, folders), keyring)
+    }
+
+    /// What lies beside an image and speaks of it, under these names and in the usual files.
+    pub fn beside(tree: &dyn Tree, image: &str, keyring: &Keyring) -> Result<Claims, Error> {
+        let own = ["sha256", "sha512", "CHECKSUM"].map(|ending| (format!("{image}.{ending}"), sums as Reader));
+        let usual = FILES.iter().filter(|(name, _)| name.contains("SUM") || name.contains("sum"));
+        let usual = usual.map(|(name, reader)| ((*name).to_owned(), *reader));
+        Claims::read(tree, own.into_iter().chain(usual).collect(), keyring)
+    }
+
+    fn read(tree: &dyn Tree, places: Vec<(String, Reader)>, keyring: &Keyring) -> Result<Claims, Error> {
         let mut claims = Claims::default();
-        for (path, reader) in places(tree, folders)? {
+        for (path, reader) in places {
             if let Some(bytes) = tree::bytes(tree, &path)? {
                 claims.compare(&path, &Hashes::of(&bytes))?;
-                claims.add(&path, reader(&String::from_utf8_lossy(&bytes)));
+                let seal = seals::seal(tree, &path, &bytes, keyring)?;
+                let is_sealed = seal.is_good || claims.is_sealed(&path);
+                claims.signatures.extend(seal.sentence);
+                claims.add(&path, reader(&seal.text), is_sealed);
             }
         }
         Ok(claims)
     }
 
-    pub fn add(&mut self, by: &str, lines: Vec<Line>) {
+    /// Whether a known key signed what is said of a file.
+    pub fn is_sealed(&self, path: &str) -> bool {
+        self.claims.get(path).into_iter().flatten().any(|claim| self.sealed.contains(&claim.by))
+    }
+
+    pub fn add(&mut self, by: &str, lines: Vec<Line>, is_sealed: bool) {
         let folder = by.rsplit_once('/').map_or("", |(folder, _)| folder);
         let index = self.by.len();
         let mut said = false;
@@ -77,6 +101,7 @@ impl Claims {
         }
         if said {
             self.by.push(by.to_owned());
+            self.sealed.extend(is_sealed.then_some(index));
         }
     }
 
@@ -112,14 +137,9 @@ impl Claims {
         }
         told.into_iter().collect()
     }
-
-    /// How many of the files that are spoken of are not there.
-    pub fn missing(&self, is_there: impl Fn(&str) -> bool) -> usize {
-        self.claims.keys().filter(|path| !is_there(path)).count()
-    }
 }
 
-fn places(tree: &dyn Tree, folders: &BTreeSet<String>) -> Result<Vec<(String, Reader)>, Error> {
+fn places(tree: &dyn Tree, folders: &BTreeSet<String>) -> Vec<(String, Reader)> {
     let mut places = Vec::new();
     for (name, reader) in FILES {
         match tree.listing() {
@@ -133,7 +153,7 @@ fn places(tree: &dyn Tree, folders: &BTreeSet<String>) -> Result<Vec<(String, Re
             }
         }
     }
-    Ok(places)
+    places
 }
 
 /// `content` and `.treeinfo` mean this at the top alone, `Release` in the folder of a suite alone.

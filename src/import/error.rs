@@ -22,8 +22,10 @@ pub enum Error {
     NotThere { path: String, origin: String },
     #[error("{path} is not what {by} says ({algorithm}): {expected} is expected, {found} was read; fetch it again, nothing was imported")]
     Mismatch { path: String, by: String, algorithm: &'static str, expected: String, found: String },
-    #[error("the signature {signature} does not fit {file}: {why}; nothing was imported")]
-    Signature { file: String, signature: String, why: String },
+    #[error("{file} is not what {by} signed: it, or its signature, was changed; nothing was imported")]
+    Signature { file: String, by: String },
+    #[error("what boots is signed by no key of the keyrings that were named{said}; nothing was imported")]
+    Unsigned { said: String },
     #[error("{needed} bytes are needed and {limit} are allowed ({why})")]
     TooLarge { needed: u64, limit: u64, why: &'static str },
     #[error("another import is under way: wait for it, or end it")]

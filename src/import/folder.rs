@@ -67,6 +67,41 @@ impl Tree for Folder {
     }
 }
 
+/// A folder of which only names are asked for that are known: what else lies there is nobody's concern.
+pub struct Flat {
+    origin: String,
+    path: PathBuf,
+}
+
+impl Flat {
+    pub fn new(path: &Path) -> Flat {
+        Flat { origin: path.display().to_string(), path: path.to_owned() }
+    }
+}
+
+impl Tree for Flat {
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    fn listing(&self) -> Option<&Listing> {
+        None
+    }
+
+    fn find(&self, path: &str) -> Result<Option<Found>, Error> {
+        let meta = self.path.join(path).symlink_metadata().ok().filter(|meta| meta.is_file());
+        Ok(meta.map(|meta| Found { size: Some(meta.len()) }))
+    }
+
+    fn names(&self, _folder: &str) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Error> {
+        Ok(Box::new(opened(&self.path, path).map_err(Error::reading(path))?))
+    }
+}
+
 /// Whoever puts a link in the place of a file meanwhile gains nothing.
 fn opened(folder: &Path, path: &str) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

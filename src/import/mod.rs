@@ -12,12 +12,17 @@ pub mod folder;
 pub mod hashes;
 pub mod iso;
 pub mod marks;
+pub mod openpgp;
 pub mod plan;
 pub mod record;
+pub mod remote;
+pub mod seals;
 pub mod source;
 pub mod stage;
 pub mod take;
+pub mod tar;
 pub mod tree;
+pub mod udf;
 pub mod verdict;
 
 #[cfg(test)]

@@ -15,9 +15,11 @@ use crate::http::problem;
 use crate::import::checks::Claims;
 use crate::import::plan::{self, Live, Plan, Wish};
 use crate::import::record::Record;
-use crate::import::source::{self, Source};
+use crate::import::openpgp::Keyring;
+use crate::import::remote::address::Address;
+use crate::import::source::{Opening, Source};
 use crate::import::stage::{Pending, Room};
-use crate::import::take::{Order, Taken};
+use crate::import::take::{Gauge, Order, Taken};
 use crate::import::verdict::Verdict;
 use crate::model::{Family, Name, Variables};
 use anyhow::{Context, Result, bail};
@@ -25,14 +27,14 @@ use clap::Args;
 use hyper::Method;
 use progress::Progress;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use told::{Outcome, Told};
 use tokio::runtime::Runtime;
 
 #[derive(Debug, Args)]
 pub struct Import {
-    /// A folder, or an ISO image
-    #[arg(value_name = "PATH")]
+    /// A folder, an ISO image, an archive, or an address such as https://mirror.example/almalinux/9/BaseOS/x86_64/os
+    #[arg(value_name = "PATH|URL")]
     origin: String,
     /// The distro's name [default: what the tree calls itself, such as almalinux-9.4-x86_64]
     #[arg(long)]
@@ -64,6 +66,9 @@ pub struct Import {
     /// How much may be written, for example 20G [default: what the disk has free, but for a tenth]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_size: Option<u64>,
+    /// Keys that must have signed what boots; may be repeated [default: those in /usr/share/keyrings may]
+    #[arg(long = "keyring", value_name = "FILE")]
+    keyrings: Vec<PathBuf>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -124,12 +129,18 @@ impl Work<'_> {
         let room = Room::open(&self.config.files)?;
         self.settle(&room)?;
         room.clean()?;
-        let source = source::open(Path::new(&self.import.origin))?;
-        let plan = plan::plan(&source, &self.wish()?)?;
+        // Told before much is read: a server that is away, and a name that is taken.
+        let wish = self.wish()?;
+        let keyring = Keyring::read(&self.import.keyrings)?;
+        let mut progress = Progress::new(self.server.session.output);
+        let (limit, limit_why) = self.limit(&room)?;
+        let mut tell = |phase, gauge: &Gauge| progress.phase(phase, gauge);
+        let source = Opening { room: &room, keyring: &keyring, limit, limit_why, tell: &mut tell }.open(&self.import.origin)?;
+        let plan = plan::plan(&source, &wish)?;
         let family: Family = plan.family.parse().with_context(|| format!("this is a tree of the {} family, which this Kickstand does not install", plan.family))?;
         let known = self.server.distro(&plan.name)?;
-        let claims = Claims::gather(&*source.tree, &folders(&plan))?;
-        let mut progress = Progress::new(self.server.session.output);
+        let claims = Claims::gather(&*source.tree, &folders(&plan), &keyring)?;
+        demand(&keyring, &plan, &claims, &source)?;
         if let Some(told) = self.is_there(&room, &source, &plan, &claims, known.as_ref(), &mut progress)? {
             return Ok(told);
         }
@@ -137,7 +148,7 @@ impl Work<'_> {
         progress.begin("copying");
         let taken = self.order(&room, &source, &plan, &claims)?.carry_out(Some(&stage), &mut |gauge| progress.show(gauge))?;
         progress.begin("writing to the disk");
-        let verdict = Verdict::new(&taken, &plan.boot, &claims);
+        let verdict = Verdict::new(&taken, &plan.boot, &claims, source.seal.as_ref());
         let pending = room.put(stage, &plan, &self.record(&taken, &verdict))?;
         let written = self.write_down(&plan, family, known.as_ref());
         progress.end();
@@ -176,11 +187,15 @@ impl Work<'_> {
         })
     }
 
-    fn order<'b>(&self, room: &Room, source: &'b Source, plan: &Plan, claims: &'b Claims) -> Result<Order<'b>> {
-        let (limit, limit_why) = match self.import.max_size {
+    fn limit(&self, room: &Room) -> Result<(u64, &'static str)> {
+        Ok(match self.import.max_size {
             Some(limit) => (limit, "--max-size"),
             None => (room.free()?, "what the disk has free, but for a tenth; --max-size names another"),
-        };
+        })
+    }
+
+    fn order<'b>(&self, room: &Room, source: &'b Source, plan: &Plan, claims: &'b Claims) -> Result<Order<'b>> {
+        let (limit, limit_why) = self.limit(room)?;
         Ok(Order { tree: &*source.tree, files: plan.files.clone(), claims, limit, limit_why })
     }
 
@@ -210,7 +225,7 @@ impl Work<'_> {
         progress.end();
         match (taken.id == record.id, known) {
             (true, Some(known)) => {
-                let verdict = Verdict::new(&taken, &plan.boot, claims);
+                let verdict = Verdict::new(&taken, &plan.boot, claims, source.seal.as_ref());
                 Ok(Some(self.told(Outcome::Same, known.clone(), room, source, plan.clone(), &taken, verdict)))
             }
             _ if self.import.replace => Ok(None),
@@ -219,10 +234,11 @@ impl Work<'_> {
     }
 
     fn record(&self, taken: &Taken, verdict: &Verdict) -> Record {
-        let source = std::path::absolute(&self.import.origin).map(|path| path.display().to_string());
+        let origin = self.import.origin.clone();
+        let path = (!Address::is_meant(&origin)).then(|| std::path::absolute(&origin).ok()).flatten();
         Record {
             id: taken.id.clone(),
-            source: source.unwrap_or_else(|_| self.import.origin.clone()),
+            source: path.map_or(origin, |path| path.display().to_string()),
             files: taken.files,
             bytes: taken.bytes,
             verified: verdict.to_string(),
@@ -273,6 +289,17 @@ fn folders(plan: &Plan) -> BTreeSet<String> {
         folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at).map(str::to_owned)));
     }
     folders
+}
+
+/// Keys that an operator names must have signed what boots.
+fn demand(keyring: &Keyring, plan: &Plan, claims: &Claims, source: &Source) -> Result<(), crate::import::Error> {
+    let by_image = source.seal.as_ref().is_some_and(|seal| seal.is_signed);
+    if !keyring.is_demanded || by_image || plan.boot.iter().all(|path| claims.is_sealed(path)) {
+        return Ok(());
+    }
+    let said: Vec<&String> = source.seal.iter().flat_map(|seal| &seal.signatures).chain(&claims.signatures).collect();
+    let said = said.iter().map(|said| format!("; {said}")).collect();
+    Err(crate::import::Error::Unsigned { said })
 }
 
 /// Whether the server was told of the tree that moved in.

@@ -33,6 +33,13 @@ impl Progress {
         (self.phase, self.begun, self.tenths) = (phase, Instant::now(), 0);
     }
 
+    pub fn phase(&mut self, phase: &'static str, gauge: &Gauge) {
+        if phase != self.phase {
+            self.begin(phase);
+        }
+        self.show(gauge);
+    }
+
     pub fn show(&mut self, gauge: &Gauge) {
         let is_new = self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE);
         if self.silent || self.begun.elapsed() < PATIENCE || !is_new {

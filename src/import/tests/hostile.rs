@@ -67,7 +67,7 @@ fn folders_that_lie_too_deep_are_refused() {
 fn declared_sizes_are_not_believed() {
     let text = refusal(&rock(vec![("big", Node::FileAt(20, u32::MAX))]));
     assert!(text.contains("did not arrive whole"), "{text}");
-    let text = refusal(&rock(vec![("d", Node::FolderAt(20, u32::MAX))]));
+    let text = refusal(&rock(vec![("d", Node::FolderAt(99, u32::MAX))]));
     assert!(text.contains("bytes of names"), "{text}");
     let text = refusal(&rock(vec![("d", Node::FolderAt(u32::MAX, 2048))]));
     assert!(text.contains("did not arrive whole"), "{text}");

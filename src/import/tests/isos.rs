@@ -94,8 +94,8 @@ fn a_file_may_be_larger_than_four_gigabytes() {
     nodes.push(("d".into(), folder(vec![("f", file(b"x"))])));
     let mut head = image(Kind::Rock, nodes);
     // The first of the two goes on.
-    let at = (0..head.len()).find(|at| head[*at..].starts_with(b"F0.;1")).unwrap();
-    let second = (0..head.len()).find(|at| head[*at..].starts_with(b"F1.;1")).unwrap();
+    let at = (0..head.len()).rev().find(|at| head[*at..].starts_with(b"F0.;1")).unwrap();
+    let second = (0..head.len()).rev().find(|at| head[*at..].starts_with(b"F1.;1")).unwrap();
     head[at - 33 + 25] |= 0x80;
     head[second + 1] = b'0';
     let blocks = Sparse { head, size: 5 << 30 };

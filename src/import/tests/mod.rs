@@ -1,10 +1,12 @@
 //! Trees that the tests make themselves, shaped like the real ones.
 
+mod archives;
 mod checks;
 mod disc;
 mod hostile;
 mod isos;
 mod marks;
+mod seals;
 
 use super::tree::{Tree, bytes};
 use std::collections::BTreeMap;
