@@ -72,7 +72,11 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new() -> Scene {
-        let appliance = Appliance::empty().await;
+        Scene::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut kickstand::config::Config)) -> Scene {
+        let appliance = Appliance::with(change).await;
         let path = appliance.folder.path().join("kickstand.toml");
         fs::write(&path, format!("[server]\nfiles = {:?}\n", appliance.config.files)).unwrap();
         Scene { config: path.display().to_string(), appliance }

@@ -8,6 +8,7 @@ mod boot_files;
 mod connections;
 mod first_boot;
 mod https;
+mod images;
 mod imports;
 mod loaders;
 mod one_shot;
