@@ -3,9 +3,11 @@
 mod archives;
 mod checks;
 mod disc;
+mod discs;
 mod hostile;
 mod isos;
 mod marks;
+mod remotes;
 mod seals;
 
 use super::tree::{Tree, bytes};
