@@ -49,7 +49,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["metrics"]),
     ("capture", &["capture", "model"]),
     ("store", &["store", "model", "boot", "metrics"]),
-    ("engine", &["engine", "model", "boot", "family", "render", "loader", "import", "store", "assets", "metrics", "capture"]),
+    (
+        "engine",
+        &["engine", "model", "boot", "family", "render", "loader", "import", "store", "assets", "metrics", "capture"],
+    ),
     ("dhcp", &["dhcp", "model", "boot", "engine", "store", "metrics", "capture"]),
     ("tftp", &["tftp", "model", "boot", "engine", "metrics"]),
     ("http", &["http", "model", "boot", "engine", "store", "metrics"]),

@@ -1,11 +1,11 @@
 //! What a tree says of its own bytes: the sums in `.treeinfo`, `md5sum.txt`, `SHA256SUMS`, `CHECKSUMS`, `content` and `Release`.
 
+use super::Error;
 use super::hashes::{Algorithm, Hashes, Sums};
 use super::marks::ini;
 use super::openpgp::Keyring;
 use super::seals;
 use super::tree::{self, Tree, plain};
-use super::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of checksum files, in the order in which they are read: what a `Release` says of others comes first.
@@ -148,7 +148,9 @@ fn places(tree: &dyn Tree, folders: &BTreeSet<String>) -> Vec<(String, Reader)> 
                 places.extend(listing.files.keys().filter(own).map(|path| (path.clone(), *reader)));
             }
             None => {
-                let all = folders.iter().map(|folder| if folder.is_empty() { (*name).into() } else { format!("{folder}/{name}") });
+                let all = folders
+                    .iter()
+                    .map(|folder| if folder.is_empty() { (*name).into() } else { format!("{folder}/{name}") });
                 places.extend(all.filter(|path: &String| is_checksum_file(path)).map(|path| (path, *reader)));
             }
         }
@@ -219,7 +221,8 @@ pub fn release(text: &str) -> Vec<Line> {
             continue;
         }
         let mut words = line.split_whitespace();
-        if let (true, Some(digits), Some(_), Some(path), None) = (inside, words.next(), words.next(), words.next(), words.next())
+        if let (true, Some(digits), Some(_), Some(path), None) =
+            (inside, words.next(), words.next(), words.next(), words.next())
             && let Some(algorithm) = algorithm(digits)
         {
             lines.push(Line { path: path.to_owned(), algorithm, digits: digits.to_owned() });

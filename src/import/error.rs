@@ -12,15 +12,21 @@ pub enum Error {
     /// The bytes are not what their format allows, or are meant to do harm.
     #[error("{what} {why}")]
     Unfit { what: String, why: String },
-    #[error("nothing here knows what {origin} is. It was looked for:\n{looked}\nname --family, --kernel and --initrd to take it in all the same")]
+    #[error(
+        "nothing here knows what {origin} is. It was looked for:\n{looked}\nname --family, --kernel and --initrd to take it in all the same"
+    )]
     Unknown { origin: String, looked: String },
     #[error("{origin} does not say its name: give it one with --name")]
     Nameless { origin: String },
-    #[error("{origin} has no kernel of its own: name a distro of the image family whose live system installs it, with --live DISTRO")]
+    #[error(
+        "{origin} has no kernel of its own: name a distro of the image family whose live system installs it, with --live DISTRO"
+    )]
     NoKernel { origin: String },
     #[error("{path} is not in {origin}: name a file of it, from its top")]
     NotThere { path: String, origin: String },
-    #[error("{path} is not what {by} says ({algorithm}): {expected} is expected, {found} was read; fetch it again, nothing was imported")]
+    #[error(
+        "{path} is not what {by} says ({algorithm}): {expected} is expected, {found} was read; fetch it again, nothing was imported"
+    )]
     Mismatch { path: String, by: String, algorithm: &'static str, expected: String, found: String },
     #[error("{file} is not what {by} signed: it, or its signature, was changed; nothing was imported")]
     Signature { file: String, by: String },

@@ -1,10 +1,10 @@
 //! What will be done with a tree: its name, its boot files, its variables, and which files are taken.
 
+use super::Error;
 use super::marks::{self, Extent, Recognised, Value};
 use super::source::Source;
 use super::stage::DISTROS;
 use super::tree::{has, plain};
-use super::Error;
 use crate::model::{Name, Variables};
 
 /// What an operator says of a tree; it overrules what the tree says.
@@ -91,7 +91,9 @@ impl Plan {
                     format!("{folder}/{image}")
                 }
                 (Value::Image, None) => {
-                    self.notes.push(format!("its installer fetches the whole image: import the ISO file itself, or set the variable {name}"));
+                    self.notes.push(format!(
+                        "its installer fetches the whole image: import the ISO file itself, or set the variable {name}"
+                    ));
                     continue;
                 }
             };

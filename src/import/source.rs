@@ -102,7 +102,13 @@ impl Opening<'_> {
         }
     }
 
-    fn copied(&mut self, reader: &mut dyn Read, what: &str, mut gauge: Gauge, phase: &'static str) -> Result<File, Error> {
+    fn copied(
+        &mut self,
+        reader: &mut dyn Read,
+        what: &str,
+        mut gauge: Gauge,
+        phase: &'static str,
+    ) -> Result<File, Error> {
         let mut file = self.room.scratch()?;
         let mut buffer = vec![0; CHUNK];
         loop {

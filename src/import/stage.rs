@@ -1,8 +1,8 @@
 //! The place beside: a distro is written there, and moves to its own place in one step; what did not get so far goes away.
 
-use super::record::{NAME, Record};
 use super::Error;
 use super::plan::Plan;
+use super::record::{NAME, Record};
 use crate::model::Name;
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,8 @@ impl Room {
     /// How much of its disk may be used: what is free, but for a tenth.
     pub fn free(&self) -> Result<u64, Error> {
         let at = rustix::fs::statvfs(&self.distros);
-        let at = at.map_err(|error| Error::Unreadable { what: self.distros.display().to_string(), source: error.into() })?;
+        let at =
+            at.map_err(|error| Error::Unreadable { what: self.distros.display().to_string(), source: error.into() })?;
         Ok(at.f_bavail.saturating_mul(at.f_frsize) / 10 * 9)
     }
 

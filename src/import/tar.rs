@@ -45,7 +45,9 @@ pub fn list(image: &dyn Blocks) -> Result<Listing, Error> {
 fn entry(listing: &mut Listing, kind: u8, name: String, at: u64, length: u64) -> Result<(), Error> {
     match kind {
         b'0' | 0 | b'7' => {
-            let outside = || Error::unfit(format!("the name {name:?}"), "leads out of its folder: this archive is not to be trusted");
+            let outside = || {
+                Error::unfit(format!("the name {name:?}"), "leads out of its folder: this archive is not to be trusted")
+            };
             let path = plain(&name).ok_or_else(outside)?;
             listing.add_folders_above(&path)?;
             listing.add(path, Entry { size: length, spans: vec![Span { at, length }] })
@@ -84,7 +86,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn own_name(head: &[u8]) -> String {
-    let (prefix, name) = (head.get(345..500).map(text).unwrap_or_default(), head.get(..100).map(text).unwrap_or_default());
+    let (prefix, name) =
+        (head.get(345..500).map(text).unwrap_or_default(), head.get(..100).map(text).unwrap_or_default());
     let is_posix = head.get(257..263) == Some(b"ustar\0");
     if is_posix && !prefix.is_empty() { format!("{prefix}/{name}") } else { name }
 }

@@ -22,7 +22,8 @@ const FILE: u16 = 261;
 const EXTENDED_FILE: u16 = 266;
 
 pub fn is_udf(image: &dyn Blocks) -> bool {
-    let is_mark = |sector: u64| image.bytes(sector * BLOCK + 1, 5).is_ok_and(|mark| mark == b"NSR02" || mark == b"NSR03");
+    let is_mark =
+        |sector: u64| image.bytes(sector * BLOCK + 1, 5).is_ok_and(|mark| mark == b"NSR02" || mark == b"NSR03");
     (16..32).any(is_mark)
 }
 
@@ -91,7 +92,8 @@ enum Content {
 
 impl<'a> Volume<'a> {
     fn find(image: &'a dyn Blocks) -> Result<Self, Error> {
-        let anchor = image.bytes(ANCHOR * BLOCK, 512).ok().filter(|anchor| tag(anchor) == Some(2)).ok_or_else(damaged)?;
+        let anchor =
+            image.bytes(ANCHOR * BLOCK, 512).ok().filter(|anchor| tag(anchor) == Some(2)).ok_or_else(damaged)?;
         let first = u64::from(u32_at(&anchor, 20).ok_or_else(damaged)?);
         let (mut start, mut set) = (None, None);
         for at in 0..MOST_DESCRIPTORS {
@@ -117,7 +119,15 @@ impl<'a> Volume<'a> {
             Some(EXTENDED_FILE) => 208,
             _ => return Err(damaged()),
         };
-        let parts = || Some((*block.get(27)?, u16_at(&block, 34)?, u64_at(&block, 56)?, u32_at(&block, head)?, u32_at(&block, head + 4)?));
+        let parts = || {
+            Some((
+                *block.get(27)?,
+                u16_at(&block, 34)?,
+                u64_at(&block, 56)?,
+                u32_at(&block, head)?,
+                u32_at(&block, head + 4)?,
+            ))
+        };
         let (kind, flags, size, skip, length) = parts().ok_or_else(damaged)?;
         let start = (head + 8).checked_add(skip as usize).ok_or_else(damaged)?;
         let end = start.checked_add(length as usize).ok_or_else(damaged)?;
@@ -142,7 +152,9 @@ impl<'a> Volume<'a> {
                 break;
             }
             if length >> 30 != 0 {
-                return Err(unfit("has files with holes, or in more pieces than are read here: mount it and import the folder"));
+                return Err(unfit(
+                    "has files with holes, or in more pieces than are read here: mount it and import the folder",
+                ));
             }
             let at = self.start.saturating_add(u64::from(block)).saturating_mul(BLOCK);
             spans.push(Span { at, length: u64::from(length) });

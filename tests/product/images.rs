@@ -34,7 +34,12 @@ async fn images_of_real_tools_hold_what_was_put_in() {
         assert!(text.contains("2 of ") && text.contains("by .treeinfo (sha256)"), "{tool}: {text}");
         assert_eq!(text.contains("passed over 1 link"), links, "{tool}: {text}");
         let place = scene.appliance.config.files.join("distros/alma");
-        for name in ["images/install.img", "BaseOS/Packages/bash-5.rpm", "a/b/c/d/e/f/g/h/i/j/deep-file.rpm", "a/b/c/d/e/f/g/h/i/k/l"] {
+        for name in [
+            "images/install.img",
+            "BaseOS/Packages/bash-5.rpm",
+            "a/b/c/d/e/f/g/h/i/j/deep-file.rpm",
+            "a/b/c/d/e/f/g/h/i/k/l",
+        ] {
             assert_eq!(fs::read(place.join(name)).unwrap(), fs::read(folder.join(name)).unwrap(), "{tool}: {name}");
         }
         assert!(!place.join("images/link.img").exists());
@@ -45,7 +50,10 @@ async fn images_of_real_tools_hold_what_was_put_in() {
 async fn an_image_with_plain_names_or_with_udf_alone_is_read() {
     let scene = Scene::new().await;
     let config = "build=8.0.2-1\nkernel=/b.b00\nmodules=/a.b00\n";
-    let esxi = tree(&scene.path("esxi"), &[("BOOT.CFG", config.as_bytes()), ("EFI/BOOT/BOOTX64.EFI", b"MZ"), ("A.B00", &pattern(9000))]);
+    let esxi = tree(
+        &scene.path("esxi"),
+        &[("BOOT.CFG", config.as_bytes()), ("EFI/BOOT/BOOTX64.EFI", b"MZ"), ("A.B00", &pattern(9000))],
+    );
     let image = scene.path("esxi.iso");
     made("genisoimage", &["-quiet", "-o"], &image, &esxi);
     // Of a family that is named here, whether the server installs its own or not.
@@ -97,7 +105,10 @@ async fn what_lies_beside_an_image_speaks_for_all_of_it() {
 #[tokio::test]
 async fn netboot_comes_as_it_is_shipped_and_a_root_archive_with_the_live_system_of_another() {
     let scene = Scene::new().await;
-    let netboot = tree(&scene.path("netboot"), &[("debian-installer/amd64/linux", &pattern(5000)), ("debian-installer/amd64/initrd.gz", &pattern(7000))]);
+    let netboot = tree(
+        &scene.path("netboot"),
+        &[("debian-installer/amd64/linux", &pattern(5000)), ("debian-installer/amd64/initrd.gz", &pattern(7000))],
+    );
     let archive = scene.path("netboot.tar.gz");
     let inside = format!("--directory={}", netboot.display());
     made("tar", &[&inside, "-czf"], &archive, Path::new("."));
@@ -108,7 +119,10 @@ async fn netboot_comes_as_it_is_shipped_and_a_root_archive_with_the_live_system_
     let refused = scene.refused(&[root.to_str().unwrap()]).await;
     assert!(refused.contains("--live DISTRO"), "{refused}");
     let live = ["distro", "add", "live", "--family", "image", "--kernel", "d/vmlinuz", "--initrd", "d/initrd.img"];
-    scene.appliance.cli(&[&live[..], &["--var", "live=d/live.squashfs", "--var", "image=d/root.tar.zst"]].concat()).await;
+    scene
+        .appliance
+        .cli(&[&live[..], &["--var", "live=d/live.squashfs", "--var", "image=d/root.tar.zst"]].concat())
+        .await;
     scene.import(&[root.to_str().unwrap(), "--live", "live"]).await;
     let distro = scene.appliance.json(&["distro", "show", "web"]).await;
     assert_eq!(distro["kernel"], "d/vmlinuz");
@@ -147,7 +161,8 @@ async fn an_image_on_a_server_is_fetched_and_read() {
     fs::write(mirror.join("SHA256SUMS"), sums).unwrap();
     let text = scene.import(&[&scene.appliance.url("/files/mirror/alma.iso")]).await;
     assert!(text.contains("the whole image by SHA256SUMS (sha256)"), "{text}");
-    let refused = scene.refused(&[&scene.appliance.url("/files/mirror/alma.iso"), "--max-size", "100K", "--name", "x"]).await;
+    let refused =
+        scene.refused(&[&scene.appliance.url("/files/mirror/alma.iso"), "--max-size", "100K", "--name", "x"]).await;
     assert!(refused.contains("102400 are allowed (--max-size)"), "{refused}");
 }
 
@@ -167,7 +182,11 @@ async fn https_is_spoken_with_those_whom_the_host_trusts() {
     let refused = scene.refused(&[&url]).await;
     assert!(refused.contains("cannot reach https://") && refused.contains("certificate"), "{refused}");
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kickstand"));
-    command.arg("--socket").arg(&scene.appliance.config.socket).args(scene.args(&[&url])).env("SSL_CERT_FILE", path("crt"));
+    command
+        .arg("--socket")
+        .arg(&scene.appliance.config.socket)
+        .args(scene.args(&[&url]))
+        .env("SSL_CERT_FILE", path("crt"));
     let output = command.output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -176,7 +195,8 @@ async fn https_is_spoken_with_those_whom_the_host_trusts() {
 async fn an_import_that_is_killed_at_any_moment_leaves_nothing_to_be_seen() {
     let scene = Scene::new().await;
     let folder = alma(&scene.path("alma"));
-    let many: Vec<(String, Vec<u8>)> = (0..200).map(|at| (format!("BaseOS/Packages/p{at}.rpm"), pattern(60_000))).collect();
+    let many: Vec<(String, Vec<u8>)> =
+        (0..200).map(|at| (format!("BaseOS/Packages/p{at}.rpm"), pattern(60_000))).collect();
     tree(&folder, &many.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect::<Vec<_>>());
     let at = folder.to_str().unwrap();
     let start = |name: &str| {
@@ -201,7 +221,10 @@ async fn an_import_that_is_killed_at_any_moment_leaves_nothing_to_be_seen() {
         let known = scene.appliance.try_cli(&["distro", "show", "web"]).await.status.success();
         let is_there = distros.join("web").exists();
         // Between the move and the server's word the next import settles it.
-        assert!(known == is_there || distros.join(".import/pending.json").exists(), "round {round}: {known} {is_there}");
+        assert!(
+            known == is_there || distros.join(".import/pending.json").exists(),
+            "round {round}: {known} {is_there}"
+        );
         if known {
             let count = fs::read_dir(distros.join("web/BaseOS/Packages")).unwrap().count();
             assert_eq!(count, 201, "round {round}");
@@ -222,7 +245,8 @@ async fn what_was_moved_and_never_written_down_goes_away_with_the_next_import() 
     let folder = alma(&scene.path("alma"));
     scene.import(&[folder.to_str().unwrap(), "--name", "web"]).await;
     let distros = scene.appliance.config.files.join("distros");
-    let record: serde_json::Value = serde_json::from_slice(&fs::read(distros.join("web/.kickstand.json")).unwrap()).unwrap();
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(distros.join("web/.kickstand.json")).unwrap()).unwrap();
     let kernel = "distros/web/images/pxeboot/vmlinuz";
     let pending = serde_json::json!({"name": "web", "new": record["id"], "old": null, "kernel": kernel, "initrd": "distros/web/images/pxeboot/initrd.img"});
     fs::write(distros.join(".import/pending.json"), pending.to_string()).unwrap();

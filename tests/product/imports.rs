@@ -142,7 +142,9 @@ async fn the_same_tree_again_changes_nothing_and_another_must_be_meant() {
     let replaced = scene.import(&[at, "--name", "alma", "--replace", "--arguments", "quiet"]).await;
     assert!(replaced.contains("distro alma replaced"), "{replaced}");
     let after = everything(&scene.appliance);
-    assert!(after.keys().any(|path| path.ends_with("bash-6.rpm")) && !after.keys().any(|path| path.ends_with("bash-5.rpm")));
+    assert!(
+        after.keys().any(|path| path.ends_with("bash-6.rpm")) && !after.keys().any(|path| path.ends_with("bash-5.rpm"))
+    );
     assert_eq!(scene.appliance.json(&["distro", "show", "alma"]).await["arguments"], "quiet");
 }
 

@@ -1,121 +1,43 @@
 //! `kickstand distro import`: a tree becomes a distro: copied on this host, then written down by the server.
 //!
-//! `progress` draws how far it is, `told` says what came of it; the work itself is done by [`crate::import`].
+//! `args` is what operators type, `progress` draws how far it is, `told` says what came of it; the work itself is done by [`crate::import`].
 
+mod args;
 mod progress;
+mod server;
 mod told;
 
+pub use args::Import;
+
 use super::client;
-use super::loader::Settings;
-use super::session::{Session, understood};
-use super::values::{Variable, new_variables};
+use super::session::Session;
+use super::values::new_variables;
 use crate::config::Config;
 use crate::http::api::distro::{DistroDraft, DistroPatch, DistroView};
-use crate::http::problem;
 use crate::import::checks::Claims;
+use crate::import::openpgp::Keyring;
 use crate::import::plan::{self, Live, Plan, Wish};
 use crate::import::record::Record;
-use crate::import::openpgp::Keyring;
 use crate::import::remote::address::Address;
 use crate::import::source::{Opening, Source};
 use crate::import::stage::{Pending, Room};
 use crate::import::take::{Gauge, Order, Taken};
 use crate::import::verdict::Verdict;
-use crate::model::{Family, Name, Variables};
+use crate::model::{Family, Variables};
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use hyper::Method;
 use progress::Progress;
+use server::Server;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use told::{Outcome, Told};
-use tokio::runtime::Runtime;
-
-#[derive(Debug, Args)]
-pub struct Import {
-    /// A folder, an ISO image, an archive, or an address such as https://mirror.example/almalinux/9/BaseOS/x86_64/os
-    #[arg(value_name = "PATH|URL")]
-    origin: String,
-    /// The distro's name [default: what the tree calls itself, such as almalinux-9.4-x86_64]
-    #[arg(long)]
-    name: Option<Name>,
-    /// The family, where the tree is of one that is not recognised
-    #[arg(long)]
-    family: Option<Family>,
-    /// The kernel within the tree, where it is not the usual one
-    #[arg(long, value_name = "PATH")]
-    kernel: Option<String>,
-    /// The initrd within the tree, where it is not the usual one
-    #[arg(long, value_name = "PATH")]
-    initrd: Option<String>,
-    /// The distro whose live system installs an image that has none of its own
-    #[arg(long, value_name = "DISTRO")]
-    live: Option<Name>,
-    /// Kernel arguments of the installer, for example "console=ttyS0"
-    #[arg(long, allow_hyphen_values = true)]
-    arguments: Option<String>,
-    /// A variable for templates, for example disk=/dev/vda; may be repeated
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    variables: Vec<Variable>,
-    /// The boot loader that starts its kernel, of `kickstand loader list`
-    #[arg(long)]
-    loader: Option<Name>,
-    /// Put the tree in the place of another that was imported under this name
-    #[arg(long)]
-    replace: bool,
-    /// How much may be written, for example 20G [default: what the disk has free, but for a tenth]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_size: Option<u64>,
-    /// Keys that must have signed what boots; may be repeated [default: those in /usr/share/keyrings may]
-    #[arg(long = "keyring", value_name = "FILE")]
-    keyrings: Vec<PathBuf>,
-    #[command(flatten)]
-    settings: Settings,
-}
-
-/// `500M`, `20G`, or bytes.
-fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let factor = match unit.trim_end_matches('B') {
-        "" => Some(1),
-        "K" => Some(1_u64 << 10),
-        "M" => Some(1 << 20),
-        "G" => Some(1 << 30),
-        "T" => Some(1 << 40),
-        _ => None,
-    };
-    let number = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-    number.ok_or_else(|| "write it like 20G or 500M".to_owned())
-}
 
 pub fn run(import: Import, session: Session) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let config = import.settings.config()?;
     let server = Server { runtime, session };
     let told = Work { import, config, server: &server }.run()?;
     told.say(server.session.output)
-}
-
-/// The server's side: what it knows of distros.
-struct Server {
-    runtime: Runtime,
-    session: Session,
-}
-
-impl Server {
-    fn distro(&self, name: &Name) -> Result<Option<DistroView>> {
-        let path = format!("distros/{name}");
-        match self.runtime.block_on(self.session.client.ask(Method::GET, &path, None)) {
-            Ok(value) => understood(value).map(Some),
-            Err(client::Error::Refused(problem)) if problem.kind == problem::Kind::Missing => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn send(&self, method: Method, path: &str, body: &impl serde::Serialize) -> Result<DistroView> {
-        let body = serde_json::to_value(body)?;
-        understood(self.runtime.block_on(self.session.client.ask(method, path, Some(&body)))?)
-    }
 }
 
 struct Work<'a> {
@@ -129,15 +51,15 @@ impl Work<'_> {
         let room = Room::open(&self.config.files)?;
         self.settle(&room)?;
         room.clean()?;
-        // Told before much is read: a server that is away, and a name that is taken.
+        // Told before much is read: a server that is away, and a distro that is not there.
         let wish = self.wish()?;
         let keyring = Keyring::read(&self.import.keyrings)?;
         let mut progress = Progress::new(self.server.session.output);
-        let (limit, limit_why) = self.limit(&room)?;
-        let mut tell = |phase, gauge: &Gauge| progress.phase(phase, gauge);
-        let source = Opening { room: &room, keyring: &keyring, limit, limit_why, tell: &mut tell }.open(&self.import.origin)?;
+        let source = self.open(&room, &keyring, &mut progress)?;
         let plan = plan::plan(&source, &wish)?;
-        let family: Family = plan.family.parse().with_context(|| format!("this is a tree of the {} family, which this Kickstand does not install", plan.family))?;
+        let not_ours =
+            || format!("this is a tree of the {} family, which this Kickstand does not install", plan.family);
+        let family: Family = plan.family.parse().with_context(not_ours)?;
         let known = self.server.distro(&plan.name)?;
         let claims = Claims::gather(&*source.tree, &folders(&plan), &keyring)?;
         demand(&keyring, &plan, &claims, &source)?;
@@ -146,18 +68,39 @@ impl Work<'_> {
         }
         let stage = room.stage()?;
         progress.begin("copying");
-        let taken = self.order(&room, &source, &plan, &claims)?.carry_out(Some(&stage), &mut |gauge| progress.show(gauge))?;
-        progress.begin("writing to the disk");
+        let order = self.order(&room, &source, &plan, &claims)?;
+        let taken = order.carry_out(Some(&stage), &mut |gauge| progress.show(gauge))?;
         let verdict = Verdict::new(&taken, &plan.boot, &claims, source.seal.as_ref());
         let pending = room.put(stage, &plan, &self.record(&taken, &verdict))?;
-        let written = self.write_down(&plan, family, known.as_ref());
         progress.end();
+        let distro = self.registered(&room, &pending, &plan, family, known.as_ref())?;
+        let outcome = if pending.old.is_some() { Outcome::Replaced } else { Outcome::Added };
+        Ok(self.told(outcome, distro, &room, &source, plan, &taken, verdict))
+    }
+
+    fn open(&self, room: &Room, keyring: &Keyring, progress: &mut Progress) -> Result<Source> {
+        let (limit, limit_why) = self.limit(room)?;
+        let mut tell = |phase, gauge: &Gauge| progress.phase(phase, gauge);
+        let source = Opening { room, keyring, limit, limit_why, tell: &mut tell }.open(&self.import.origin)?;
+        progress.end();
+        Ok(source)
+    }
+
+    /// The server's word on a tree that has moved in; without it the place is as it was.
+    fn registered(
+        &self,
+        room: &Room,
+        pending: &Pending,
+        plan: &Plan,
+        family: Family,
+        known: Option<&DistroView>,
+    ) -> Result<DistroView> {
+        let written = self.write_down(plan, family, known);
         // A server that went away in the middle may know of it or not: the next import asks.
         if !written.as_ref().is_err_and(is_unsure) {
-            room.settle(&pending, written.is_ok())?;
+            room.settle(pending, written.is_ok())?;
         }
-        let outcome = if pending.old.is_some() { Outcome::Replaced } else { Outcome::Added };
-        Ok(self.told(outcome, written?, &room, &source, plan, &taken, verdict))
+        written
     }
 
     /// What an import left that was ended between moving its tree and hearing from the server.
@@ -172,9 +115,13 @@ impl Work<'_> {
         let live = match &self.import.live {
             None => None,
             Some(name) => {
-                let distro = self.server.distro(name)?.with_context(|| format!("there is no distro {name}: see `kickstand distro list`"))?;
+                let distro = self
+                    .server
+                    .distro(name)?
+                    .with_context(|| format!("there is no distro {name}: see `kickstand distro list`"))?;
                 let live = distro.variables.get("live").and_then(|live| live.as_str());
-                let live = live.with_context(|| format!("distro {name} has no live system: its variable live is not set"))?;
+                let live =
+                    live.with_context(|| format!("distro {name} has no live system: its variable live is not set"))?;
                 Some(Live { kernel: distro.kernel.clone(), initrd: distro.initrd.clone(), live: live.to_owned() })
             }
         };
@@ -214,7 +161,10 @@ impl Work<'_> {
         let record = match (Record::read(&place), known) {
             (Some(record), Some(_)) => record,
             (None, Some(known)) if !self.import.replace => {
-                bail!("distro {name} is there, with kernel {}: choose another name with --name, or --replace it", known.kernel)
+                bail!(
+                    "distro {name} is there, with kernel {}: choose another name with --name, or --replace it",
+                    known.kernel
+                )
             }
             // Of a record that was removed, the files may go.
             _ => return Ok(None),
@@ -229,7 +179,10 @@ impl Work<'_> {
                 Ok(Some(self.told(Outcome::Same, known.clone(), room, source, plan.clone(), &taken, verdict)))
             }
             _ if self.import.replace => Ok(None),
-            _ => bail!("distro {name} holds another tree, imported from {}: choose another name with --name, or --replace it", record.source),
+            _ => bail!(
+                "distro {name} holds another tree, imported from {}: choose another name with --name, or --replace it",
+                record.source
+            ),
         }
     }
 
@@ -266,7 +219,16 @@ impl Work<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "what it tells of is all there is")]
-    fn told(&self, outcome: Outcome, distro: DistroView, room: &Room, source: &Source, plan: Plan, taken: &Taken, verdict: Verdict) -> Told {
+    fn told(
+        &self,
+        outcome: Outcome,
+        distro: DistroView,
+        room: &Room,
+        source: &Source,
+        plan: Plan,
+        taken: &Taken,
+        verdict: Verdict,
+    ) -> Told {
         let listing = source.tree.listing();
         Told {
             outcome,

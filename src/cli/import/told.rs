@@ -64,7 +64,7 @@ impl Told {
         let mut rows = vec![
             ("tree", format!("{}, family {}", self.plan.title, self.distro.family)),
             ("files", format!("{} with {}, in {}", self.files, bytes(self.bytes), self.place.display())),
-            ("verified", self.verdict.to_string()),
+            ("checked", self.verdict.to_string()),
         ];
         rows.extend(passed_over(self.links, "link", "links").map(|text| ("passed over", text)));
         rows.extend(passed_over(self.devices, "device", "devices").map(|text| ("passed over", text)));

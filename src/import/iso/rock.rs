@@ -30,7 +30,8 @@ pub struct Said {
 
 /// How many bytes to skip, where the volume has Rock Ridge at all: the root folder's own entry says so (SUSP §5.3).
 pub fn skip(image: &dyn Blocks, root: &Record) -> Result<Option<usize>, Error> {
-    let block = image.bytes(u64::from(root.block) * BLOCK, BLOCK as usize).map_err(|_| cut("before its root folder"))?;
+    let block =
+        image.bytes(u64::from(root.block) * BLOCK, BLOCK as usize).map_err(|_| cut("before its root folder"))?;
     let (records, _) = in_block(&block);
     let own = records.first().filter(|record| record.name == [0]);
     let says = own.and_then(|own| own.system_use.get(..7));

@@ -129,7 +129,10 @@ impl Walk<'_> {
         unfinished: &mut Option<Unfinished>,
     ) -> Result<(), Error> {
         if let Some(how) = said.is_packed {
-            return Err(Error::unfit(path, format!("is packed ({how}), which is not read here: mount the image and import the folder")));
+            return Err(Error::unfit(
+                path,
+                format!("is packed ({how}), which is not read here: mount the image and import the folder"),
+            ));
         }
         if record.is_interleaved {
             return Err(Error::unfit(path, "is interleaved, which no distro is"));
@@ -159,7 +162,12 @@ impl Walk<'_> {
     }
 
     fn name(&self, record: &Record, said: &rock::Said) -> Result<String, Error> {
-        let unreadable = || Error::unfit("the image", format!("has a name that is no text: {:?}", String::from_utf8_lossy(&record.name)));
+        let unreadable = || {
+            Error::unfit(
+                "the image",
+                format!("has a name that is no text: {:?}", String::from_utf8_lossy(&record.name)),
+            )
+        };
         match (self.names, &said.name) {
             (Names::RockRidge { .. }, Some(name)) => String::from_utf8(name.clone()).map_err(|_| unreadable()),
             (Names::Joliet, _) => {

@@ -90,7 +90,8 @@ fn netboot(tree: &dyn Tree) -> Result<Option<Recognised>, Error> {
 
 /// The installer of a disc, which looks for the disc.
 fn from_disc(tree: &dyn Tree) -> Result<Option<Recognised>, Error> {
-    for (folder, arch) in [("install.amd", "amd64"), ("install.a64", "arm64"), ("install.386", "i386"), ("install", "")] {
+    for (folder, arch) in [("install.amd", "amd64"), ("install.a64", "arm64"), ("install.386", "i386"), ("install", "")]
+    {
         let kernel = format!("{folder}/vmlinuz");
         if has(tree, &kernel)? {
             let mut found = Recognised::new("debian", "debian", kernel, format!("{folder}/initrd.gz"));

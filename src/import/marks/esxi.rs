@@ -13,7 +13,9 @@ pub fn esxi(tree: &dyn Tree) -> Result<Option<Recognised>, Error> {
     if !has(tree, LOADER)? {
         return Ok(None);
     }
-    let said = |name: &str| config.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+    let said = |name: &str| {
+        config.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
+    };
     let version = said("build").split('-').next().unwrap_or_default();
     let found = Recognised::new("esxi", "esxi", LOADER, CONFIG);
     Ok(Some(Recognised { version: version.to_owned(), arch: "x86_64".into(), ..found }))

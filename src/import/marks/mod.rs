@@ -83,12 +83,28 @@ pub const MARKS: &[Mark] = &[
     Mark { family: "agama", looks_for: "LiveOS/squashfs.img beside boot/ARCH/loader/linux", look: suse::agama },
     Mark { family: "suse", looks_for: "media.1/media or content beside boot/ARCH/loader/linux", look: suse::autoyast },
     Mark { family: "ignition", looks_for: "flatcar_production_pxe.vmlinuz", look: ignition::flatcar },
-    Mark { family: "ignition", looks_for: "fedora-coreos-*-live-kernel*, or images/pxeboot/rootfs.img", look: ignition::coreos },
-    Mark { family: "redhat", looks_for: ".treeinfo, or .discinfo beside images/pxeboot/vmlinuz", look: redhat::anaconda },
+    Mark {
+        family: "ignition",
+        looks_for: "fedora-coreos-*-live-kernel*, or images/pxeboot/rootfs.img",
+        look: ignition::coreos,
+    },
+    Mark {
+        family: "redhat",
+        looks_for: ".treeinfo, or .discinfo beside images/pxeboot/vmlinuz",
+        look: redhat::anaconda,
+    },
     Mark { family: "ubuntu", looks_for: ".disk/info beside casper/vmlinuz", look: debian::casper },
-    Mark { family: "debian", looks_for: "debian-installer/ARCH/linux, also in dists/SUITE/main/installer-ARCH, or .disk/info beside install.ARCH", look: debian::installer },
+    Mark {
+        family: "debian",
+        looks_for: "debian-installer/ARCH/linux, also in dists/SUITE/main/installer-ARCH, or .disk/info beside install.ARCH",
+        look: debian::installer,
+    },
     Mark { family: "esxi", looks_for: "boot.cfg beside efi/boot/bootx64.efi", look: esxi::esxi },
-    Mark { family: "image", looks_for: "vmlinuz, initrd.img and live.squashfs beside one root.tar.zst; or one *.tar.zst, *.tar, *.raw or *.img alone", look: image::image },
+    Mark {
+        family: "image",
+        looks_for: "vmlinuz, initrd.img and live.squashfs beside one root.tar.zst; or one *.tar.zst, *.tar, *.raw or *.img alone",
+        look: image::image,
+    },
 ];
 
 pub fn recognise(tree: &dyn Tree) -> Result<Option<Recognised>, Error> {
@@ -102,7 +118,12 @@ pub fn recognise(tree: &dyn Tree) -> Result<Option<Recognised>, Error> {
 
 /// The list of all that was looked for.
 pub fn looked_for() -> String {
-    MARKS.iter().map(|mark| format!("  {:<9} {}\n", mark.family, mark.looks_for)).collect::<String>().trim_end().to_owned()
+    MARKS
+        .iter()
+        .map(|mark| format!("  {:<9} {}\n", mark.family, mark.looks_for))
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
 }
 
 /// Lower-case letters, digits and dots; all else becomes a dash.

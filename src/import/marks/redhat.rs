@@ -5,8 +5,12 @@ use crate::import::Error;
 use crate::import::tree::{Tree, has, plain, text};
 
 /// What they call themselves, and what everybody calls them.
-const PRODUCTS: &[(&str, &str)] =
-    &[("Red Hat Enterprise Linux", "rhel"), ("Rocky Linux", "rocky"), ("Oracle Linux", "oracle"), ("CentOS Linux", "centos")];
+const PRODUCTS: &[(&str, &str)] = &[
+    ("Red Hat Enterprise Linux", "rhel"),
+    ("Rocky Linux", "rocky"),
+    ("Oracle Linux", "oracle"),
+    ("CentOS Linux", "centos"),
+];
 
 const KERNEL: &str = "images/pxeboot/vmlinuz";
 const INITRD: &str = "images/pxeboot/initrd.img";

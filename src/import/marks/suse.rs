@@ -17,7 +17,10 @@ const BOOTS: &[(&str, &str, &str)] = &[
 fn boot(tree: &dyn Tree, family: &str, product: &str) -> Result<Option<Recognised>, Error> {
     for (arch, kernel, initrd) in BOOTS {
         if has(tree, kernel)? {
-            return Ok(Some(Recognised { arch: (*arch).to_owned(), ..Recognised::new(family, product, *kernel, *initrd) }));
+            return Ok(Some(Recognised {
+                arch: (*arch).to_owned(),
+                ..Recognised::new(family, product, *kernel, *initrd)
+            }));
         }
     }
     Ok(None)
@@ -62,7 +65,9 @@ pub fn agama(tree: &dyn Tree) -> Result<Option<Recognised>, Error> {
         (found.product, found.version) = (super::slug(&told.0), told.1);
     }
     if tree.names("install")?.is_empty() {
-        found.notes.push("it holds no packages: set the variable tree to a repository, or the installer finds its own".into());
+        found
+            .notes
+            .push("it holds no packages: set the variable tree to a repository, or the installer finds its own".into());
     }
     Ok(Some(found))
 }

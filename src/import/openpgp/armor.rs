@@ -24,7 +24,8 @@ fn blocks(text: &str) -> Vec<u8> {
         while lines.next().is_some_and(|line| !line.trim().is_empty()) {}
         let body = lines.by_ref().take_while(|line| !line.starts_with("-----END"));
         // The line of the checksum begins so; the signature itself is the better one.
-        let digits: String = body.filter(|line| !line.starts_with('=')).flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+        let digits: String =
+            body.filter(|line| !line.starts_with('=')).flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
         all.extend(BASE64_STANDARD.decode(digits).unwrap_or_default());
     }
     all

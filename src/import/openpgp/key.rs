@@ -9,7 +9,10 @@ const ED25519: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Numbers {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// Signatures are two numbers.
     OldEd25519(Vec<u8>),
     /// Signatures are 64 bytes.
@@ -90,7 +93,8 @@ fn ed25519(point: &[u8], digest: &[u8], value: &[u8]) -> bool {
 pub fn keys(bytes: &[u8]) -> Vec<Key> {
     let mut all = Vec::new();
     let packets = packet::all(bytes);
-    let starts: Vec<usize> = packets.iter().enumerate().filter(|(_, packet)| packet.tag == KEY).map(|(at, _)| at).collect();
+    let starts: Vec<usize> =
+        packets.iter().enumerate().filter(|(_, packet)| packet.tag == KEY).map(|(at, _)| at).collect();
     for (index, start) in starts.iter().enumerate() {
         let end = starts.get(index.saturating_add(1)).copied().unwrap_or(packets.len());
         all.extend(certificate(packets.get(*start..end).unwrap_or_default()));

@@ -24,11 +24,17 @@ pub struct Keyring {
 /// What a signature is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seal {
-    Good { by: String },
+    Good {
+        by: String,
+    },
     /// Made by keys that nobody here knows.
-    Unknown { ids: Vec<String> },
+    Unknown {
+        ids: Vec<String>,
+    },
     /// A known key is named, and did not make it.
-    Bad { by: String },
+    Bad {
+        by: String,
+    },
 }
 
 impl Keyring {

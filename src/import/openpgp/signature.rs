@@ -100,7 +100,9 @@ impl Signature {
                 (FLAGS, true) => self.may_sign = value.first().is_some_and(|flags| flags & 2 != 0),
                 (EMBEDDED, _) => self.embedded = Some(value.to_vec()),
                 // What must be understood and is not.
-                (_, true) if kind & 0x80 != 0 && !matches!(kind & 0x7f, 2 | 3 | 9 | 11 | 21 | 22 | 25 | 30) => return None,
+                (_, true) if kind & 0x80 != 0 && !matches!(kind & 0x7f, 2 | 3 | 9 | 11 | 21 | 22 | 25 | 30) => {
+                    return None;
+                }
                 _ => {}
             }
             bytes = after;

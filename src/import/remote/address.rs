@@ -20,7 +20,12 @@ impl Address {
     }
 
     pub fn parse(text: &str) -> Result<Address, Error> {
-        let bad = || Error::unfit(text.to_owned(), "is no address: write it like https://mirror.example/almalinux/9/BaseOS/x86_64/os");
+        let bad = || {
+            Error::unfit(
+                text.to_owned(),
+                "is no address: write it like https://mirror.example/almalinux/9/BaseOS/x86_64/os",
+            )
+        };
         let (is_https, rest) = match text.strip_prefix("https://") {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix("http://").ok_or_else(bad)?),

@@ -31,7 +31,8 @@ const STALLED: Duration = Duration::from_secs(60);
 const REDIRECTS: usize = 5;
 
 /// The certificates that a host trusts: of Debian, Red Hat and SUSE.
-const ROOTS: &[&str] = &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
+const ROOTS: &[&str] =
+    &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
 #[derive(Clone)]
 pub struct Client {
@@ -170,7 +171,8 @@ fn connector() -> Result<TlsConnector, Error> {
         // One that can not be read is trusted by nobody.
         roots.add_parsable_certificates(all.flatten());
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
     let config = config.map_err(|error| Error::unfit("TLS", error.to_string()))?;
     Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
 }

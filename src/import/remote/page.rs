@@ -16,7 +16,8 @@ pub fn names(page: &str, folder: &str) -> Vec<String> {
         let link = link.strip_prefix("./").or_else(|| link.strip_prefix(folder)).unwrap_or(link);
         let name = decoded(link);
         let stem = name.strip_suffix('/').unwrap_or(&name);
-        let is_name = !stem.is_empty() && stem != "." && stem != ".." && !stem.contains(['/', '?', '#', ':', '&', '\0']);
+        let is_name =
+            !stem.is_empty() && stem != "." && stem != ".." && !stem.contains(['/', '?', '#', ':', '&', '\0']);
         if is_name && !names.contains(&name) {
             names.push(name);
         }

@@ -3,8 +3,8 @@
 use crate::import::Error;
 use crate::import::checks::{self, Claims, Line};
 use crate::import::folder::Folder;
-use crate::import::openpgp::Keyring;
 use crate::import::hashes::{Algorithm, Hashes};
+use crate::import::openpgp::Keyring;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -16,16 +16,24 @@ fn line(path: &str) -> Line {
 
 #[test]
 fn each_form_is_read() {
-    let forms = format!("{EMPTY}  ./a/b\n{EMPTY} *c d\nSHA256 (e (1).iso) = {EMPTY}\n# {EMPTY} no\n-----BEGIN PGP SIGNATURE-----\n\nnonsense\n");
+    let forms = format!(
+        "{EMPTY}  ./a/b\n{EMPTY} *c d\nSHA256 (e (1).iso) = {EMPTY}\n# {EMPTY} no\n-----BEGIN PGP SIGNATURE-----\n\nnonsense\n"
+    );
     assert_eq!(checks::sums(&forms), [line("./a/b"), line("c d"), line("e (1).iso")]);
     let md5 = "d41d8cd98f00b204e9800998ecf8427e  ./install.amd/vmlinuz\n";
     assert_eq!(checks::sums(md5)[0].algorithm, Algorithm::Md5);
     assert_eq!(checks::sums("da39a3ee5e6b4b0d3255bfef95601890afd80709  sha1"), []);
-    let info = format!("[general]\nx = sha256:{EMPTY}\n[checksums]\nimages/k = sha256:{EMPTY}\nimages/l = md5:{EMPTY}\n[other]\n");
+    let info = format!(
+        "[general]\nx = sha256:{EMPTY}\n[checksums]\nimages/k = sha256:{EMPTY}\nimages/l = md5:{EMPTY}\n[other]\n"
+    );
     assert_eq!(checks::treeinfo(&info), [line("images/k")]);
-    let content = format!("META SHA256 {EMPTY}  packages\nHASH SHA256 {EMPTY}  boot/x86_64/loader/linux\nKEY SHA256 {EMPTY}  k.asc\n");
+    let content = format!(
+        "META SHA256 {EMPTY}  packages\nHASH SHA256 {EMPTY}  boot/x86_64/loader/linux\nKEY SHA256 {EMPTY}  k.asc\n"
+    );
     assert_eq!(checks::content(&content), [line("boot/x86_64/loader/linux")]);
-    let release = format!("Suite: stable\nMD5Sum:\n {EMPTY} 0 wrong\nSHA256:\n {EMPTY} 0 main/a\n {EMPTY} 12 main/b\nSigned-By: x\n");
+    let release = format!(
+        "Suite: stable\nMD5Sum:\n {EMPTY} 0 wrong\nSHA256:\n {EMPTY} 0 main/a\n {EMPTY} 12 main/b\nSigned-By: x\n"
+    );
     assert_eq!(checks::release(&release), [line("main/a"), line("main/b")]);
 }
 
@@ -43,7 +51,10 @@ fn mirror() -> tempfile::TempDir {
     let sums = format!("{}  ./{kernel}\n", sum("kernel"));
     put(&format!("{images}/{kernel}"), "kernel");
     put(&format!("{images}/SHA256SUMS"), &sums);
-    put("dists/bookworm/Release", &format!("SHA256:\n {} {} main/installer-amd64/current/images/SHA256SUMS\n", sum(&sums), sums.len()));
+    put(
+        "dists/bookworm/Release",
+        &format!("SHA256:\n {} {} main/installer-amd64/current/images/SHA256SUMS\n", sum(&sums), sums.len()),
+    );
     scene
 }
 
@@ -56,7 +67,9 @@ fn a_release_speaks_for_sums_and_they_for_the_kernel() {
     assert!(matches!(claims.compare(kernel, &Hashes::of(b"other")), Err(Error::Mismatch { .. })));
     let sums = scene.path().join("dists/bookworm/main/installer-amd64/current/images/SHA256SUMS");
     fs::write(&sums, fs::read_to_string(&sums).unwrap() + "\n").unwrap();
-    let error = Claims::gather(&Folder::read(scene.path()).unwrap(), &BTreeSet::new(), &Keyring::default()).unwrap_err().to_string();
+    let error = Claims::gather(&Folder::read(scene.path()).unwrap(), &BTreeSet::new(), &Keyring::default())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("SHA256SUMS is not what dists/bookworm/Release says"), "{error}");
 }
 

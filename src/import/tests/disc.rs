@@ -107,7 +107,11 @@ impl Disc {
             places.insert(index, place);
         }
         let mut blocks = vec![Vec::new()];
-        let first = if is_root && self.kind == Kind::Rock { [&b"SP\x07\x01\xbe\xef\x00"[..], &px(0o040_755)].concat() } else { Vec::new() };
+        let first = if is_root && self.kind == Kind::Rock {
+            [&b"SP\x07\x01\xbe\xef\x00"[..], &px(0o040_755)].concat()
+        } else {
+            Vec::new()
+        };
         place(&mut blocks, record(&[0], (0, 0), 2, &first));
         place(&mut blocks, record(&[1], (0, 0), 2, &[]));
         for (index, (name, node)) in nodes.iter().enumerate() {
@@ -116,7 +120,13 @@ impl Disc {
             }
         }
         let size = (blocks.len() * BLOCK) as u32;
-        let bytes: Vec<u8> = blocks.into_iter().flat_map(|mut block| { block.resize(BLOCK, 0); block }).collect();
+        let bytes: Vec<u8> = blocks
+            .into_iter()
+            .flat_map(|mut block| {
+                block.resize(BLOCK, 0);
+                block
+            })
+            .collect();
         let block = self.append(&bytes);
         // Its own first entry says where it is.
         let own = record(&[0], (block, size), 2, &first);
@@ -185,7 +195,7 @@ pub fn record(name: &[u8], (block, size): (u32, u32), flags: u8, system_use: &[u
     record[25] = flags;
     record[32] = name.len() as u8;
     record.extend_from_slice(name);
-    if name.len() % 2 == 0 {
+    if name.len().is_multiple_of(2) {
         record.push(0);
     }
     record.extend_from_slice(system_use);

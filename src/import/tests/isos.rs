@@ -38,7 +38,8 @@ fn rock_ridge_and_joliet_keep_long_names() {
     for kind in [Kind::Rock, Kind::Joliet] {
         let image = opened(image(kind, tree(FILES)));
         let found: Vec<(String, Vec<u8>)> = everything(&image).into_iter().collect();
-        let mut expected: Vec<(String, Vec<u8>)> = FILES.iter().map(|(path, bytes)| (path.to_string(), bytes.to_vec())).collect();
+        let mut expected: Vec<(String, Vec<u8>)> =
+            FILES.iter().map(|(path, bytes)| (path.to_string(), bytes.to_vec())).collect();
         expected.sort();
         assert_eq!(found, expected, "{kind:?}");
         assert_eq!(recognise(&image).unwrap().unwrap().name(), "fedora-40-x86_64");
@@ -47,7 +48,8 @@ fn rock_ridge_and_joliet_keep_long_names() {
 
 #[test]
 fn plain_names_are_lower_case_and_without_version() {
-    let files: &[(&str, &[u8])] = &[("BOOT.CFG", b"build=8.0.2-1\nmodules=/a.b00\n"), ("EFI/BOOT/BOOTX64.EFI", b"MZ"), ("S", b"")];
+    let files: &[(&str, &[u8])] =
+        &[("BOOT.CFG", b"build=8.0.2-1\nmodules=/a.b00\n"), ("EFI/BOOT/BOOTX64.EFI", b"MZ"), ("S", b"")];
     let image = opened(image(Kind::Plain, tree(files)));
     let names: Vec<_> = everything(&image).into_keys().collect();
     assert_eq!(names, ["boot.cfg", "efi/boot/bootx64.efi", "s"]);
@@ -90,7 +92,8 @@ impl Blocks for Sparse {
 #[test]
 fn a_file_may_be_larger_than_four_gigabytes() {
     let first = u32::MAX - u32::MAX % BLOCK as u32;
-    let mut nodes = vec![("big".to_owned(), Node::FileAt(100, first)), ("big".to_owned(), Node::FileAt(100 + first / 2048, 4096))];
+    let mut nodes =
+        vec![("big".to_owned(), Node::FileAt(100, first)), ("big".to_owned(), Node::FileAt(100 + first / 2048, 4096))];
     nodes.push(("d".into(), folder(vec![("f", file(b"x"))])));
     let mut head = image(Kind::Rock, nodes);
     // The first of the two goes on.

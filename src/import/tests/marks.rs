@@ -31,7 +31,10 @@ fn anaconda_by_treeinfo_and_by_discinfo() {
     let boot = "images/pxeboot/vmlinuz images/pxeboot/initrd.img";
     for (text, name) in [
         ("[general]\nfamily = AlmaLinux\nversion = 9.4\narch = x86_64\n", "almalinux-9.4-x86_64"),
-        ("[general]\nfamily = Red Hat Enterprise Linux\nversion = 7.9\narch = x86_64\n[images-x86_64]\nkernel = images/pxeboot/vmlinuz\n", "rhel-7.9-x86_64"),
+        (
+            "[general]\nfamily = Red Hat Enterprise Linux\nversion = 7.9\narch = x86_64\n[images-x86_64]\nkernel = images/pxeboot/vmlinuz\n",
+            "rhel-7.9-x86_64",
+        ),
         ("[general]\nfamily = Rocky Linux\nversion = 9.3\narch = aarch64\n", "rocky-9.3-aarch64"),
         ("[general]\nfamily = Oracle Linux Server\nversion = 8.9\narch = x86_64\n", "oracle-8.9-x86_64"),
         ("[general]\nfamily = CentOS Stream\nversion = 10-stream\narch = x86_64\n", "centos-stream-10-stream-x86_64"),
@@ -56,7 +59,13 @@ fn debian_by_its_installer_wherever_it_lies() {
     assert_eq!(line(&mirror), format!("debian debian-bookworm-arm64 {kernel} {initrd}"));
     assert_eq!(mirror.variables, [("tree", Value::Tree), ("suite", Value::Text("bookworm".into()))]);
     let info = "Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 DVD Binary-1 with firmware 20240210-11:28";
-    let dvd = [(".disk/info", info), ("install.amd/vmlinuz", ""), ("install.amd/initrd.gz", ""), ("pool/main/b/bash.deb", ""), ("dists/bookworm/Release", "")];
+    let dvd = [
+        (".disk/info", info),
+        ("install.amd/vmlinuz", ""),
+        ("install.amd/initrd.gz", ""),
+        ("pool/main/b/bash.deb", ""),
+        ("dists/bookworm/Release", ""),
+    ];
     let dvd = recognised(&dvd).unwrap();
     assert_eq!(line(&dvd), "debian debian-12.5.0-amd64 install.amd/vmlinuz install.amd/initrd.gz");
     assert!(dvd.notes[0].contains("looks for the disc"), "{:?}", dvd.notes);
@@ -71,7 +80,8 @@ fn ubuntu_by_casper_and_the_older_one_by_its_netboot() {
     let info = "Ubuntu-Server 18.04.6 LTS \"Bionic Beaver\" - Release amd64 (20210915)";
     let folder = "install/netboot/ubuntu-installer/amd64";
     let (kernel, initrd) = (format!("{folder}/linux"), format!("{folder}/initrd.gz"));
-    let older = recognised(&[(".disk/info", info), (&kernel, ""), (&initrd, ""), ("pool/main/b/bash.deb", "")]).unwrap();
+    let older =
+        recognised(&[(".disk/info", info), (&kernel, ""), (&initrd, ""), ("pool/main/b/bash.deb", "")]).unwrap();
     assert_eq!(line(&older), format!("debian ubuntu-server-18.04.6-amd64 {kernel} {initrd}"));
 }
 
@@ -80,11 +90,20 @@ fn suse_by_its_media_or_content_and_agama_by_its_live_system() {
     let boot = [("boot/x86_64/loader/linux", ""), ("boot/x86_64/loader/initrd", "")];
     let paths = "boot/x86_64/loader/linux boot/x86_64/loader/initrd";
     for (name, text, told) in [
-        ("media.1/media", "openSUSE - openSUSE-Leap-15.5-x86_64-Build491.1-Media\nopenSUSE-Leap-15.5-x86_64-Build491.1\n1\n", "opensuse-leap-15.5-x86_64"),
+        (
+            "media.1/media",
+            "openSUSE - openSUSE-Leap-15.5-x86_64-Build491.1-Media\nopenSUSE-Leap-15.5-x86_64-Build491.1\n1\n",
+            "opensuse-leap-15.5-x86_64",
+        ),
         ("media.1/media", "SUSE - SLE-15-SP5\nSLE-15-SP5-Full-x86_64-GM-Media1\n3\n", "sle-15-sp5-x86_64"),
-        ("content", "CONTENTSTYLE 11\nDISTRO cpe:/o:suse:sles:12:sp5,SUSE Linux Enterprise Server 12 SP5\n", "sles-12-sp5-x86_64"),
+        (
+            "content",
+            "CONTENTSTYLE 11\nDISTRO cpe:/o:suse:sles:12:sp5,SUSE Linux Enterprise Server 12 SP5\n",
+            "sles-12-sp5-x86_64",
+        ),
     ] {
-        let found = recognised(&[&boot[..], &[(name, text), (".treeinfo", "[general]\nfamily = SUSE\n")]].concat()).unwrap();
+        let found =
+            recognised(&[&boot[..], &[(name, text), (".treeinfo", "[general]\nfamily = SUSE\n")]].concat()).unwrap();
         assert_eq!(line(&found), format!("suse {told} {paths}"));
     }
     let agama = recognised(&[&boot[..], &[("LiveOS/squashfs.img", "")]].concat()).unwrap();
@@ -95,9 +114,16 @@ fn suse_by_its_media_or_content_and_agama_by_its_live_system() {
 #[test]
 fn flatcar_and_fedora_coreos_by_the_names_of_their_files() {
     let version = "FLATCAR_BUILD=3815\nFLATCAR_VERSION=3815.2.0\nFLATCAR_BOARD=amd64-usr\n";
-    let files = [("flatcar_production_pxe.vmlinuz", ""), ("flatcar_production_pxe_image.cpio.gz", ""), ("version.txt", version)];
+    let files = [
+        ("flatcar_production_pxe.vmlinuz", ""),
+        ("flatcar_production_pxe_image.cpio.gz", ""),
+        ("version.txt", version),
+    ];
     let found = recognised(&files).unwrap();
-    assert_eq!(line(&found), "ignition flatcar-3815.2.0-amd64 flatcar_production_pxe.vmlinuz flatcar_production_pxe_image.cpio.gz");
+    assert_eq!(
+        line(&found),
+        "ignition flatcar-3815.2.0-amd64 flatcar_production_pxe.vmlinuz flatcar_production_pxe_image.cpio.gz"
+    );
     for (dash, release) in [("-", "40.20240416.3.1"), (".", "42.20250512.3.0")] {
         let head = format!("fedora-coreos-{release}-live");
         let kernel = format!("{head}-kernel{dash}x86_64");

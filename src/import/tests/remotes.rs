@@ -12,7 +12,10 @@ fn address(text: &str) -> Address {
 fn an_address_is_read_and_names_are_escaped_below_it() {
     let top = address("https://mirror.example:8443/a b/x").as_folder();
     assert_eq!(top.to_string(), "https://mirror.example:8443/a%20b/x/");
-    assert_eq!(top.below("images/c++ 100%.rpm").to_string(), "https://mirror.example:8443/a%20b/x/images/c++%20100%25.rpm");
+    assert_eq!(
+        top.below("images/c++ 100%.rpm").to_string(),
+        "https://mirror.example:8443/a%20b/x/images/c++%20100%25.rpm"
+    );
     assert_eq!(address("http://[fd00::1]").to_string(), "http://[fd00::1]/");
     assert_eq!(address("http://h/d/a%2Bb.iso").split().1, "a+b.iso");
     for bad in ["http://", "ftp://x/", "http://user@host/", "http://h/?q=1", "http://h\r\nX: y/"] {

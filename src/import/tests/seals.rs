@@ -30,14 +30,23 @@ impl Signer {
         signer.gpg(&["--quick-generate-key", user, "rsa2048", "cert", "never"]);
         let listed = signer.gpg(&["--list-keys", "--with-colons"]);
         let listed = String::from_utf8(listed).unwrap();
-        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':').to_owned();
+        let fingerprint =
+            listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':').to_owned();
         signer.gpg(&["--quick-add-key", &fingerprint, "rsa2048", "sign", "never"]);
         signer
     }
 
     fn gpg(&self, args: &[&str]) -> Vec<u8> {
         let mut command = Command::new("gpg");
-        command.arg("--homedir").arg(self.home.path()).args(["--batch", "--quiet", "--yes", "--passphrase", "", "--pinentry-mode", "loopback"]);
+        command.arg("--homedir").arg(self.home.path()).args([
+            "--batch",
+            "--quiet",
+            "--yes",
+            "--passphrase",
+            "",
+            "--pinentry-mode",
+            "loopback",
+        ]);
         let output = command.args(args).stdin(Stdio::null()).output().expect("gpg is installed: see lab/packages.sh");
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
@@ -119,7 +128,9 @@ fn a_subkey_that_its_certificate_does_not_vouch_for_signs_nothing() {
     let from = crate::import::openpgp::packet::all(&theirs);
     let subkey = from.iter().position(|packet| packet.tag == 14).unwrap();
     let start = from[subkey].body.as_ptr() as usize - theirs.as_ptr() as usize;
-    let head = (1..=6).find(|head| crate::import::openpgp::packet::all(&theirs[start - head..]).first().is_some_and(|p| p.tag == 14)).unwrap();
+    let head = (1..=6)
+        .find(|head| crate::import::openpgp::packet::all(&theirs[start - head..]).first().is_some_and(|p| p.tag == 14))
+        .unwrap();
     let mut keyring = Keyring::default();
     keyring.add(&[owner.public(), theirs[start - head..].to_vec()].concat());
     assert!(matches!(keyring.detached(TEXT, &signature), Seal::Unknown { .. }));
