@@ -272,3 +272,47 @@ async fn one_import_at_a_time() {
     drop(lock);
     tokio::time::timeout(Duration::from_secs(20), scene.import(&[folder.to_str().unwrap()])).await.unwrap();
 }
+
+/// A key of GnuPG's in a folder of its own.
+fn gpg(home: &Path, args: &[&str]) -> Vec<u8> {
+    let mut command = Command::new("gpg");
+    command.arg("--homedir").arg(home).args(["--batch", "--quiet", "--yes", "--passphrase", ""]);
+    let output = command.args(args).output().expect("gpg is installed: see lab/packages.sh");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[tokio::test]
+async fn keys_that_are_named_must_have_signed_what_boots() {
+    let scene = Scene::new().await;
+    let boot: [(&str, &[u8]); 3] = [
+        ("boot/x86_64/loader/linux", &pattern(9000)),
+        ("boot/x86_64/loader/initrd", &pattern(8000)),
+        ("content", b"NAME openSUSE\nVERSION 15.5\n"),
+    ];
+    let folder = tree(&scene.path("suse"), &boot);
+    let sums: String = boot.iter().take(2).map(|(name, bytes)| format!("{}  {name}\n", sha256(bytes))).collect();
+    fs::write(folder.join("CHECKSUMS"), sums).unwrap();
+    let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for home in [own.path(), other.path()] {
+        gpg(home, &["--quick-generate-key", "Build <b@example.org>", "ed25519", "sign", "never"]);
+        fs::write(home.join("ring.gpg"), gpg(home, &["--export"])).unwrap();
+    }
+    let checksums = folder.join("CHECKSUMS");
+    gpg(own.path(), &["--detach-sign", "--armor", checksums.to_str().unwrap()]);
+    let told = [folder.to_str().unwrap(), "--family", "redhat"];
+    let ring = |home: &Path| home.join("ring.gpg").display().to_string();
+    let refused = scene.refused(&[&told[..], &["--keyring", &ring(other.path())]].concat()).await;
+    assert!(
+        refused.contains("signed by no key of the keyrings that were named; the signature of CHECKSUMS"),
+        "{refused}"
+    );
+    let text = scene.import(&[&told[..], &["--keyring", &ring(own.path())]].concat()).await;
+    assert!(text.contains("CHECKSUMS is signed by Build <b@example.org>"), "{text}");
+    fs::write(&checksums, fs::read_to_string(&checksums).unwrap() + "\n").unwrap();
+    let refused = scene.refused(&[&told[..], &["--name", "x", "--keyring", &ring(own.path())]].concat()).await;
+    assert!(refused.contains("CHECKSUMS is not what Build <b@example.org>"), "{refused}");
+    for home in [own.path(), other.path()] {
+        let _ = Command::new("gpgconf").arg("--homedir").arg(home).args(["--kill", "all"]).status();
+    }
+}
