@@ -124,6 +124,7 @@ impl Opening<'_> {
     }
 
     fn file(&mut self, beside: &dyn Tree, name: &str, origin: String, file: File) -> Result<Source, Error> {
+        let name = &joined("", name)?;
         let disk = Disk::new(file).map_err(Error::reading(&origin))?;
         let seal = self.seal(beside, name, &disk)?;
         let (tree, image) = self.tree(name, origin, disk)?;

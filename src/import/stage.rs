@@ -3,12 +3,13 @@
 use super::Error;
 use super::plan::Plan;
 use super::record::{NAME, Record};
+use super::tree::plain;
 use crate::model::Name;
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Below the folder of files. The server gives away nothing with this name in its path.
@@ -170,11 +171,17 @@ impl Stage {
         if path == NAME {
             return Err(Error::unfit(path, "is a name that imports keep for themselves: the tree can not have it"));
         }
+        // Whatever made the path: what it does not name plainly is not written.
+        if plain(path).as_deref() != Some(path) {
+            return Err(Error::unfit(path, "leads out of its folder: this tree is not to be trusted"));
+        }
         let whole = self.folder.join(path);
         let made = whole.parent().map_or(Ok(()), |above| self.folders(above));
         let mut options = OpenOptions::new();
         let file = made.and_then(|()| options.write(true).create_new(true).mode(0o644).open(&whole));
         let file = file.map_err(Error::writing(&whole))?;
+        // Whatever mask this process has.
+        file.set_permissions(Permissions::from_mode(0o644)).map_err(Error::writing(&whole))?;
         own_as(&whole, &self.folder);
         Ok(file)
     }
@@ -199,7 +206,12 @@ impl Drop for Stage {
 fn folder_for_all(folder: &Path, like: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o755).create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.map(|()| own_as(folder, like)),
+        made => {
+            made?;
+            fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+            own_as(folder, like);
+            Ok(())
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod isos;
 mod marks;
 mod remotes;
 mod seals;
+mod stages;
 
 use super::tree::{Tree, bytes};
 use std::collections::BTreeMap;
