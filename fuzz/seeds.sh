@@ -34,3 +34,19 @@ mkdir -p corpus/tftp
     printf '\3\56\0\1snponly.efi\0octet\0blksize\0001468\0windowsize\0004\0'
     printf '\3\4\0\4\0\0\3\4\0\4\0\4\3\4\0\4\0\5\0\0\2\0\3\4\0\5\0\0'
 } >corpus/tftp/uefi
+
+# Small images and archives, without what stands before their descriptors; the kind before each.
+mkdir -p corpus/import
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+mkdir -p "$scratch/top/images/pxeboot"
+echo kernel >"$scratch/top/images/pxeboot/vmlinuz"
+ln -s vmlinuz "$scratch/top/images/pxeboot/link"
+for names in -R -J -udf; do
+    genisoimage -quiet "$names" -o "$scratch/a.iso" "$scratch/top" 2>/dev/null || continue
+    { printf '\0' && tail -c +32769 "$scratch/a.iso"; } >"corpus/import/iso$names"
+    { printf '\1' && tail -c +524289 "$scratch/a.iso"; } >"corpus/import/udf$names"
+done
+{ printf '\2' && tar -C "$scratch/top" -c .; } >corpus/import/tar
+{ printf '\3' && (cd "$scratch/top" && sha256sum images/pxeboot/vmlinuz); } >corpus/import/sums
+{ printf '\4' && printf '<a href="a%%2Bb/">a</a>'; } >corpus/import/page

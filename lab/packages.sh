@@ -23,6 +23,8 @@ case ${1:-} in
         postgresql tftp-hpa busybox openssl dnsmasq-base tcpdump procps python3 python3-venv shellcheck libxml2-utils
         # clients and relays that are not ours, and what makes system calls fail
         isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace atftp nftables
+        # images of discs, and who signs what is in them
+        xorriso genisoimage gpg gpg-agent
     )
     ;;
 bench) packages+=(kea-dhcp4-server kea-admin tftpd-hpa nginx-light wrk) ;;

@@ -10,6 +10,7 @@ pub mod dhcp;
 pub mod engine;
 pub mod family;
 pub mod http;
+pub mod import;
 pub mod loader;
 pub mod metrics;
 pub mod model;

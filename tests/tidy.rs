@@ -44,12 +44,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("family", &["family", "boot", "model"]),
     ("render", &["render", "model"]),
     ("loader", &["loader", "model"]),
+    ("import", &["import", "model"]),
     ("assets", &["assets"]),
     ("vault", &["vault", "model"]),
     ("metrics", &["metrics"]),
     ("capture", &["capture", "model"]),
     ("store", &["store", "model", "boot", "metrics", "vault"]),
-    ("engine", &["engine", "model", "boot", "family", "render", "loader", "store", "assets", "metrics", "capture"]),
+    (
+        "engine",
+        &["engine", "model", "boot", "family", "render", "loader", "import", "store", "assets", "metrics", "capture"],
+    ),
     ("dhcp", &["dhcp", "model", "boot", "engine", "store", "metrics", "capture"]),
     ("tftp", &["tftp", "model", "boot", "engine", "metrics"]),
     ("http", &["http", "model", "boot", "engine", "store", "metrics"]),
@@ -103,6 +107,7 @@ fn sockets_are_opened_only_where_servers_and_clients_live() {
         "src/tftp/mtu.rs",
         "src/http/server.rs",
         "src/cli/client.rs",
+        "src/import/remote/client.rs",
         "src/daemon/mod.rs",
     ];
     let openers = [

@@ -1,5 +1,6 @@
 //! `kickstand distro`: the files that boot an installer.
 
+use super::import::Import;
 use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{maybe, variables as shown, words};
@@ -12,6 +13,8 @@ use hyper::Method;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Take in an installer from a folder, an image or a server, and write it down
+    Import(Import),
     /// Write down the kernel and initrd of an installer
     Add(Add),
     /// Change what is given, keep the rest
@@ -86,6 +89,8 @@ pub struct Set {
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
+        // It works on this host, and asks the server in between.
+        Command::Import(_) => Ok(()),
         Command::Add(Add { name, family, kernel, initrd, arguments, variables, secrets, loader }) => {
             let (variables, secrets) = (new_variables(variables), new_secrets(secrets)?);
             let draft = DistroDraft { name, family, kernel, initrd, arguments, variables, secrets, loader };

@@ -92,13 +92,17 @@ pub fn run(command: Command, output: Output) -> Result<()> {
 }
 
 impl Settings {
-    /// The first folder of loaders is the one that import fills.
-    fn places(&self) -> Result<Places> {
-        let config = match &self.config {
+    pub fn config(&self) -> Result<Config> {
+        Ok(match &self.config {
             Some(path) => Config::read(path)?,
             None if Path::new(DEFAULT_PATH).exists() => Config::read(Path::new(DEFAULT_PATH))?,
             None => Config::default(),
-        };
+        })
+    }
+
+    /// The first folder of loaders is the one that import fills.
+    fn places(&self) -> Result<Places> {
+        let config = self.config()?;
         let folder = config.loaders.first().cloned().context("no folder is set under [server] loaders: name one")?;
         let built_in = Assets::default().text(manifest::NAME).unwrap_or_default();
         Ok(Places { built_in, manifest: config.templates.join(manifest::NAME), folder, folders: config.loaders })

@@ -1,6 +1,6 @@
 //! The command line, one file for each command: what operators type, and what they read.
 //!
-//! [`serve`], [`init`], [`check`] and [`loader`] work on this host; all other commands ask a running server:
+//! [`serve`], [`init`], [`check`] and [`loader`] work on this host, [`import`] does and asks a running server, too; all other commands ask a running server:
 //! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
@@ -13,6 +13,7 @@ mod dhcp;
 mod distro;
 mod events;
 mod follow;
+mod import;
 mod init;
 mod inventory;
 mod key;
@@ -159,6 +160,7 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
         Command::Check(check) => check::run(check),
         Command::Quirk(quirk::Command::Check { file }) => quirk::check(&file),
         Command::Loader(command) => loader::run(command, remote.output),
+        Command::Distro(distro::Command::Import(import)) => import::run(import, remote.session()?),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.context("cannot start the runtime")?.block_on(ask(command, &remote.session()?))

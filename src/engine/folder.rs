@@ -1,5 +1,6 @@
 //! A file below a folder: by one call of the kernel, which lets neither `..` nor a link lead out of it.
 
+use crate::import::stage;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 use std::fs::{File, Metadata};
@@ -25,10 +26,11 @@ pub async fn open(folder: &Path, name: &str) -> io::Result<Option<(File, Metadat
     }
 }
 
-/// Every part of it is the name of a file or a folder.
+/// Every part of it is the name of a file or a folder, and none of them the place where imports are under way.
 fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components().peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+    let is_name = |part| matches!(part, Component::Normal(name) if name != stage::FOLDER);
+    parts.peek().is_some() && parts.all(is_name)
 }
 
 fn patient(folder: &Path, name: &str) -> Result<File, Errno> {
@@ -88,6 +90,8 @@ mod tests {
         let scene = tempfile::tempdir().unwrap();
         let path = |name: &str| scene.path().join(name);
         std::fs::create_dir_all(path("files/d")).unwrap();
+        std::fs::create_dir_all(path("files/d/.import")).unwrap();
+        std::fs::write(path("files/d/.import/kernel"), "under way").unwrap();
         std::fs::write(path("files/d/kernel"), "inside").unwrap();
         std::fs::write(path("outside"), "secret").unwrap();
         symlink("d/kernel", path("files/link")).unwrap();
@@ -117,6 +121,7 @@ mod tests {
             ("d/kernel/", false),
             ("d/none", false),
             ("d\0/kernel", false),
+            ("d/.import/kernel", false),
         ] {
             assert_eq!(open(&folder, name).await.unwrap().is_some(), there, "{name:?}");
         }

@@ -8,6 +8,8 @@ mod boot_files;
 mod connections;
 mod first_boot;
 mod https;
+mod images;
+mod imports;
 mod loaders;
 mod one_shot;
 mod operators;

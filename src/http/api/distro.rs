@@ -47,7 +47,7 @@ pub struct DistroPatch {
 }
 
 /// A distro as it is shown.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DistroView {
     pub name: Name,
     pub family: Family,

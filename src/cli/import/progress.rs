@@ -1,0 +1,107 @@
+//! How far an import is: one line that is drawn over on a terminal, a line for each tenth elsewhere, to standard error.
+
+use super::told::bytes;
+use crate::cli::session::Output;
+use crate::import::take::Gauge;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+const BAR: usize = 24;
+/// How often a terminal is drawn on.
+const PAUSE: Duration = Duration::from_millis(100);
+/// An import that is over before this says nothing of its way.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+pub struct Progress {
+    live: bool,
+    silent: bool,
+    phase: &'static str,
+    begun: Instant,
+    drawn: Option<Instant>,
+    tenths: u64,
+}
+
+impl Progress {
+    pub fn new(output: Output) -> Progress {
+        let live = std::io::stderr().is_terminal();
+        let silent = output == Output::Json && !live;
+        Progress { live, silent, phase: "", begun: Instant::now(), drawn: None, tenths: 0 }
+    }
+
+    pub fn begin(&mut self, phase: &'static str) {
+        self.end();
+        (self.phase, self.begun, self.tenths) = (phase, Instant::now(), 0);
+    }
+
+    pub fn phase(&mut self, phase: &'static str, gauge: &Gauge) {
+        if phase != self.phase {
+            self.begin(phase);
+        }
+        self.show(gauge);
+    }
+
+    pub fn show(&mut self, gauge: &Gauge) {
+        let is_new = self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE);
+        if self.silent || self.begun.elapsed() < PATIENCE || !is_new {
+            return;
+        }
+        let tenths = percent(gauge).unwrap_or(0) / 10;
+        if self.live {
+            self.write(&format!("\r\x1b[?7l{}\x1b[K\x1b[?7h", line(self.phase, gauge)));
+            self.drawn = Some(Instant::now());
+        } else if tenths > self.tenths {
+            self.tenths = tenths;
+            self.write(&format!("{}\n", line(self.phase, gauge)));
+        }
+    }
+
+    pub fn end(&mut self) {
+        if self.live && self.drawn.take().is_some() {
+            self.write("\r\x1b[K");
+        }
+    }
+
+    /// Whoever closed standard error does not want to hear of it.
+    fn write(&self, text: &str) {
+        let mut out = std::io::stderr().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn percent(gauge: &Gauge) -> Option<u64> {
+    let all = gauge.all_bytes?.max(1);
+    Some((u128::from(gauge.bytes) * 100 / u128::from(all)).min(100) as u64)
+}
+
+fn line(phase: &str, gauge: &Gauge) -> String {
+    let files = format!("{} of {} files", gauge.files, gauge.all_files);
+    match (percent(gauge), gauge.all_bytes) {
+        (Some(percent), Some(all)) => {
+            let full = percent as usize * BAR / 100;
+            let bar = format!("{}{}", "━".repeat(full), "─".repeat(BAR - full));
+            format!("  {phase}  {bar} {percent:>3} %  {} of {}, {files}", bytes(gauge.bytes), bytes(all))
+        }
+        _ => format!("  {phase}  {}, {files}", bytes(gauge.bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_files_are_told() {
+        let gauge = Gauge { bytes: 1_500_000, files: 3, all_bytes: Some(3_000_000), all_files: 9 };
+        let told = line("copying", &gauge);
+        assert_eq!(told, "  copying  ━━━━━━━━━━━━────────────  50 %  1.5 MB of 3.0 MB, 3 of 9 files");
+        let unknown = Gauge { all_bytes: None, ..gauge };
+        assert_eq!(line("fetching", &unknown), "  fetching  1.5 MB, 3 of 9 files");
+        assert_eq!(percent(&Gauge { bytes: 5, all_bytes: Some(0), ..gauge }), Some(100));
+    }
+}

@@ -1,0 +1,31 @@
+//! The server's side of an import: what it knows of distros, and what it is told.
+
+use crate::cli::client;
+use crate::cli::session::{Session, understood};
+use crate::http::api::distro::DistroView;
+use crate::http::problem;
+use crate::model::Name;
+use anyhow::Result;
+use hyper::Method;
+use tokio::runtime::Runtime;
+
+pub struct Server {
+    pub runtime: Runtime,
+    pub session: Session,
+}
+
+impl Server {
+    pub fn distro(&self, name: &Name) -> Result<Option<DistroView>> {
+        let path = format!("distros/{name}");
+        match self.runtime.block_on(self.session.client.ask(Method::GET, &path, None)) {
+            Ok(value) => understood(value).map(Some),
+            Err(client::Error::Refused(problem)) if problem.kind == problem::Kind::Missing => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn send(&self, method: Method, path: &str, body: &impl serde::Serialize) -> Result<DistroView> {
+        let body = serde_json::to_value(body)?;
+        understood(self.runtime.block_on(self.session.client.ask(method, path, Some(&body)))?)
+    }
+}

@@ -1,0 +1,117 @@
+//! Where something lies on a web server.
+
+use crate::import::Error;
+use hyper::http::uri::Authority;
+use std::fmt;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    pub is_https: bool,
+    pub host: String,
+    pub port: u16,
+    /// Begins with a slash, and is written as requests write it.
+    pub path: String,
+}
+
+impl Address {
+    /// Whether it is meant as an address at all.
+    pub fn is_meant(text: &str) -> bool {
+        text.starts_with("http://") || text.starts_with("https://")
+    }
+
+    pub fn parse(text: &str) -> Result<Address, Error> {
+        let bad = || {
+            Error::unfit(
+                text.to_owned(),
+                "is no address: write it like https://mirror.example/almalinux/9/BaseOS/x86_64/os",
+            )
+        };
+        let (is_https, rest) = match text.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix("http://").ok_or_else(bad)?),
+        };
+        let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        let authority: Authority = host.parse().map_err(|_| bad())?;
+        if authority.host().is_empty() || host.contains('@') || path.contains(['?', '#']) {
+            return Err(bad());
+        }
+        let port = authority.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Address { is_https, host, port, path: encoded(path) })
+    }
+
+    pub fn as_folder(&self) -> Address {
+        let path = if self.path.ends_with('/') { self.path.clone() } else { format!("{}/", self.path) };
+        Address { path, ..self.clone() }
+    }
+
+    /// A path of the tree, below this folder.
+    pub fn below(&self, path: &str) -> Address {
+        // A percent sign of a tree's name means itself.
+        let path = format!("{}{}", self.path, encoded(&path.replace('%', "%25")));
+        Address { path, ..self.clone() }
+    }
+
+    /// The folder that it lies in, and its name there.
+    pub fn split(&self) -> (Address, String) {
+        let at = self.path.rfind('/').map_or(0, |at| at.saturating_add(1));
+        let (folder, name) = self.path.split_at(at);
+        (Address { path: folder.to_owned(), ..self.clone() }, decoded(name))
+    }
+
+    /// What a server says of another place. From https it leads to https alone.
+    pub fn redirected(&self, to: &str) -> Result<Address, Error> {
+        let next = match to {
+            whole if Address::is_meant(whole) => Address::parse(whole.split(['#', '?']).next().unwrap_or(whole))?,
+            path if path.starts_with('/') => Address { path: encoded(path), ..self.clone() },
+            name => self.split().0.below(name),
+        };
+        match self.is_https && !next.is_https {
+            true => Err(Error::unfit(self.to_string(), format!("leads to {next}, which is not encrypted"))),
+            false => Ok(next),
+        }
+    }
+
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.is_https, self.port) {
+            (false, 80) | (true, 443) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_https { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+    }
+}
+
+/// What a path can not hold as it is.
+fn encoded(path: &str) -> String {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&byte);
+    let one = |byte: u8| if fine(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.bytes().map(one).collect()
+}
+
+/// `%2B` is a plus sign.
+pub fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(plain.as_bytes());
+        match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(b'%');
+                rest = after;
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
