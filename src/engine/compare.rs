@@ -3,7 +3,6 @@
 use super::kitchen::Dish;
 use super::texts::{Book, whole_name};
 use super::{Engine, Error, scripts};
-use crate::boot::recipe::Recipe;
 use crate::boot::{Standing, role};
 use crate::model::*;
 use crate::render::{Templates, Used, Whose};
@@ -126,14 +125,14 @@ impl Engine {
             let machine = world.machine_named(name);
             machine.and_then(|machine| self.dish_of(&world, machine))
         };
-        let Some(mut dish) = dish else { return Vec::new() };
-        mask(&mut dish.recipe);
+        let Some(dish) = dish else { return Vec::new() };
         let token = Secret::new("0".repeat(64));
         let mut served = Vec::new();
         let more = dish.row().more.iter().map(|answer| Some(answer.name));
         for file in std::iter::once(None).chain(more) {
             let Some(template) = dish.template_of(file) else { continue };
-            let Ok((context, _)) = self.answer_context(&dish, &token, file) else { continue };
+            let Ok((mut context, given)) = self.answer_context(&dish, &token, file) else { continue };
+            mask(&mut context, dish.recipe.secrets.keys().filter(|name| !given.contains_key(*name)));
             let what = file.unwrap_or("answer file").to_owned();
             served.push(Served { what, template, context, whose: dish.whose() });
         }
@@ -170,9 +169,10 @@ fn first_host(network: &Network) -> Ipv4Addr {
 }
 
 /// Puts «name» for every secret.
-fn mask(recipe: &mut Recipe) {
-    let masks = recipe.secrets.keys().map(|name| (name.clone(), Value::String(format!("«{name}»"))));
-    recipe.variables.extend(masks);
+fn mask<'a>(context: &mut Value, secrets: impl Iterator<Item = &'a String>) {
+    if let Value::Object(context) = context {
+        context.extend(secrets.map(|name| (name.clone(), Value::String(format!("«{name}»")))));
+    }
 }
 
 /// The changed lines alone, and the whole as `diff -u` would show it; none where nothing differs.

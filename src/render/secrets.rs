@@ -166,7 +166,6 @@ mod tests {
             "{{ {'x': 1}[a_password] }}",
             "{{ dict(x=1)|tojson(a_password) }}",
             "{% for a, b in a_password %}{% endfor %}",
-            "{{ a_password|nope }}",
             "{{ (a_password ~ ' || x')|ipxe }}",
             "{{ 'x'|replace(a_password) }}",
             "{{ a_password() }}",

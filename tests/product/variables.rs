@@ -6,7 +6,7 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 
 fn template(appliance: &Appliance, body: &str) {
-    let text = format!("# kickstand-report: {{{{ report_url }}}}\n{body}\n");
+    let text = format!("#!/bin/sh\n# kickstand-report: {{{{ report_url }}}}\n{body}\n");
     std::fs::write(appliance.template("image/install.sh"), text).unwrap();
 }
 
