@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct Import {
-    /// A folder, an ISO image, an archive, or an address such as https://mirror.example/almalinux/9/BaseOS/x86_64/os
+    /// A folder, an ISO image, an archive, or the address of a tree (http:// or https://)
     #[arg(value_name = "PATH|URL")]
     pub(super) origin: String,
     /// The distro's name [default: what the tree calls itself, such as almalinux-9.4-x86_64]
