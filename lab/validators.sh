@@ -19,7 +19,7 @@ mkdir -p "$folder"
 {
     python3 -m venv "$folder/venv"
     "$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
-        pykickstart jinja2 configobj requests jsonpatch jsonschema oauthlib netifaces pyserial pyyaml
+        pykickstart jinja2 configobj requests jsonpatch jsonschema oauthlib pyyaml
     (cd "$folder" && apt-get download --quiet=2 cloud-init)
     dpkg-deb --extract "$folder"/cloud-init_*.deb "$folder/cloud-init"
     rm "$folder"/cloud-init_*.deb
