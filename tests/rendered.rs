@@ -146,7 +146,7 @@ async fn an_answer_file_that_its_installer_would_not_take_arms_nothing_and_names
     assert!(error.contains(wanted), "{error}");
     assert_eq!(house.engine.named(&name("redhat-1")).unwrap().state, State::Ready);
     let mac = machine(Family::Redhat).interfaces[0].mac;
-    let why = house.engine.why(mac, None).await.unwrap();
+    let why = house.engine.why(&mac.into(), None, false).await.unwrap();
     assert!(!format!("{why:?}").contains("lnag"), "it is not armed: its own disk");
     let beside = house.folder.path().join("etc/templates/ubuntu");
     std::fs::create_dir_all(&beside).unwrap();

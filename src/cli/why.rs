@@ -1,37 +1,67 @@
 //! `kickstand why`: what would happen if a machine booted now, and which rule says so.
 
 use super::session::{Output, Session, json, print, understood};
+use crate::engine::Whom;
 use crate::http::api::why::SceneView;
-use crate::model::{Arch, Mac};
-use anyhow::Result;
+use crate::model::Arch;
+use anyhow::{Result, bail};
 use clap::Args;
 use hyper::Method;
 
 #[derive(Debug, Args)]
 pub struct Why {
-    /// The MAC that would boot, for example 52:54:00:12:34:56
-    mac: Mac,
+    /// The machine, or the MAC that would boot, for example web1 or 52:54:00:12:34:56
+    #[arg(value_name = "NAME|MAC")]
+    whom: Whom,
     /// As which firmware: bios, uefi, uefi-http, arm64, arm64-http, u-boot, or a number of option 93 like 0x0b
     /// [default: as a stranger was heard, else bios]
+    #[arg(long, visible_alias = "arch", value_name = "FIRMWARE")]
+    firmware: Option<Arch>,
+    /// As if the machine were armed
     #[arg(long)]
-    arch: Option<Arch>,
+    armed: bool,
+    /// Only this step, with the whole text that the machine would be given: part of its name, such as script, kernel or
+    /// answer
+    #[arg(long, value_name = "STEP")]
+    at: Option<String>,
 }
 
-pub async fn run(Why { mac, arch }: Why, session: &Session) -> Result<()> {
-    let arch = arch.map(|Arch(code)| format!("?arch={code}")).unwrap_or_default();
-    let value = session.client.ask(Method::GET, &format!("why/{}{arch}", mac.dashed()), None).await?;
+pub async fn run(Why { whom, firmware, armed, at }: Why, session: &Session) -> Result<()> {
+    let arch = firmware.map(|Arch(code)| format!("&arch={code}")).unwrap_or_default();
+    let value = session.client.ask(Method::GET, &format!("why/{whom}?armed={armed}{arch}"), None).await?;
+    let scenes = understood::<Vec<SceneView>>(value.clone())?;
+    let Some(at) = at else {
+        return match session.output {
+            Output::Json => json(&value),
+            Output::Table => print(&told(&scenes)),
+        };
+    };
+    let asked: Vec<_> = scenes.iter().filter(|scene| scene.question.contains(&at)).collect();
+    if asked.is_empty() {
+        let steps: Vec<_> = scenes.iter().map(|scene| scene.question.as_str()).collect();
+        bail!("this boot has no step {at:?}: it has {}", steps.join(", "));
+    }
     match session.output {
-        Output::Json => json(&value),
-        Output::Table => print(&told(&understood::<Vec<SceneView>>(value)?)),
+        Output::Json => json(&serde_json::to_value(&asked)?),
+        Output::Table => print(&asked.into_iter().map(whole).collect::<Vec<_>>().join("\n")),
     }
 }
 
 fn told(scenes: &[SceneView]) -> String {
-    let scene = |s: &SceneView| {
-        let why = s.why.iter().map(|reason| format!("    because  {}: {}\n", reason.rule, reason.text));
-        format!("{}\n  → {}\n{}", s.question, s.answer, why.collect::<String>())
-    };
     scenes.iter().map(scene).collect::<Vec<_>>().join("\n")
+}
+
+fn scene(scene: &SceneView) -> String {
+    let why = scene.why.iter().map(|reason| format!("    because  {}: {}\n", reason.rule, reason.text));
+    format!("{}\n  → {}\n{}", scene.question, scene.answer, why.collect::<String>())
+}
+
+/// With its text, as it would go out.
+fn whole(one: &SceneView) -> String {
+    match &one.text {
+        Some(text) => format!("{}\n{}\n", scene(one), text.trim_end_matches('\n')),
+        None => scene(one),
+    }
 }
 
 #[cfg(test)]
@@ -42,8 +72,12 @@ mod tests {
     #[test]
     fn each_answer_stands_above_its_reasons() {
         let reason = |rule: &str, text: &str| ReasonView { rule: rule.into(), text: text.into() };
-        let scene =
-            |question: &str, answer: &str, why| SceneView { question: question.into(), answer: answer.into(), why };
+        let scene = |question: &str, answer: &str, why| SceneView {
+            question: question.into(),
+            answer: answer.into(),
+            why,
+            text: None,
+        };
         let role = reason("role", "install: machine web1 is armed");
         let address = reason("address", "10.0.0.11, reserved for 52:54:00:12:34:56");
         let scenes = [

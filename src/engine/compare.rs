@@ -169,7 +169,7 @@ fn first_host(network: &Network) -> Ipv4Addr {
 }
 
 /// Puts «name» for every secret.
-fn mask<'a>(context: &mut Value, secrets: impl Iterator<Item = &'a String>) {
+pub(super) fn mask<'a>(context: &mut Value, secrets: impl Iterator<Item = &'a String>) {
     if let Value::Object(context) = context {
         context.extend(secrets.map(|name| (name.clone(), Value::String(format!("«{name}»")))));
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A boot loader's content, and a tag that tells it from what the file held before.
@@ -57,8 +57,9 @@ enum Found {
 #[derive(Default)]
 pub struct Loaders {
     read: Mutex<HashMap<PathBuf, Read>>,
-    /// Held by who reads: a rack that starts at once asks for one file five hundred times.
-    reading: tokio::sync::Mutex<()>,
+    /// Held by who looks at a file, or reads it: a rack that starts at once asks for one five hundred times. One for each,
+    /// so that a slow disk holds up nobody who wants another.
+    looking: Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
     /// Of which states an alarm was raised already.
     told: Mutex<HashMap<PathBuf, Stamp>>,
 }
@@ -165,7 +166,9 @@ impl Loaders {
     async fn read(&self, path: &Path) -> Result<Read, Error> {
         let unreadable = |source| Error::File { path: path.display().to_string(), source };
         let asked_at = Instant::now();
-        let _reading = self.reading.lock().await;
+        let looking =
+            self.looking.lock().unwrap_or_else(PoisonError::into_inner).entry(path.into()).or_default().clone();
+        let _looking = looking.lock().await;
         // A look takes a thread: who waited shares one that began after he asked.
         if let Some(read) = self.looked_since(path, asked_at) {
             return Ok(read);

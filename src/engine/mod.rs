@@ -22,18 +22,20 @@ mod texts;
 mod tokens;
 mod variables;
 mod versions;
+mod why;
 
 pub use compare::{Broken, Comparison, Group};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
 pub use loaders::{BootFile, Loaded};
-pub use rehearse::{Scene, pool};
+pub use rehearse::pool;
 pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
 pub use tokens::fresh_secret;
 pub use variables::{Over, Variable};
 pub use versions::InUse;
+pub use why::{Scene, Whom};
 
 use crate::assets::Assets;
 use crate::boot::lifecycle::Lifetimes;

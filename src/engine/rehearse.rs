@@ -1,59 +1,28 @@
-//! What would happen now, told from the code that answers the wire: `why`, and the check before arming.
+//! A boot on paper, played by the code that answers the wire: for `why`, and for the check before arming.
 
 use super::kitchen::Dish;
+use super::why::Scene;
 use super::{Engine, Error, fresh_secret};
+use crate::boot::Standing;
 use crate::boot::pool::Pool;
 use crate::boot::rehearsal::{self, RehearsalFacts};
 use crate::boot::script::ScriptReply;
-use crate::boot::{Reason, Standing};
 use crate::model::*;
 use crate::store::World;
 
-/// One question of a boot, its answer and the rules behind it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scene {
-    pub question: String,
-    pub answer: String,
-    pub why: Vec<Reason>,
-}
-
 /// What playing a boot came to: its scenes, and the installer that it would lead to.
-type Played = (Vec<Scene>, Option<Install>);
+pub(super) type Played = (Vec<Scene>, Option<Install>);
 
-struct Install {
-    dish: Result<Dish, Error>,
+pub(super) struct Install {
+    pub dish: Result<Dish, Error>,
     /// The language of its script, and what its kernel comes by.
-    way: (Language, By),
+    pub way: (Language, By),
 }
 
 /// What machines are: each may be told of another loader.
 const FIRMWARE: [Arch; 3] = [Arch::BIOS, Arch::X64_UEFI, Arch::ARM64_UEFI];
 
 impl Engine {
-    /// What a MAC would get now, question by question, and which rule says so.
-    pub async fn why(&self, mac: Mac, arch: Option<Arch>) -> Result<Vec<Scene>, Error> {
-        let heard = || self.store.world().sighting(mac).and_then(|seen| seen.arch);
-        let arch = arch.or_else(heard).unwrap_or(Arch::BIOS);
-        let (mut scenes, install) = self.play(mac, arch, None)?;
-        let Some(install) = install else { return Ok(scenes) };
-        scenes.push(match self.check_dish(install).await {
-            Ok(dish) => Scene {
-                question: "answer file".into(),
-                answer: format!("renders, from distro {}", dish.recipe.distro.name),
-                why: vec![Reason::new(
-                    "distro",
-                    format!("{}, named by profile {}", dish.recipe.distro.name, dish.recipe.profile),
-                )],
-            },
-            Err(e) => Scene {
-                question: "answer file".into(),
-                answer: "none: its own disk instead".into(),
-                why: vec![Reason::new("answer file", e.to_string())],
-            },
-        });
-        Ok(scenes)
-    }
-
     /// Plays an install of this machine to the end on paper; the error is what stands in its way.
     pub(super) async fn rehearse_install(&self, machine: &Machine) -> Result<(), Error> {
         let Some(first) = machine.interfaces.first() else {
@@ -84,7 +53,7 @@ impl Engine {
         }
     }
 
-    fn play(&self, mac: Mac, arch: Arch, instead: Option<&Machine>) -> Result<Played, Error> {
+    pub(super) fn play(&self, mac: Mac, arch: Arch, instead: Option<&Machine>) -> Result<Played, Error> {
         let world = self.store.world();
         let standing = instead.map_or_else(|| world.standing(mac), Standing::Machine);
         let network = self.network_of(&world, mac, standing)?;
@@ -124,7 +93,8 @@ impl Engine {
             }
             _ => None,
         };
-        let named = |s: rehearsal::Scene| Scene { question: s.question.into(), answer: s.answer, why: s.why };
+        let named =
+            |s: rehearsal::Scene| Scene { question: s.question.into(), answer: s.answer, why: s.why, text: None };
         Ok((scenes.into_iter().map(named).collect(), dish))
     }
 
@@ -157,7 +127,7 @@ impl Engine {
     }
 
     /// Renders all that the installer would be given, with a token that opens nothing.
-    async fn check_dish(&self, install: Install) -> Result<Dish, Error> {
+    pub(super) async fn check_dish(&self, install: Install) -> Result<Dish, Error> {
         let (dish, (language, by)) = (install.dish?, install.way);
         let token = fresh_secret()?;
         self.files_of(&dish.recipe)?;

@@ -65,14 +65,33 @@ pub struct Server<L> {
 struct Listener {
     socket: UdpSocket,
     local: SocketAddr,
-    lanes: Vec<Arc<Lane>>,
+    lanes: Vec<Open>,
     turns: Turns,
     outside: Outside,
-    /// Of the newest lane.
-    opened_at: Instant,
-    /// The last lane that a new one took the place of: it hears late packets for a while.
-    retired: Option<Arc<Lane>>,
     limits: Limits,
+}
+
+/// A lane, and since when its port can be learnt.
+struct Open {
+    lane: Arc<Lane>,
+    at: Instant,
+    /// The last lane that this one took the place of: it hears late packets for a while.
+    retired: Option<Arc<Lane>>,
+}
+
+impl Open {
+    fn new(lane: Lane) -> Open {
+        Open { lane: Arc::new(lane), at: Instant::now(), retired: None }
+    }
+
+    /// A new port, which is not known to who learnt the old one. What runs in the old lane goes on there.
+    fn renew(&mut self, local: SocketAddr, outside: Outside) {
+        self.at = Instant::now();
+        match Lane::open(local, &mut iter::once(0), outside) {
+            Ok(new) => self.retired = Some(std::mem::replace(&mut self.lane, Arc::new(new))),
+            Err(error) => warn!(%error, "TFTP keeps its ports: there is no new one"),
+        }
+    }
 }
 
 /// A client that has a place.
@@ -346,35 +365,25 @@ impl Listener {
             Some((first, last)) => Box::new(first..=last),
             None => Box::new(iter::repeat_n(0, LANES)),
         };
-        let open = |_| Lane::open(local, &mut *ports, outside.clone()).map(Arc::new);
+        let open = |_| Lane::open(local, &mut *ports, outside.clone()).map(Open::new);
         let lanes = (0..LANES).map(open).collect::<io::Result<_>>();
         let lanes = lanes.map_err(|source| Error::NoPort { at: local, source })?;
-        let (turns, opened_at, retired) = (Turns::new(spread()), Instant::now(), None);
-        Ok(Listener { socket, local, lanes, turns, outside, opened_at, retired, limits })
+        Ok(Listener { socket, local, lanes, turns: Turns::new(spread()), outside, limits })
     }
 
     fn lane_for(&mut self, client: SocketAddr, id: u64) -> Option<Arc<Lane>> {
         let lane = self.turns.start(client, id, Instant::now());
-        if self.limits.ports.is_none() && self.opened_at.elapsed() >= self.limits.ports_for {
-            self.renew(lane);
+        let open = self.lanes.get_mut(lane)?;
+        if self.limits.ports.is_none() && open.at.elapsed() >= self.limits.ports_for {
+            open.renew(self.local, self.outside.clone());
         }
-        self.lanes.get(lane).cloned()
-    }
-
-    /// A new port, which is not known to who learnt the old one. What runs in the old lane goes on there.
-    fn renew(&mut self, lane: usize) {
-        self.opened_at = Instant::now();
-        let Some(place) = self.lanes.get_mut(lane) else { return };
-        match Lane::open(self.local, &mut iter::once(0), self.outside.clone()) {
-            Ok(new) => self.retired = Some(std::mem::replace(place, Arc::new(new))),
-            Err(error) => warn!(%error, "TFTP keeps its ports: there is no new one"),
-        }
+        Some(open.lane.clone())
     }
 
     /// From the port of a transfer, as RFC 1350 §4 has it.
     fn refuse(&self, client: SocketAddr, refusal: &Refusal) {
-        if let Some((packet, lane)) = refusal.packet().zip(self.lanes.first()) {
-            lane.answer(client, packet);
+        if let Some((packet, open)) = refusal.packet().zip(self.lanes.first()) {
+            open.lane.answer(client, packet);
         }
     }
 

@@ -78,7 +78,7 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/quirks", get(quirk::list))
         .route("/templates", get(template::list))
         .merge(templates())
-        .route("/why/{mac}", get(why::why))
+        .route("/why/{whom}", get(why::why))
         .route("/tokens", get(token::list).post(token::add))
         .route("/tokens/{name}", delete(token::remove))
         .route("/status", get(status::show))

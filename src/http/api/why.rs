@@ -1,9 +1,9 @@
-//! The dry run, what would happen if this MAC booted now: `/api/v1/why/{mac}`.
+//! The dry run, what would happen if this machine or MAC booted now: `/api/v1/why/{whom}`.
 
 use super::body::{Asked, Named};
-use crate::engine::Engine;
+use crate::engine::{Engine, Whom};
 use crate::http::problem::Problem;
-use crate::model::{Arch, Mac};
+use crate::model::Arch;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use std::sync::Arc;
 pub struct WhyQuery {
     /// As which firmware to ask: a word or a number of option 93.
     pub arch: Option<String>,
+    /// As if its machine were armed.
+    #[serde(default)]
+    pub armed: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub struct SceneView {
     pub question: String,
     pub answer: String,
     pub why: Vec<ReasonView>,
+    /// What it would be given, whole, with «name» for every secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,17 +37,18 @@ pub struct ReasonView {
 
 pub async fn why(
     State(engine): State<Arc<Engine>>,
-    Named(mac): Named<Mac>,
+    Named(whom): Named<Whom>,
     Asked(query): Asked<WhyQuery>,
 ) -> Result<Json<Vec<SceneView>>, Problem> {
     let arch = query.arch.map(|text| text.parse::<Arch>()).transpose();
     let arch = arch.map_err(|error| Problem::invalid("arch", format!("arch: {error}")))?;
-    let scenes = engine.why(mac, arch).await?;
+    let scenes = engine.why(&whom, arch, query.armed).await?;
     let reason = |why: crate::boot::Reason| ReasonView { rule: why.rule.to_string(), text: why.text };
     let view = |scene: crate::engine::Scene| SceneView {
         question: scene.question,
         answer: scene.answer,
         why: scene.why.into_iter().map(reason).collect(),
+        text: scene.text,
     };
     Ok(Json(scenes.into_iter().map(view).collect()))
 }

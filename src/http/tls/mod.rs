@@ -74,8 +74,17 @@ impl Tls {
         if dhe::knows_curves(&greeted.client_hello()) {
             return greeted.into_stream(self.curves.clone()).await;
         }
-        self.turns.take().await;
-        greeted.into_stream(self.no_curves.clone()).await
+        tokio::select! {
+            () = self.turns.take() => greeted.into_stream(self.no_curves.clone()).await,
+            () = hung_up(&greeted.io) => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// Until the client does; what it says meanwhile stays for the handshake.
+async fn hung_up(stream: &TcpStream) {
+    while !matches!(stream.peek(&mut [0]).await, Ok(0) | Err(_)) {
+        tokio::time::sleep(APART).await;
     }
 }
 

@@ -153,6 +153,28 @@ async fn ports_are_renewed_and_transfers_keep_theirs() {
     assert_eq!(rig.stop().await, vec![]);
 }
 
+/// Of every lane, however seldom it is used: who learnt a port must not know it weeks later.
+#[tokio::test]
+async fn after_a_while_nothing_begins_at_an_old_port() {
+    let ports_for = Duration::from_millis(100);
+    let mut rig = Rig::start(Limits { ports_for, ..Limits::default() }).await;
+    let mut ports = [HashSet::new(), HashSet::new()];
+    for round in &mut ports {
+        for client in [Client::new().await, Client::new().await, Client::new().await] {
+            // Who comes back gets the other lane.
+            for _ in 0..2 {
+                client.send(&ask("menu.bin", &[]), rig.address).await;
+                let answer = client.receive().await;
+                round.insert(answer.1);
+                assert_eq!(client.read_on(answer).await, MENU);
+                assert_eq!(rig.outcome().await.ending, Ending::Complete);
+            }
+        }
+        tokio::time::sleep(ports_for).await;
+    }
+    assert!(ports[0].len() >= 2 && ports[0].is_disjoint(&ports[1]), "{ports:?}");
+}
+
 /// The size is not told, for the client's file will be another one than what is on the way.
 #[tokio::test]
 async fn only_texts_are_sent_as_netascii() {
