@@ -87,9 +87,11 @@ impl AutoinstallAsk {
             AutoinstallReply::Answer { machine: machine.id },
             vec![Reason::new("token", format!("of the current boot of {}", machine.name))],
         );
-        if let Next::Step(step) = next {
-            decision = decision.with(Effect::Step(step));
-        }
+        // A second fetch changes nothing, but a report or another boot may come before it is written.
+        decision = decision.with(Effect::Step(match next {
+            Next::Step(step) => step,
+            _ => lifecycle::as_it_is(machine),
+        }));
         decision.effects.extend(key.map(Effect::Mint));
         decision.with(Effect::Tell(self.tale(machine, Kind::Answer, text, now)))
     }

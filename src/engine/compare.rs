@@ -2,6 +2,7 @@
 
 use super::kitchen::Dish;
 use super::texts::{Book, whole_name};
+use super::variables::is_empty;
 use super::{Engine, Error, scripts};
 use crate::boot::{Standing, role};
 use crate::model::*;
@@ -12,10 +13,12 @@ use similar::{ChangeTag, TextDiff};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one difference may take: after that it is right, and longer than need be.
 const DIFF_TIME: Duration = Duration::from_millis(500);
+/// For all machines together: less than the command line waits.
+const COMPARE_TIME: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Comparison {
@@ -61,28 +64,44 @@ impl Engine {
         let old = self.book();
         let compiled = old.templates.with([(name.clone(), Some(text))]);
         let new = compiled.map_err(|mut errors| Error::Template(errors.remove(0)))?;
-        let (engine, task) = (self.clone(), name.clone());
-        let room = self.texts.room().await?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _room = room;
-            engine.compare(&task, &old, &new)
-        });
-        done.await.map_err(|e| Error::Internal(format!("comparing {name} was cut off: {e}")))
-    }
-
-    fn compare(&self, name: &str, old: &Book, new: &Templates) -> Comparison {
+        let _turn = self.texts.comparing().await?;
+        let began = Instant::now();
         let machines: Vec<Name> = self.store.world().machines().map(|machine| machine.name.clone()).collect();
-        let (mut comparison, mut groups) = (Comparison::default(), Groups::new());
+        let (new, mut so_far) = (Arc::new(new), (Comparison::default(), Groups::new()));
         for machine in machines {
-            let mut touched = false;
-            for served in self.served(&machine) {
-                touched |= self.compare_one(name, (old, new), (&machine, &served), &mut comparison, &mut groups);
+            // Whoever boots meanwhile gets a room between two machines.
+            let room = self.texts.room().await?;
+            let (engine, name, old, new) = (self.clone(), name.clone(), old.clone(), new.clone());
+            let done = tokio::task::spawn_blocking(move || {
+                let _room = room;
+                engine.compare_machine(&name, (&old, &new), &machine, &mut so_far);
+                so_far
+            });
+            so_far = done.await.map_err(|e| Error::Internal(format!("a comparison was cut off: {e}")))?;
+            if began.elapsed() > COMPARE_TIME {
+                let text = "comparing takes too long: a template is slow, or there are too many machines";
+                return Err(Error::Invalid(text.into()));
             }
-            comparison.touched = comparison.touched.saturating_add(usize::from(touched));
         }
+        let (mut comparison, groups) = so_far;
         comparison.groups = groups.into_values().collect();
         comparison.groups.sort_by_key(|group| std::cmp::Reverse(group.machines.len()));
-        comparison
+        Ok(comparison)
+    }
+
+    fn compare_machine(
+        &self,
+        name: &str,
+        books: (&Book, &Templates),
+        machine: &Name,
+        so_far: &mut (Comparison, Groups),
+    ) {
+        let (comparison, groups) = so_far;
+        let mut touched = false;
+        for served in self.served(machine) {
+            touched |= self.compare_one(name, books, (machine, &served), comparison, groups);
+        }
+        comparison.touched = comparison.touched.saturating_add(usize::from(touched));
     }
 
     /// Whether this text changes.
@@ -132,7 +151,7 @@ impl Engine {
         for file in std::iter::once(None).chain(more) {
             let Some(template) = dish.template_of(file) else { continue };
             let Ok((mut context, given)) = self.answer_context(&dish, &token, file) else { continue };
-            mask(&mut context, dish.recipe.secrets.keys().filter(|name| !given.contains_key(*name)));
+            mask(&mut context, &dish, &given);
             let what = file.unwrap_or("answer file").to_owned();
             served.push(Served { what, template, context, whose: dish.whose() });
         }
@@ -168,11 +187,14 @@ fn first_host(network: &Network) -> Ipv4Addr {
     network.gateway.or_else(|| network.cidr.nth(1)).unwrap_or(network.cidr.ip())
 }
 
-/// Puts «name» for every secret.
-pub(super) fn mask<'a>(context: &mut Value, secrets: impl Iterator<Item = &'a String>) {
-    if let Value::Object(context) = context {
-        context.extend(secrets.map(|name| (name.clone(), Value::String(format!("«{name}»")))));
-    }
+/// Puts «name» for every secret, for what an operator's defaults say in clear, too.
+pub(super) fn mask(context: &mut Value, dish: &Dish, given: &Variables) {
+    let Value::Object(context) = context else { return };
+    let by_name = |(name, value): (&String, &Value)| (is_secret(name) && !is_empty(value)).then(|| name.clone());
+    let mut names: Vec<String> = context.iter().filter_map(by_name).collect();
+    names.extend(dish.recipe.secrets.keys().cloned());
+    names.retain(|name| !given.contains_key(name));
+    context.extend(names.into_iter().map(|name| (name.clone(), Value::String(format!("«{name}»")))));
 }
 
 /// The changed lines alone, and the whole as `diff -u` would show it; none where nothing differs.

@@ -174,7 +174,9 @@ impl Engine {
         let (vault, sealed) = (self.store.vault(), dish.recipe.secrets.clone());
         let open = move |name: &str| {
             let (owner, sealed) = sealed.get(name).ok_or("it is not there")?;
-            vault.open(owner, name, sealed).map_err(|error| error.to_string())
+            let secret = vault.open(owner, name, sealed).map_err(|error| error.to_string())?;
+            has_its_shape(name, &secret)?;
+            Ok(secret)
         };
         let names = dish.recipe.secrets.keys().filter(|name| !given.contains_key(*name)).cloned().collect();
         Secrets { names, open: Arc::new(open) }
@@ -191,9 +193,7 @@ impl Engine {
     fn no_secret_in(&self, line: &str, recipe: &Recipe) -> Result<(), Error> {
         let vault = self.store.vault();
         let carries = |name: &str, owner: &Owner, sealed: &Sealed| {
-            let opened = vault.open(owner, name, sealed).ok();
-            let value = opened.and_then(|opened| serde_json::from_str::<String>(opened.expose()).ok());
-            value.map(Zeroizing::new).is_some_and(|value| value.len() >= TELLING && line.contains(value.as_str()))
+            vault.open(owner, name, sealed).is_ok_and(|opened| render::holds(line, &opened, TELLING))
         };
         let named = |name: &str| line.contains("{{") && line.contains(name);
         let found = recipe.secrets.iter().find(|(name, (owner, sealed))| named(name) || carries(name, owner, sealed));
@@ -264,6 +264,15 @@ impl Engine {
             ))),
         }
     }
+}
+
+/// What a secret must look like is seen when it is opened, as a plain variable's when it is gathered.
+fn has_its_shape(name: &str, secret: &Secret) -> Result<(), String> {
+    let Ok(value) = serde_json::from_str(secret.expose()) else { return Ok(()) };
+    let mut alone = Variables::from([(name.to_owned(), value)]);
+    let checked = family::shapes::check(&alone);
+    alone.values_mut().for_each(|value| crate::model::wipe(value.take()));
+    checked
 }
 
 fn machine(dish: &Dish) -> Value {

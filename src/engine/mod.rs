@@ -73,6 +73,8 @@ pub struct Engine {
     pub https_port: Option<u16>,
     pub metrics: Metrics,
     pace: pace::Pace,
+    /// Held by who changes a record: what was read must be what is written over.
+    changing: tokio::sync::Mutex<()>,
     /// The last DHCP packets of each machine.
     pub captures: Captures,
     /// Our own addresses, as the interfaces have them now.
@@ -97,6 +99,12 @@ pub struct Parts {
 }
 
 impl Engine {
+    /// For who reads a record, changes it and writes it back. With two nodes, a change of the other within the moment
+    /// that it takes to be heard of is still written over.
+    pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
     pub async fn new(parts: Parts) -> Result<Arc<Engine>, Error> {
         let secret = parts.store.server_secret().await?;
         let Parts { store, assets, files, loaders, http_port, https_port, addresses, lifetimes } = parts;
@@ -116,6 +124,7 @@ impl Engine {
             https_port,
             metrics,
             pace: pace::Pace::default(),
+            changing: Default::default(),
             captures,
             addresses,
             secret,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
-use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// What is built in, compiled once for all.
 static SHIPPED: LazyLock<Templates> = LazyLock::new(|| {
@@ -26,6 +26,8 @@ pub struct Texts {
     turn: Mutex<super::look::Files>,
     /// As many renderings at once as there are processors: the others wait, and nobody else does.
     rooms: Arc<Semaphore>,
+    /// One comparison at a time.
+    comparing: Semaphore,
 }
 
 /// Every template that is in use.
@@ -58,6 +60,7 @@ impl Default for Texts {
             book: RwLock::new(Arc::new(Book { templates: SHIPPED.clone(), own: BTreeMap::new() })),
             turn: Mutex::default(),
             rooms: Arc::new(Semaphore::new(processors)),
+            comparing: Semaphore::new(1),
         }
     }
 }
@@ -75,6 +78,11 @@ impl Texts {
     pub(super) async fn room(&self) -> Result<OwnedSemaphorePermit, Error> {
         let room = self.rooms.clone().acquire_owned().await;
         room.map_err(|e| Error::Internal(format!("nothing is rendered any more: {e}")))
+    }
+
+    pub(super) async fn comparing(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let turn = self.comparing.acquire().await;
+        turn.map_err(|e| Error::Internal(format!("nothing is compared any more: {e}")))
     }
 
     pub(super) fn put(&self, book: Book) {

@@ -90,6 +90,6 @@ fn told(layers: BTreeMap<String, Vec<Layer>>) -> Vec<Variable> {
     all.collect()
 }
 
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
 }

@@ -1,7 +1,6 @@
 //! What would happen now, step by step, and which rule says so: `kickstand why`.
 
 use super::kitchen::Dish;
-use super::rehearse::Install;
 use super::{Engine, Error, compare, fresh_secret};
 use crate::boot::{Reason, lifecycle};
 use crate::model::*;
@@ -126,7 +125,7 @@ impl Engine {
     async fn masked(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<Option<String>, Error> {
         let Some(template) = dish.template_of(file) else { return Ok(None) };
         let (mut context, given) = self.answer_context(dish, token, file)?;
-        compare::mask(&mut context, dish.recipe.secrets.keys().filter(|name| !given.contains_key(*name)));
+        compare::mask(&mut context, dish, &given);
         Ok(self.rendered(&template, context, dish.whose()).await.ok())
     }
 

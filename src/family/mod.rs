@@ -150,6 +150,10 @@ pub fn lacks(recipe: &Recipe) -> Option<String> {
     if let Some(name) = row(family).files.iter().find(|name| recipe.secrets.contains_key(**name)) {
         return Some(format!("{name} is a secret, and everybody sees which files are fetched: give it with --var"));
     }
+    let read_here = |name: &&String| network::VARIABLES.contains(&name.as_str()) || *name == "kernel_arguments";
+    if let Some(name) = recipe.secrets.keys().find(read_here) {
+        return Some(format!("{name} is a secret, and a kernel's arguments are read by everybody: give it with --var"));
+    }
     let missing = row(family).needs.iter().find(|name| !recipe.has(name))?;
     Some(format!(
         "the {family} family needs the variable {missing}: `kickstand distro set {} --var {missing}=…`",

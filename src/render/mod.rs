@@ -19,7 +19,7 @@ mod text;
 mod tests;
 
 use minijinja::ErrorKind;
-pub use secrets::{Opened, Opener, Rendered, Secrets};
+pub use secrets::{Opened, Opener, Rendered, Secrets, holds};
 pub use templates::{TEXT_BYTES, Templates, Used, Whose};
 
 /// Where a template is broken, and how.

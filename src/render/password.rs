@@ -14,6 +14,9 @@ const BCRYPT_COST: u32 = 10;
 /// bcrypt reads no more.
 const BCRYPT_BYTES: usize = 72;
 
+/// More than anybody types.
+const PASSWORD_BYTES: usize = 1024;
+
 pub fn add_to(env: &mut Environment<'static>) {
     env.add_filter("sha512_crypt", |state: &State<'_, '_>, value: Value, whose: Option<String>| {
         hashed(state, "sha512_crypt", &value, whose, sha512)
@@ -35,6 +38,11 @@ fn hashed(
 ) -> Result<Value, Error> {
     let refused = |why: String| Error::new(ErrorKind::InvalidOperation, format!("can not be hashed: {why}"));
     let password = super::filters::text_of(value)?;
+    // What takes long is counted, as in a loop.
+    super::course::spend(password.len())?;
+    if password.len() > PASSWORD_BYTES {
+        return Err(refused(format!("it has {} bytes, and {PASSWORD_BYTES} are allowed", password.len())));
+    }
     match password.chars().any(char::is_control) {
         _ if password.is_empty() => Err(refused("it is empty, and would open the account to everybody".into())),
         true => Err(refused("it holds a control character".into())),

@@ -6,6 +6,7 @@ use minijinja::value::{Object, Serde};
 use minijinja::{ErrorKind, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
 
 /// Opens a secret: JSON text, or why it stays shut.
 pub type Opener = Arc<dyn Fn(&str) -> Result<Secret, String> + Send + Sync>;
@@ -56,18 +57,34 @@ impl Opened {
 
     /// A text that may quote one, such as an error that tells what it stumbled over, without it.
     pub fn hidden_in(&self, mut text: String) -> String {
+        let mut parts: Vec<(String, &String)> = Vec::new();
         for (name, secret) in &self.0 {
             let Ok(value) = serde_json::from_str(secret.expose()) else { continue };
             each_text(&value, &mut |part| {
-                if part.len() >= TELLING {
-                    let escaped = part.escape_debug().to_string();
-                    text = text.replace(part, &format!("({name})")).replace(&escaped, &format!("({name})"));
-                }
+                // A reader that stumbles quotes the line, or the word.
+                let pieces = part.lines().chain(part.split_whitespace()).chain([part]);
+                parts.extend(pieces.filter(|piece| piece.len() >= TELLING).map(|piece| (piece.to_owned(), name)));
             });
             crate::model::wipe(value);
         }
+        // The longest first: what holds another would be left in halves.
+        parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
+        for (part, name) in parts {
+            let (hidden, escaped) = (format!("({name})"), part.escape_debug().to_string());
+            text = text.replace(&part, &hidden).replace(&escaped, &hidden);
+            drop(Zeroizing::new(part));
+        }
         text
     }
+}
+
+/// Whether a line holds a secret, or a part of it, of at least so many bytes.
+pub fn holds(line: &str, secret: &Secret, telling: usize) -> bool {
+    let Ok(value) = serde_json::from_str(secret.expose()) else { return false };
+    let mut found = false;
+    each_text(&value, &mut |part| found |= part.len() >= telling && line.contains(part));
+    crate::model::wipe(value);
+    found
 }
 
 /// The context of a rendering.
@@ -151,6 +168,21 @@ mod tests {
         let error = rendered("\n{{ shut|line }}").err().unwrap().to_string();
         assert_eq!(error, "t:2: shut|line names shut: it is locked");
         assert!(rendered("{% if host is defined %}{{ host }}{% endif %}").is_ok());
+    }
+
+    #[test]
+    fn what_is_hidden_is_hidden_whole_with_its_lines_and_words() {
+        let opened = |all: &[(&str, &str)]| {
+            Opened(all.iter().map(|(name, text)| (name.to_string(), Secret::new(json!(text).to_string()))).collect())
+        };
+        let two = opened(&[("a", "hunter2"), ("b", "hunter2-prod")]);
+        assert_eq!(two.hidden_in("hunter2-prod, hunter2".into()), "(b), (a)");
+        let phrase = opened(&[("c", "correct horse\nbattery")]);
+        assert_eq!(
+            phrase.hidden_in("\"correct\" is no command; correct horse; battery".into()),
+            "\"(c)\" is no command; (c); (c)"
+        );
+        assert!(holds("a 123456 b", &Secret::new("123456"), 6) && !holds("a b", &Secret::new("123456"), 6));
     }
 
     #[test]

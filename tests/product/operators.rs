@@ -43,3 +43,27 @@ async fn the_timeline_has_every_step_of_an_install() {
     let shown = appliance.cli(&["watch", "web-1", "--until", "registered", "--timeout", "5s"]).await;
     assert!(shown.contains("registered"), "{shown}");
 }
+
+#[tokio::test]
+async fn why_shows_what_a_machine_would_be_given_without_its_secrets() {
+    let appliance = Appliance::start().await;
+    appliance.add_machine("web-1", 10).await;
+    let hash = "root_password_hash=$6$salt$canary-5b1e";
+    appliance.cli(&["machine", "set", "web-1", "--secret", hash, "--var", "timezone=Europe/Berlin"]).await;
+    let unarmed = appliance.cli(&["why", "web-1"]).await;
+    assert!(unarmed.contains("own disk") && !unarmed.contains("registration"), "{unarmed}");
+    let armed = appliance.cli(&["why", "web-1", "--armed"]).await;
+    for part in ["boot=kickstand", "timezone = \"Europe/Berlin\", from machine web-1", "single-use key of web"] {
+        assert!(armed.contains(part), "{part:?} is not in {armed}");
+    }
+    let answer = appliance.cli(&["why", "web-1", "--armed", "--at", "answer"]).await;
+    assert!(answer.contains("#!/bin/sh") && answer.contains("«root_password_hash»"), "{answer}");
+    assert!(answer.contains("/report/«report»") && answer.contains("«key»"), "{answer}");
+    let script = appliance.cli(&["why", "web-1", "--armed", "--at", "script", "--firmware", "uefi"]).await;
+    assert!(script.contains("#!ipxe") && script.contains("/answer/«token»"), "{script}");
+    let all = appliance.json(&["why", "web-1", "--armed"]).await.to_string();
+    assert!(!(all + &armed + &answer).contains("canary-5b1e"));
+    let refused = appliance.refused(&["why", "web-1", "--at", "nonsense"]).await;
+    assert!(refused.contains("it has address and first program, script"), "{refused}");
+    assert_eq!(appliance.json(&["machine", "show", "web-1"]).await["state"], "ready", "a question changes nothing");
+}

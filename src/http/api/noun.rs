@@ -80,6 +80,8 @@ async fn set<N: Noun>(
     who: Who,
     Body(patch): Body<N::Patch>,
 ) -> Result<Json<N::View>, Problem> {
+    // What is written is the whole record: a change between reading and writing would be lost, a new secret with it.
+    let _alone = engine.changing().await;
     let mut record = known::<N>(&engine, &was)?;
     record.patch(patch, &engine.store.world());
     record.check(&engine)?;

@@ -1,11 +1,11 @@
-//! Root filesystems and disks for our own live system.
+//! Root filesystems for our own live system.
 
 use super::{Extent, Recognised, Value};
 use crate::import::Error;
 use crate::import::tree::Tree;
 
-/// What the live system unpacks or writes.
-const ENDINGS: &[&str] = &[".tar.zst", ".tar.gz", ".tar.xz", ".tar", ".raw", ".img", ".raw.zst", ".img.zst", ".qcow2"];
+/// What the live system unpacks. It does so after the disk was wiped, so nothing else may get that far.
+const ENDINGS: &[&str] = &[".tar.zst"];
 const KERNEL: &str = "vmlinuz";
 const INITRD: &str = "initrd.img";
 const LIVE: &str = "live.squashfs";
