@@ -88,10 +88,10 @@ impl AutoinstallAsk {
             vec![Reason::new("token", format!("of the current boot of {}", machine.name))],
         );
         // A second fetch changes nothing, but a report or another boot may come before it is written.
-        decision = decision.with(Effect::Step(match next {
-            Next::Step(step) => step,
-            _ => lifecycle::as_it_is(machine),
-        }));
+        decision = decision.with(match next {
+            Next::Step(step) => Effect::Step(step),
+            _ => Effect::Still { machine: machine.id, revision: machine.revision },
+        });
         decision.effects.extend(key.map(Effect::Mint));
         decision.with(Effect::Tell(self.tale(machine, Kind::Answer, text, now)))
     }

@@ -75,6 +75,8 @@ pub enum Effect {
     Enlist(Box<Machine>),
     /// Move a machine along its life: only if its revision is still `from`.
     Step(Step),
+    /// Nothing may have changed this machine since it was read at this revision.
+    Still { machine: MachineId, revision: i64 },
     /// An answer file carries this key.
     Mint(InstallKey),
     /// Keep what an installer found its machine to be.

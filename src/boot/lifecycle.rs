@@ -102,12 +102,6 @@ pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
     }
 }
 
-/// A step that changes nothing, for what must hold until it is committed.
-pub fn as_it_is(machine: &Machine) -> Step {
-    let Machine { id, revision, state, state_at, .. } = *machine;
-    Step { machine: id, from: revision, state, state_at, install: machine.install.clone() }
-}
-
 /// The record of a machine that a network takes in by itself.
 pub fn newcomer(mac: Mac, state: State, [id, install]: [Uuid; 2], now: Time) -> Machine {
     let arming = Install { id: install, armed_at: now, before: State::Discovered, boots: 0, boot: None };

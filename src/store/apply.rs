@@ -34,7 +34,7 @@ impl World {
                 }
             }
             Effect::Keep { .. } | Effect::LetGo { .. } => {}
-            Effect::Mint(_) | Effect::See(_) | Effect::Tell(_) => {}
+            Effect::Still { .. } | Effect::Mint(_) | Effect::See(_) | Effect::Tell(_) => {}
         }
     }
 

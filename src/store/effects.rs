@@ -41,6 +41,10 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
             machines::step(db, step).await?;
             vec![Change::Machine(step.machine)]
         }
+        Effect::Still { machine, revision } => {
+            machines::still(db, *machine, *revision).await?;
+            Vec::new()
+        }
         Effect::Mint(key) => {
             keys::mint(db, key).await?;
             Vec::new()

@@ -265,6 +265,12 @@ pub async fn step(db: &mut Conn, step: &Step) -> Result<(), Error> {
     touched(statement.json_or_null(step.install.as_ref()).run(db).await?, || Error::Conflict)
 }
 
+/// Locks the row as well, where others write to the database.
+pub async fn still(db: &mut Conn, id: MachineId, revision: i64) -> Result<(), Error> {
+    let update = "UPDATE machines SET revision = revision WHERE id = $1 AND revision = $2";
+    touched(sql(update).text(id).int(revision).run(db).await?, || Error::Conflict)
+}
+
 pub async fn set_inventory(db: &mut Conn, id: MachineId, inventory: &serde_json::Value) -> Result<(), Error> {
     let update = "UPDATE machines SET inventory = $2 WHERE id = $1";
     touched(sql(update).text(id).json(inventory).run(db).await?, || Error::Conflict)

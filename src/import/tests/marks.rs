@@ -152,11 +152,16 @@ fn an_image_with_our_live_system_or_alone() {
     assert_eq!(line(&found), "image root vmlinuz initrd.img");
     let file = |path: &str| Value::File(path.into());
     assert_eq!(found.variables, [("image", file("root.tar.zst")), ("live", file("live.squashfs"))]);
-    for name in ["debian-12-web.tar.zst", "disk.raw", "cloud.img"] {
-        let alone = recognised(&[(name, "")]).unwrap();
-        assert_eq!((alone.family.as_str(), alone.kernel.as_str()), ("image", ""), "{name}");
+    let alone = recognised(&[("debian-12-web.tar.zst", "")]).unwrap();
+    assert_eq!((alone.family.as_str(), alone.kernel.as_str()), ("image", ""));
+    assert_eq!(recognised(&[("a.tar.zst", ""), ("b.tar.zst", "")]), None, "which one?");
+    for name in ["disk.raw", "cloud.img", "root.tar.gz", "disk.raw.zst"] {
+        assert_eq!(
+            recognised(&[(name, "")]),
+            None,
+            "{name}: the live system would wipe the disk and then not unpack it"
+        );
     }
-    assert_eq!(recognised(&[("a.raw", ""), ("b.raw", "")]), None, "which one?");
 }
 
 #[test]
