@@ -222,7 +222,10 @@ fn demand(keyring: &Keyring, plan: &Plan, claims: &Claims, source: &Source) -> R
         return Ok(());
     }
     let said: Vec<&String> = source.seal.iter().flat_map(|seal| &seal.signatures).chain(&claims.signatures).collect();
-    let said = said.iter().map(|said| format!("; {said}")).collect();
+    let mut said: String = said.iter().map(|said| format!("; {said}")).collect();
+    if plan.boot.iter().any(|path| claims.algorithms(path).next().is_some() && !claims.is_strong(path)) {
+        said += "; what boots is named there with md5 only, which keeps nobody out";
+    }
     Err(crate::import::Error::Unsigned { said })
 }
 
