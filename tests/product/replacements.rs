@@ -83,6 +83,9 @@ async fn variables_of_the_tree_before_go_with_it_and_those_of_operators_stay() {
     scene.import(&[flatcar.to_str().unwrap(), "--name", "web", "--replace"]).await;
     let variables = known(&scene, "web").await.0;
     assert_eq!((&variables["tree"], &variables["zone"]), (&serde_json::Value::Null, &"a".into()), "{variables}");
+    scene.import(&[alma.to_str().unwrap(), "--name", "web", "--replace", "--var", "tree=http://mirror.example"]).await;
+    scene.import(&[flatcar.to_str().unwrap(), "--name", "web", "--replace"]).await;
+    assert_eq!(known(&scene, "web").await.0["tree"], "http://mirror.example", "an operator's");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub fn run(import: Import, session: Session) -> Result<()> {
 }
 
 /// The tree, and all that is known of it.
-struct Found {
+struct Arrival {
     source: Source,
     plan: Plan,
     family: Family,
@@ -65,28 +65,28 @@ impl Work<'_> {
         let wish = self.wish()?;
         let keyring = Keyring::read(&self.import.keyrings)?;
         let mut progress = Progress::new(self.server.session.output);
-        let found = self.found(&room, &wish, &keyring, &mut progress)?;
-        let plan = &found.plan;
+        let arrival = self.arrival(&room, &wish, &keyring, &mut progress)?;
+        let plan = &arrival.plan;
         let known = self.server.distro(&plan.name)?;
-        if let Some(told) = self.is_there(&room, &found, known.as_ref(), &mut progress)? {
+        if let Some(told) = self.is_there(&room, &arrival, known.as_ref(), &mut progress)? {
             return Ok(told);
         }
         let before = Record::read(&room.place(&plan.name)).filter(|_| known.is_some());
         let before = before.map(|record| record.variables).unwrap_or_default();
         let stage = room.stage()?;
         progress.begin("copying");
-        let taken = self.order(&room, &found)?.carry_out(Some(&stage), &mut |gauge| progress.show(gauge))?;
-        let verdict = Verdict::new(&taken, &plan.boot, &found.claims, found.source.seal.as_ref());
-        let words = words::words(plan, found.family, &self.import, &before);
+        let taken = self.order(&room, &arrival)?.carry_out(Some(&stage), &mut |gauge| progress.show(gauge))?;
+        let verdict = Verdict::new(&taken, &plan.boot, &arrival.claims, arrival.source.seal.as_ref());
+        let words = words::words(plan, arrival.family, &self.import, &before);
         let pending = room.put(stage, &plan.name, &self.record(plan, &taken, &verdict), words)?;
         progress.end();
-        let written = self.write_down(&found, known.is_some(), &before);
+        let written = self.write_down(&arrival, known.is_some(), &before);
         let distro = registered(&room, &pending, written)?;
         let outcome = if pending.old.is_some() { Outcome::Replaced } else { Outcome::Added };
-        Ok(self.told(outcome, distro, &room, &found, &taken, verdict))
+        Ok(self.told(outcome, distro, &room, &arrival, &taken, verdict))
     }
 
-    fn found(&self, room: &Room, wish: &Wish, keyring: &Keyring, progress: &mut Progress) -> Result<Found> {
+    fn arrival(&self, room: &Room, wish: &Wish, keyring: &Keyring, progress: &mut Progress) -> Result<Arrival> {
         let source = self.open(room, keyring, progress)?;
         let plan = plan::plan(&source, wish)?;
         let not_ours =
@@ -94,7 +94,7 @@ impl Work<'_> {
         let family: Family = plan.family.parse().with_context(not_ours)?;
         let claims = Claims::gather(&*source.tree, &folders(&plan), keyring)?;
         demand(keyring, &plan, &claims, &source)?;
-        Ok(Found { source, plan, family, claims })
+        Ok(Arrival { source, plan, family, claims })
     }
 
     fn open(&self, room: &Room, keyring: &Keyring, progress: &mut Progress) -> Result<Source> {
@@ -143,9 +143,9 @@ impl Work<'_> {
         })
     }
 
-    fn order<'b>(&self, room: &Room, found: &'b Found) -> Result<Order<'b>> {
+    fn order<'b>(&self, room: &Room, arrival: &'b Arrival) -> Result<Order<'b>> {
         let (limit, limit_why) = self.limit(room)?;
-        let Found { source, plan, claims, .. } = found;
+        let Arrival { source, plan, claims, .. } = arrival;
         Ok(Order { tree: &*source.tree, files: plan.files.clone(), claims, limit, limit_why })
     }
 
@@ -158,12 +158,12 @@ impl Work<'_> {
             files: taken.files,
             bytes: taken.bytes,
             verified: verdict.to_string(),
-            variables: plan.variables.keys().cloned().collect(),
+            variables: words::of_tree(plan, &self.import),
         }
     }
 
-    fn write_down(&self, found: &Found, is_known: bool, before: &[String]) -> Result<DistroView> {
-        let Found { plan, family, .. } = found;
+    fn write_down(&self, arrival: &Arrival, is_known: bool, before: &[String]) -> Result<DistroView> {
+        let Arrival { plan, family, .. } = arrival;
         match is_known {
             false => self.server.send(Method::POST, "distros", &words::draft(plan, *family, &self.import)),
             true => {
@@ -178,15 +178,15 @@ impl Work<'_> {
         outcome: Outcome,
         distro: DistroView,
         room: &Room,
-        found: &Found,
+        arrival: &Arrival,
         taken: &Taken,
         verdict: Verdict,
     ) -> Told {
-        let listing = found.source.tree.listing();
+        let listing = arrival.source.tree.listing();
         Told {
             outcome,
-            place: room.place(&found.plan.name),
-            plan: found.plan.clone(),
+            place: room.place(&arrival.plan.name),
+            plan: arrival.plan.clone(),
             distro,
             files: taken.files,
             bytes: taken.bytes,

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::told::{Outcome, Told};
-use super::{Found, Work, words};
+use super::{Arrival, Work, words};
 use crate::http::api::distro::DistroView;
 use crate::import::checks::Claims;
 use crate::import::folder::Flat;
@@ -19,12 +19,12 @@ impl Work<'_> {
     pub(super) fn is_there(
         &self,
         room: &Room,
-        found: &Found,
+        arrival: &Arrival,
         known: Option<&DistroView>,
         progress: &mut Progress,
     ) -> Result<Option<Told>> {
-        let place = room.place(&found.plan.name);
-        let name = &found.plan.name;
+        let place = room.place(&arrival.plan.name);
+        let name = &arrival.plan.name;
         // Whatever lies there, the operator wants it anew.
         if self.import.replace {
             return Ok(None);
@@ -42,7 +42,7 @@ impl Work<'_> {
             (None, None) => return Ok(None),
         };
         progress.begin("comparing");
-        let order = Order { limit: u64::MAX, ..self.order(room, found)? };
+        let order = Order { limit: u64::MAX, ..self.order(room, arrival)? };
         let taken = order.carry_out(None, &mut |gauge| progress.show(gauge))?;
         if taken.id != record.id {
             bail!(
@@ -61,20 +61,20 @@ impl Work<'_> {
                 place.display()
             );
         }
-        self.told_of_the_same(room, found, known, &taken).map(Some)
+        self.told_of_the_same(room, arrival, known, &taken).map(Some)
     }
 
     /// The tree stays; what an operator gave with it is written down.
-    fn told_of_the_same(&self, room: &Room, found: &Found, known: &DistroView, taken: &Taken) -> Result<Told> {
-        let verdict = Verdict::new(taken, &found.plan.boot, &found.claims, found.source.seal.as_ref());
-        let (outcome, distro) = match words::given(&found.plan, found.family, &self.import) {
+    fn told_of_the_same(&self, room: &Room, arrival: &Arrival, known: &DistroView, taken: &Taken) -> Result<Told> {
+        let verdict = Verdict::new(taken, &arrival.plan.boot, &arrival.claims, arrival.source.seal.as_ref());
+        let (outcome, distro) = match words::given(&arrival.plan, arrival.family, &self.import) {
             None => (Outcome::Same, known.clone()),
             Some(patch) => {
-                let path = format!("distros/{}", found.plan.name);
+                let path = format!("distros/{}", arrival.plan.name);
                 (Outcome::Changed, self.server.send(Method::PATCH, &path, &patch)?)
             }
         };
-        Ok(self.told(outcome, distro, room, found, taken, verdict))
+        Ok(self.told(outcome, distro, room, arrival, taken, verdict))
     }
 
     /// Files of a distro that was removed may go, but not those that another one boots from.

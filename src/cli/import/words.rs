@@ -64,6 +64,12 @@ pub fn words(plan: &Plan, family: Family, import: &Import, before: &[String]) ->
     Words { kernel: plan.kernel.clone(), initrd: plan.initrd.clone(), family: family.to_string(), variables }
 }
 
+/// Names of the variables that the tree sets, and no operator.
+pub fn of_tree(plan: &Plan, import: &Import) -> Vec<String> {
+    let own = |name: &&String| !import.variables.iter().any(|given| given.name == **name);
+    plan.variables.keys().filter(own).cloned().collect()
+}
+
 /// Whether the server was told of the tree that moved in.
 pub fn was_told(words: &Words, distro: &DistroView) -> bool {
     let says = |(name, value): (&String, &Value)| match value {
