@@ -5,7 +5,7 @@ use super::hashes::{Algorithm, Hashes, Sums};
 use super::marks::ini;
 use super::openpgp::Keyring;
 use super::seals;
-use super::tree::{self, Tree, plain};
+use super::tree::{self, Listing, Tree, plain};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of checksum files, in the order in which they are read: what a `Release` says of others comes first.
@@ -22,6 +22,10 @@ const FILES: &[(&str, Reader)] = &[
     ("MD5SUMS", sums),
     ("md5sum.txt", sums),
 ];
+
+/// All checksum files of a tree together: those of all of Debian have some 300,000 lines.
+const MOST_LINES: usize = 1_000_000;
+const MOST_BYTES: usize = 64 << 20;
 
 /// Reads a text: path, algorithm and digits of each line that has them.
 type Reader = fn(&str) -> Vec<Line>;
@@ -52,6 +56,9 @@ pub struct Claims {
     pub signatures: Vec<String>,
     /// Those of `by` that are signed by a known key, or that one of these speaks for.
     sealed: BTreeSet<usize>,
+    /// What was read so far.
+    lines: usize,
+    bytes: usize,
 }
 
 impl Claims {
@@ -72,22 +79,36 @@ impl Claims {
         let mut claims = Claims::default();
         for (path, reader) in places {
             if let Some(bytes) = tree::bytes(tree, &path)? {
-                claims.compare(&path, &Hashes::of(&bytes))?;
+                claims.bytes = claims.bytes.saturating_add(bytes.len());
+                bounded(claims.bytes, MOST_BYTES, "bytes")?;
+                if claims.algorithms(&path).next().is_some() {
+                    claims.compare(&path, &Hashes::of(&bytes))?;
+                }
                 let seal = seals::seal(tree, &path, &bytes, keyring)?;
                 let is_sealed = seal.is_good || claims.is_sealed(&path);
                 claims.signatures.extend(seal.sentence);
-                claims.add(&path, reader(&seal.text), is_sealed);
+                let lines = reader(&seal.text);
+                claims.lines = claims.lines.saturating_add(lines.len());
+                bounded(claims.lines, MOST_LINES, "lines")?;
+                claims.add(&path, lines, is_sealed, tree.listing());
             }
         }
         Ok(claims)
     }
 
-    /// Whether a known key signed what is said of a file.
+    /// Whether a known key signed what is said of a file, and nobody else can make a file of which the same is true.
     pub fn is_sealed(&self, path: &str) -> bool {
-        self.claims.get(path).into_iter().flatten().any(|claim| self.sealed.contains(&claim.by))
+        let mut claims = self.claims.get(path).into_iter().flatten();
+        claims.any(|claim| claim.algorithm.is_strong() && self.sealed.contains(&claim.by))
     }
 
-    pub fn add(&mut self, by: &str, lines: Vec<Line>, is_sealed: bool) {
+    /// Whether more is said of a file than MD5 can say.
+    pub fn is_strong(&self, path: &str) -> bool {
+        self.algorithms(path).any(Algorithm::is_strong)
+    }
+
+    /// What is said of no file of the listing is dropped: it would only take memory.
+    pub fn add(&mut self, by: &str, lines: Vec<Line>, is_sealed: bool, listing: Option<&Listing>) {
         let folder = by.rsplit_once('/').map_or("", |(folder, _)| folder);
         let index = self.by.len();
         let mut said = false;
@@ -95,6 +116,9 @@ impl Claims {
             // Of what lies elsewhere nothing is believed and nothing is asked.
             let Some(path) = plain(&path) else { continue };
             let path = if folder.is_empty() { path } else { format!("{folder}/{path}") };
+            if listing.is_some_and(|listing| !listing.files.contains_key(&path)) {
+                continue;
+            }
             let claim = Claim { algorithm, digits: digits.to_ascii_lowercase(), by: index };
             self.claims.entry(path).or_default().push(claim);
             said = true;
@@ -136,6 +160,13 @@ impl Claims {
             told.insert(format!("{by} ({})", claim.algorithm.word()));
         }
         told.into_iter().collect()
+    }
+}
+
+fn bounded(count: usize, most: usize, what: &str) -> Result<(), Error> {
+    match count > most {
+        true => Err(Error::unfit("the tree", format!("has checksum files of more than {most} {what}: no distro does"))),
+        false => Ok(()),
     }
 }
 

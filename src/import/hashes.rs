@@ -20,6 +20,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether it keeps out whoever means harm.
+    pub fn is_strong(self) -> bool {
+        self != Algorithm::Md5
+    }
+
     /// The one with sums of so many hexadecimal digits. SHA-1 is passed over: whoever writes it writes SHA-256, too.
     pub fn of_digits(count: usize) -> Option<Algorithm> {
         match count {

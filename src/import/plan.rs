@@ -4,7 +4,7 @@ use super::Error;
 use super::marks::{self, Extent, Recognised, Value};
 use super::source::Source;
 use super::stage::DISTROS;
-use super::tree::{has, plain};
+use super::tree::{has, missing, plain};
 use crate::model::{Name, Variables};
 
 /// What an operator says of a tree; it overrules what the tree says.
@@ -52,7 +52,7 @@ pub fn plan(source: &Source, wish: &Wish) -> Result<Plan, Error> {
     let folder = format!("{DISTROS}/{name}");
     let mut plan = Plan {
         family: found.family.clone(),
-        title: [&found.product, &found.version, &found.arch].map(String::as_str).join(" ").trim().to_owned(),
+        title: title(&found),
         kernel: format!("{folder}/{}", found.kernel),
         initrd: format!("{folder}/{}", found.initrd),
         variables: Variables::new(),
@@ -70,7 +70,7 @@ pub fn plan(source: &Source, wish: &Wish) -> Result<Plan, Error> {
     plan.files = files(source, &found, &plan.boot);
     for path in &plan.boot {
         if !has(&*source.tree, path)? {
-            return Err(Error::NotThere { path: path.clone(), origin: source.tree.origin().into() });
+            return Err(missing(&*source.tree, path));
         }
     }
     Ok(plan)
@@ -100,6 +100,12 @@ impl Plan {
             self.variables.insert((*name).to_owned(), value.into());
         }
     }
+}
+
+/// It goes to a terminal, and a tree may say anything.
+fn title(found: &Recognised) -> String {
+    let whole = [&found.product, &found.version, &found.arch].map(String::as_str).join(" ");
+    whole.trim().chars().filter(|c| !c.is_control()).collect()
 }
 
 fn recognised(source: &Source, wish: &Wish) -> Result<Recognised, Error> {

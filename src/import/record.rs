@@ -1,11 +1,17 @@
 //! What an import leaves in the folder of its distro: a small file that says what was taken, and from where.
 
 use super::Error;
+use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// Its name there. It begins with a dot as `.treeinfo` does; no distro has one of this name.
 pub const NAME: &str = ".kickstand.json";
+
+/// The service's account may write in it, and whoever imports reads it.
+const LARGEST: u64 = 1 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -16,12 +22,18 @@ pub struct Record {
     pub bytes: u64,
     /// In the words of the import.
     pub verified: String,
+    /// Names of those that the import set: another tree may have no use for them.
+    #[serde(default)]
+    pub variables: Vec<String>,
 }
 
 impl Record {
     /// None: no folder is there, or no import made it.
     pub fn read(folder: &Path) -> Option<Record> {
-        let text = std::fs::read_to_string(folder.join(NAME)).ok()?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(open(folder.join(NAME), flags, Mode::empty()).ok()?);
+        let mut text = String::new();
+        file.take(LARGEST).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
 

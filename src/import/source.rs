@@ -11,7 +11,7 @@ use super::remote::address::Address;
 use super::remote::client::Client;
 use super::stage::Room;
 use super::take::{Gauge, sums};
-use super::tree::{Entry, Listing, Span, Tree, joined};
+use super::tree::{Entry, Listing, Span, Tree, joined, missing};
 use super::{iso, tar, udf};
 use flate2::read::GzDecoder;
 use std::fs::File;
@@ -38,6 +38,8 @@ pub struct Source {
 pub struct Seal {
     /// `SHA256SUMS (sha256)`.
     pub by: Vec<String>,
+    /// By more than MD5.
+    pub is_strong: bool,
     pub is_signed: bool,
     pub signatures: Vec<String>,
 }
@@ -91,7 +93,7 @@ impl Opening<'_> {
     /// A file of a server, on this disk for as long as it is open.
     fn fetched(&mut self, beside: &dyn Tree, name: &str) -> Result<File, Error> {
         let found = beside.find(name)?;
-        let found = found.ok_or_else(|| Error::NotThere { path: name.into(), origin: beside.origin().into() })?;
+        let found = found.ok_or_else(|| missing(beside, name))?;
         let mut reader = beside.open(name)?;
         let gauge = Gauge { all_bytes: found.size, all_files: 1, ..Gauge::default() };
         let file = self.copied(&mut *reader, name, gauge, "fetching")?;
@@ -146,7 +148,12 @@ impl Opening<'_> {
         let sums = sums(&mut disk.reader(), name, wanted, &mut tell)?;
         claims.compare(name, &sums)?;
         let by = claims.told_by([&name.to_owned()]);
-        Ok(Some(Seal { by, is_signed: claims.is_sealed(name), signatures: claims.signatures }))
+        Ok(Some(Seal {
+            by,
+            is_strong: claims.is_strong(name),
+            is_signed: claims.is_sealed(name),
+            signatures: claims.signatures,
+        }))
     }
 
     fn tree(&mut self, name: &str, origin: String, disk: Disk) -> Result<(Box<dyn Tree>, Option<String>), Error> {

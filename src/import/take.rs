@@ -4,7 +4,7 @@ use super::Error;
 use super::checks::Claims;
 use super::hashes::{Algorithm, Hashes, Sums};
 use super::stage::Stage;
-use super::tree::Tree;
+use super::tree::{Tree, missing};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 
@@ -68,8 +68,7 @@ impl Order<'_> {
         let mut all = Some(0_u64);
         for path in &self.files {
             let found = self.tree.find(path)?;
-            let found =
-                found.ok_or_else(|| Error::NotThere { path: path.clone(), origin: self.tree.origin().into() })?;
+            let found = found.ok_or_else(|| missing(self.tree, path))?;
             all = all.and_then(|sum| Some(sum.saturating_add(found.size?)));
         }
         match all.filter(|all| *all > self.limit) {

@@ -159,3 +159,11 @@ pub fn bytes(tree: &dyn Tree, path: &str) -> Result<Option<Vec<u8>>, Error> {
 pub fn has(tree: &dyn Tree, path: &str) -> Result<bool, Error> {
     Ok(tree.find(path)?.is_some())
 }
+
+/// Why a file that was asked for can not be had: a server may forbid it.
+pub fn missing(tree: &dyn Tree, path: &str) -> Error {
+    match tree.open(path).err() {
+        Some(error @ Error::Refused { status: 403, .. }) => error,
+        _ => Error::NotThere { path: path.to_owned(), origin: tree.origin().to_owned() },
+    }
+}

@@ -248,7 +248,8 @@ async fn what_was_moved_and_never_written_down_goes_away_with_the_next_import() 
     let record: serde_json::Value =
         serde_json::from_slice(&fs::read(distros.join("web/.kickstand.json")).unwrap()).unwrap();
     let kernel = "distros/web/images/pxeboot/vmlinuz";
-    let pending = serde_json::json!({"name": "web", "new": record["id"], "old": null, "kernel": kernel, "initrd": "distros/web/images/pxeboot/initrd.img"});
+    let pending = serde_json::json!({"name": "web", "new": record["id"], "old": null, "kernel": kernel, "initrd": "distros/web/images/pxeboot/initrd.img",
+        "family": "redhat", "variables": {"tree": "distros/web"}});
     fs::write(distros.join(".import/pending.json"), pending.to_string()).unwrap();
     // The server knows of it: it stays.
     scene.refused(&["/nowhere"]).await;

@@ -1,30 +1,32 @@
 //! `kickstand distro import`: a tree becomes a distro: copied on this host, then written down by the server.
 //!
-//! `args` is what operators type, `progress` draws how far it is, `told` says what came of it; the work itself is done by [`crate::import`].
+//! `args` is what operators type, `progress` draws how far it is, `words` is what the server hears, `there` what lies in the place already, `told` says what came of it; the work itself is done by [`crate::import`].
 
 mod args;
 mod progress;
 mod server;
+mod there;
 mod told;
+mod words;
 
 pub use args::Import;
 
 use super::client;
 use super::session::Session;
-use super::values::new_variables;
 use crate::config::Config;
-use crate::http::api::distro::{DistroDraft, DistroPatch, DistroView};
+use crate::http::api::distro::DistroView;
 use crate::import::checks::Claims;
+use crate::import::journal::Pending;
 use crate::import::openpgp::Keyring;
 use crate::import::plan::{self, Live, Plan, Wish};
 use crate::import::record::Record;
 use crate::import::remote::address::Address;
 use crate::import::source::{Opening, Source};
-use crate::import::stage::{Pending, Room};
+use crate::import::stage::Room;
 use crate::import::take::{Gauge, Order, Taken};
 use crate::import::verdict::Verdict;
-use crate::model::{Family, Variables};
-use anyhow::{Context, Result, bail};
+use crate::model::Family;
+use anyhow::{Context, Result};
 use hyper::Method;
 use progress::Progress;
 use server::Server;
@@ -38,6 +40,14 @@ pub fn run(import: Import, session: Session) -> Result<()> {
     let server = Server { runtime, session };
     let told = Work { import, config, server: &server }.run()?;
     told.say(server.session.output)
+}
+
+/// The tree, and all that is known of it.
+struct Arrival {
+    source: Source,
+    plan: Plan,
+    family: Family,
+    claims: Claims,
 }
 
 struct Work<'a> {
@@ -55,27 +65,36 @@ impl Work<'_> {
         let wish = self.wish()?;
         let keyring = Keyring::read(&self.import.keyrings)?;
         let mut progress = Progress::new(self.server.session.output);
-        let source = self.open(&room, &keyring, &mut progress)?;
-        let plan = plan::plan(&source, &wish)?;
+        let arrival = self.arrival(&room, &wish, &keyring, &mut progress)?;
+        let plan = &arrival.plan;
+        let known = self.server.distro(&plan.name)?;
+        if let Some(told) = self.is_there(&room, &arrival, known.as_ref(), &mut progress)? {
+            return Ok(told);
+        }
+        let before = Record::read(&room.place(&plan.name)).filter(|_| known.is_some());
+        let before = before.map(|record| record.variables).unwrap_or_default();
+        let stage = room.stage()?;
+        progress.begin("copying");
+        let taken = self.order(&room, &arrival)?.carry_out(Some(&stage), &mut |gauge| progress.show(gauge))?;
+        let verdict = Verdict::new(&taken, &plan.boot, &arrival.claims, arrival.source.seal.as_ref());
+        let words = words::words(plan, arrival.family, &self.import, &before);
+        let pending = room.put(stage, &plan.name, &self.record(plan, &taken, &verdict), words)?;
+        progress.end();
+        let written = self.write_down(&arrival, known.is_some(), &before);
+        let distro = registered(&room, &pending, written)?;
+        let outcome = if pending.old.is_some() { Outcome::Replaced } else { Outcome::Added };
+        Ok(self.told(outcome, distro, &room, &arrival, &taken, verdict))
+    }
+
+    fn arrival(&self, room: &Room, wish: &Wish, keyring: &Keyring, progress: &mut Progress) -> Result<Arrival> {
+        let source = self.open(room, keyring, progress)?;
+        let plan = plan::plan(&source, wish)?;
         let not_ours =
             || format!("this is a tree of the {} family, which this Kickstand does not install", plan.family);
         let family: Family = plan.family.parse().with_context(not_ours)?;
-        let known = self.server.distro(&plan.name)?;
-        let claims = Claims::gather(&*source.tree, &folders(&plan), &keyring)?;
-        demand(&keyring, &plan, &claims, &source)?;
-        if let Some(told) = self.is_there(&room, &source, &plan, &claims, known.as_ref(), &mut progress)? {
-            return Ok(told);
-        }
-        let stage = room.stage()?;
-        progress.begin("copying");
-        let order = self.order(&room, &source, &plan, &claims)?;
-        let taken = order.carry_out(Some(&stage), &mut |gauge| progress.show(gauge))?;
-        let verdict = Verdict::new(&taken, &plan.boot, &claims, source.seal.as_ref());
-        let pending = room.put(stage, &plan, &self.record(&taken, &verdict))?;
-        progress.end();
-        let distro = self.registered(&room, &pending, &plan, family, known.as_ref())?;
-        let outcome = if pending.old.is_some() { Outcome::Replaced } else { Outcome::Added };
-        Ok(self.told(outcome, distro, &room, &source, plan, &taken, verdict))
+        let claims = Claims::gather(&*source.tree, &folders(&plan), keyring)?;
+        demand(keyring, &plan, &claims, &source)?;
+        Ok(Arrival { source, plan, family, claims })
     }
 
     fn open(&self, room: &Room, keyring: &Keyring, progress: &mut Progress) -> Result<Source> {
@@ -86,28 +105,11 @@ impl Work<'_> {
         Ok(source)
     }
 
-    /// The server's word on a tree that has moved in; without it the place is as it was.
-    fn registered(
-        &self,
-        room: &Room,
-        pending: &Pending,
-        plan: &Plan,
-        family: Family,
-        known: Option<&DistroView>,
-    ) -> Result<DistroView> {
-        let written = self.write_down(plan, family, known);
-        // A server that went away in the middle may know of it or not: the next import asks.
-        if !written.as_ref().is_err_and(is_unsure) {
-            room.settle(pending, written.is_ok())?;
-        }
-        written
-    }
-
     /// What an import left that was ended between moving its tree and hearing from the server.
     fn settle(&self, room: &Room) -> Result<()> {
         let Some(pending) = room.pending() else { return Ok(()) };
         let known = self.server.distro(&pending.name)?;
-        let keep = known.is_some_and(|distro| is_of(&pending, &distro));
+        let keep = known.is_some_and(|distro| words::was_told(&pending.words, &distro));
         Ok(room.settle(&pending, keep)?)
     }
 
@@ -141,52 +143,13 @@ impl Work<'_> {
         })
     }
 
-    fn order<'b>(&self, room: &Room, source: &'b Source, plan: &Plan, claims: &'b Claims) -> Result<Order<'b>> {
+    fn order<'b>(&self, room: &Room, arrival: &'b Arrival) -> Result<Order<'b>> {
         let (limit, limit_why) = self.limit(room)?;
+        let Arrival { source, plan, claims, .. } = arrival;
         Ok(Order { tree: &*source.tree, files: plan.files.clone(), claims, limit, limit_why })
     }
 
-    /// Whether this tree is in its place already; an error where another one is, and is not to be replaced.
-    fn is_there(
-        &self,
-        room: &Room,
-        source: &Source,
-        plan: &Plan,
-        claims: &Claims,
-        known: Option<&DistroView>,
-        progress: &mut Progress,
-    ) -> Result<Option<Told>> {
-        let place = room.place(&plan.name);
-        let name = &plan.name;
-        let record = match (Record::read(&place), known) {
-            (Some(record), Some(_)) => record,
-            (None, Some(known)) if !self.import.replace => {
-                bail!(
-                    "distro {name} is there, with kernel {}: choose another name with --name, or --replace it",
-                    known.kernel
-                )
-            }
-            // Of a record that was removed, the files may go.
-            _ => return Ok(None),
-        };
-        progress.begin("comparing");
-        let order = Order { limit: u64::MAX, ..self.order(room, source, plan, claims)? };
-        let taken = order.carry_out(None, &mut |gauge| progress.show(gauge))?;
-        progress.end();
-        match (taken.id == record.id, known) {
-            (true, Some(known)) => {
-                let verdict = Verdict::new(&taken, &plan.boot, claims, source.seal.as_ref());
-                Ok(Some(self.told(Outcome::Same, known.clone(), room, source, plan.clone(), &taken, verdict)))
-            }
-            _ if self.import.replace => Ok(None),
-            _ => bail!(
-                "distro {name} holds another tree, imported from {}: choose another name with --name, or --replace it",
-                record.source
-            ),
-        }
-    }
-
-    fn record(&self, taken: &Taken, verdict: &Verdict) -> Record {
+    fn record(&self, plan: &Plan, taken: &Taken, verdict: &Verdict) -> Record {
         let origin = self.import.origin.clone();
         let path = (!Address::is_meant(&origin)).then(|| std::path::absolute(&origin).ok()).flatten();
         Record {
@@ -195,55 +158,35 @@ impl Work<'_> {
             files: taken.files,
             bytes: taken.bytes,
             verified: verdict.to_string(),
+            variables: words::of_tree(plan, &self.import),
         }
     }
 
-    fn write_down(&self, plan: &Plan, family: Family, known: Option<&DistroView>) -> Result<DistroView> {
-        let mut variables: Variables = plan.variables.clone();
-        variables.extend(new_variables(self.import.variables.clone()));
-        let (kernel, initrd, loader) = (plan.kernel.clone(), plan.initrd.clone(), self.import.loader.clone());
-        if known.is_none() {
-            let arguments = self.import.arguments.clone().unwrap_or_default();
-            let draft = DistroDraft {
-                name: plan.name.clone(),
-                family,
-                kernel,
-                initrd,
-                arguments,
-                variables,
-                secrets: Default::default(),
-                loader,
-            };
-            return self.server.send(Method::POST, "distros", &draft);
+    fn write_down(&self, arrival: &Arrival, is_known: bool, before: &[String]) -> Result<DistroView> {
+        let Arrival { plan, family, .. } = arrival;
+        match is_known {
+            false => self.server.send(Method::POST, "distros", &words::draft(plan, *family, &self.import)),
+            true => {
+                let patch = words::patch(plan, *family, &self.import, before);
+                self.server.send(Method::PATCH, &format!("distros/{}", plan.name), &patch)
+            }
         }
-        let patch = DistroPatch {
-            secrets: Default::default(),
-            family: Some(family),
-            kernel: Some(kernel),
-            initrd: Some(initrd),
-            arguments: self.import.arguments.clone(),
-            variables,
-            loader: loader.map(Some),
-        };
-        self.server.send(Method::PATCH, &format!("distros/{}", plan.name), &patch)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what it tells of is all there is")]
     fn told(
         &self,
         outcome: Outcome,
         distro: DistroView,
         room: &Room,
-        source: &Source,
-        plan: Plan,
+        arrival: &Arrival,
         taken: &Taken,
         verdict: Verdict,
     ) -> Told {
-        let listing = source.tree.listing();
+        let listing = arrival.source.tree.listing();
         Told {
             outcome,
-            place: room.place(&plan.name),
-            plan,
+            place: room.place(&arrival.plan.name),
+            plan: arrival.plan.clone(),
             distro,
             files: taken.files,
             bytes: taken.bytes,
@@ -252,6 +195,15 @@ impl Work<'_> {
             verdict,
         }
     }
+}
+
+/// The server's word on a tree that has moved in; without it the place is as it was.
+fn registered(room: &Room, pending: &Pending, written: Result<DistroView>) -> Result<DistroView> {
+    // A server that went away in the middle may know of it or not: the next import asks.
+    if !written.as_ref().is_err_and(is_unsure) {
+        room.settle(pending, written.is_ok())?;
+    }
+    written
 }
 
 /// The folders of what boots, and those above them.
@@ -270,13 +222,11 @@ fn demand(keyring: &Keyring, plan: &Plan, claims: &Claims, source: &Source) -> R
         return Ok(());
     }
     let said: Vec<&String> = source.seal.iter().flat_map(|seal| &seal.signatures).chain(&claims.signatures).collect();
-    let said = said.iter().map(|said| format!("; {said}")).collect();
+    let mut said: String = said.iter().map(|said| format!("; {said}")).collect();
+    if plan.boot.iter().any(|path| claims.algorithms(path).next().is_some() && !claims.is_strong(path)) {
+        said += "; what boots is named there with md5 only, which keeps nobody out";
+    }
     Err(crate::import::Error::Unsigned { said })
-}
-
-/// Whether the server was told of the tree that moved in.
-fn is_of(pending: &Pending, distro: &DistroView) -> bool {
-    distro.kernel == pending.kernel && distro.initrd == pending.initrd
 }
 
 fn is_unsure(error: &anyhow::Error) -> bool {

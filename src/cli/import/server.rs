@@ -24,6 +24,10 @@ impl Server {
         }
     }
 
+    pub fn distros(&self) -> Result<Vec<DistroView>> {
+        understood(self.runtime.block_on(self.session.client.ask(Method::GET, "distros", None))?)
+    }
+
     pub fn send(&self, method: Method, path: &str, body: &impl serde::Serialize) -> Result<DistroView> {
         let body = serde_json::to_value(body)?;
         understood(self.runtime.block_on(self.session.client.ask(method, path, Some(&body)))?)

@@ -13,6 +13,8 @@ pub enum Outcome {
     Added,
     Replaced,
     Same,
+    /// The tree is the same, what was given with it was written down.
+    Changed,
 }
 
 impl Outcome {
@@ -21,6 +23,7 @@ impl Outcome {
             Outcome::Added => "added",
             Outcome::Replaced => "replaced",
             Outcome::Same => "same",
+            Outcome::Changed => "changed",
         }
     }
 }
@@ -75,6 +78,7 @@ impl Told {
             Outcome::Added => format!("distro {name} added\n"),
             Outcome::Replaced => format!("distro {name} replaced\n"),
             Outcome::Same => format!("distro {name} holds this tree already: nothing was changed\n"),
+            Outcome::Changed => format!("distro {name} holds this tree already: what was given is written down\n"),
         };
         text
     }

@@ -11,6 +11,8 @@ pub struct Address {
     pub port: u16,
     /// Begins with a slash, and is written as requests write it.
     pub path: String,
+    /// With its question mark; empty where there is none. Only redirects have one.
+    pub query: String,
 }
 
 impl Address {
@@ -20,6 +22,10 @@ impl Address {
     }
 
     pub fn parse(text: &str) -> Result<Address, Error> {
+        Address::whole(text, "")
+    }
+
+    fn whole(text: &str, query: &str) -> Result<Address, Error> {
         let bad = || {
             Error::unfit(
                 text.to_owned(),
@@ -37,35 +43,47 @@ impl Address {
         }
         let port = authority.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Address { is_https, host, port, path: encoded(path) })
+        Ok(Address { is_https, host, port, path: encoded(path), query: encoded(query) })
     }
 
     pub fn as_folder(&self) -> Address {
         let path = if self.path.ends_with('/') { self.path.clone() } else { format!("{}/", self.path) };
-        Address { path, ..self.clone() }
+        self.with(path)
+    }
+
+    /// Another path on the same server.
+    fn with(&self, path: String) -> Address {
+        Address { path, query: String::new(), ..self.clone() }
     }
 
     /// A path of the tree, below this folder.
     pub fn below(&self, path: &str) -> Address {
         // A percent sign of a tree's name means itself.
         let path = format!("{}{}", self.path, encoded(&path.replace('%', "%25")));
-        Address { path, ..self.clone() }
+        self.with(path)
     }
 
     /// The folder that it lies in, and its name there.
     pub fn split(&self) -> (Address, String) {
         let at = self.path.rfind('/').map_or(0, |at| at.saturating_add(1));
         let (folder, name) = self.path.split_at(at);
-        (Address { path: folder.to_owned(), ..self.clone() }, decoded(name))
+        (self.with(folder.to_owned()), decoded(name))
     }
 
     /// What a server says of another place. From https it leads to https alone.
     pub fn redirected(&self, to: &str) -> Result<Address, Error> {
-        let next = match to {
-            whole if Address::is_meant(whole) => Address::parse(whole.split(['#', '?']).next().unwrap_or(whole))?,
-            path if path.starts_with('/') => Address { path: encoded(path), ..self.clone() },
-            name => self.split().0.below(name),
+        let to = to.split('#').next().unwrap_or(to);
+        let (place, query) = to.find('?').map_or((to, ""), |at| to.split_at(at));
+        let scheme = if self.is_https { "https:" } else { "http:" };
+        let next = match place {
+            whole if Address::is_meant(whole) => Address::whole(whole, query)?,
+            host if host.starts_with("//") => Address::whole(&format!("{scheme}{host}"), query)?,
+            path if path.starts_with('/') => self.with(encoded(path)),
+            "" => self.clone(),
+            // Written as requests write it, unlike a name of the tree.
+            name => self.with(format!("{}{}", self.split().0.path, encoded(name))),
         };
+        let next = Address { query: encoded(query), ..next };
         match self.is_https && !next.is_https {
             true => Err(Error::unfit(self.to_string(), format!("leads to {next}, which is not encrypted"))),
             false => Ok(next),
@@ -84,14 +102,17 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_https { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+        write!(f, "{scheme}://{}{}{}", self.authority(), self.path, self.query)
     }
 }
 
-/// What a path can not hold as it is.
+/// What a path, or a query with its question mark, can not hold as it is.
 fn encoded(path: &str) -> String {
     let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&byte);
-    let one = |byte: u8| if fine(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let is_query = path.starts_with('?');
+    let one = |byte: u8| {
+        if fine(byte) || (is_query && byte == b'?') { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
     path.bytes().map(one).collect()
 }
 

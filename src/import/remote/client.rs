@@ -61,17 +61,22 @@ impl Client {
     }
 
     pub fn get(&self, address: &Address) -> Result<Fetched, Error> {
-        let status = StatusCode::NOT_FOUND.as_u16();
-        self.get_if_there(address)?.ok_or_else(|| Error::Refused { url: address.to_string(), status })
+        let response = self.ask(&Method::GET, address)?;
+        self.fetched(address, response)
     }
 
     pub fn get_if_there(&self, address: &Address) -> Result<Option<Fetched>, Error> {
         let response = self.ask(&Method::GET, address)?;
+        match is_missing(response.status()) {
+            true => Ok(None),
+            false => self.fetched(address, response).map(Some),
+        }
+    }
+
+    fn fetched(&self, address: &Address, response: Response<Incoming>) -> Result<Fetched, Error> {
         match response.status() {
-            status if is_missing(status) => Ok(None),
             StatusCode::OK => {
-                let body = response.into_body();
-                Ok(Some(Fetched { runtime: self.runtime.clone(), body, part: Bytes::new() }))
+                Ok(Fetched { runtime: self.runtime.clone(), body: response.into_body(), part: Bytes::new() })
             }
             status => Err(Error::Refused { url: address.to_string(), status: status.as_u16() }),
         }
@@ -94,7 +99,7 @@ impl Client {
         let unreachable = |why: String| Error::Unreachable { url: address.to_string(), why };
         let request = Request::builder()
             .method(method)
-            .uri(address.path.as_str())
+            .uri(format!("{}{}", address.path, address.query))
             .header(header::HOST, address.authority())
             .header(header::USER_AGENT, concat!("kickstand/", env!("CARGO_PKG_VERSION")))
             .body(Empty::<Bytes>::new())
@@ -130,6 +135,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -
     tokio::time::timeout(limit, work).await.map_err(late)?
 }
 
+/// Of what is looked for. Some servers forbid what is not there; of a file that was asked for that is told as it is.
 fn is_missing(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN)
 }

@@ -5,6 +5,8 @@ use crate::import::checks::{self, Claims, Line};
 use crate::import::folder::Folder;
 use crate::import::hashes::{Algorithm, Hashes};
 use crate::import::openpgp::Keyring;
+use crate::import::take::Taken;
+use crate::import::verdict::Verdict;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -76,8 +78,47 @@ fn a_release_speaks_for_sums_and_they_for_the_kernel() {
 #[test]
 fn sums_of_files_elsewhere_mean_nothing() {
     let mut claims = Claims::default();
-    claims.add("SHA256SUMS", vec![line("../outside"), line("/etc/passwd"), line("a/../b")], false);
+    claims.add("SHA256SUMS", vec![line("../outside"), line("/etc/passwd"), line("a/../b")], false, None);
     assert!(claims.by.is_empty());
-    claims.add("a/SHA256SUMS", vec![line("./b")], false);
+    claims.add("a/SHA256SUMS", vec![line("./b")], false, None);
     assert!(claims.compare("a/b", &Hashes::of(b"")).unwrap() && !claims.compare("b", &Hashes::of(b"")).unwrap());
+}
+
+#[test]
+fn what_is_said_of_no_file_takes_no_memory() {
+    let scene = tempfile::tempdir().unwrap();
+    fs::write(scene.path().join("k"), "").unwrap();
+    fs::write(scene.path().join("SHA256SUMS"), format!("{EMPTY}  k\n{EMPTY}  l\n")).unwrap();
+    let claims = Claims::gather(&Folder::read(scene.path()).unwrap(), &BTreeSet::new(), &Keyring::default()).unwrap();
+    assert_eq!((claims.algorithms("k").count(), claims.algorithms("l").count()), (1, 0));
+}
+
+#[test]
+fn checksum_files_are_bounded_all_together() {
+    let scene = tempfile::tempdir().unwrap();
+    let lines = "d41d8cd98f00b204e9800998ecf8427e k\n".repeat(350_000);
+    for (text, names, error) in [(lines, 3, "1000000 lines"), ("x".repeat(14 << 20), 5, "67108864 bytes")] {
+        for name in ["a", "b", "c", "d", "e"].iter().take(names) {
+            fs::create_dir_all(scene.path().join(name)).unwrap();
+            fs::write(scene.path().join(name).join("MD5SUMS"), &text).unwrap();
+        }
+        let tree = Folder::read(scene.path()).unwrap();
+        let refused = Claims::gather(&tree, &BTreeSet::new(), &Keyring::default()).unwrap_err().to_string();
+        assert!(refused.contains(error), "{refused}");
+    }
+}
+
+#[test]
+fn md5_alone_verifies_nothing_and_is_told_in_words() {
+    let md5 = Line { algorithm: Algorithm::Md5, digits: "d41d8cd98f00b204e9800998ecf8427e".into(), ..line("k") };
+    let mut claims = Claims::default();
+    claims.add("MD5SUMS", vec![md5], true, None);
+    assert!(!claims.is_sealed("k"));
+    let taken = Taken { id: String::new(), files: 1, bytes: 0, compared: vec!["k".into()] };
+    let verdict = Verdict::new(&taken, &["k".into()], &claims, None);
+    let words = verdict.to_string();
+    assert!(!verdict.boot && words.starts_with("not verified: md5 only") && words.contains("MD5SUMS (md5)"), "{words}");
+    claims.add("SHA256SUMS", vec![line("k")], true, None);
+    let verdict = Verdict::new(&taken, &["k".into()], &claims, None);
+    assert!(claims.is_sealed("k") && verdict.boot && !verdict.to_string().contains("md5 only"), "{verdict}");
 }

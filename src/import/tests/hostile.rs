@@ -140,3 +140,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_title_says_nothing_to_a_terminal() {
+    let scene = tempfile::tempdir().unwrap();
+    let images = scene.path().join("images/pxeboot");
+    std::fs::create_dir_all(&images).unwrap();
+    for name in ["vmlinuz", "initrd.img"] {
+        std::fs::write(images.join(name), "").unwrap();
+    }
+    let info = "[general]\nfamily = AlmaLinux\nversion = 9.4\u{1b}[2J\u{9b}1m\narch = x86\u{7}_64\n";
+    std::fs::write(scene.path().join(".treeinfo"), info).unwrap();
+    let tree = Box::new(crate::import::folder::Folder::read(scene.path()).unwrap());
+    let source = crate::import::source::Source { tree, image: None, address: None, seal: None };
+    let plan = crate::import::plan::plan(&source, &Default::default()).unwrap();
+    assert_eq!(plan.title, "almalinux 9.4[2J1m x86_64");
+}

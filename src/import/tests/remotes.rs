@@ -29,7 +29,22 @@ fn a_redirect_leads_on_and_never_out_of_https() {
     let from = address("https://h/a/b");
     assert_eq!(from.redirected("c").unwrap().to_string(), "https://h/a/c");
     assert_eq!(from.redirected("/c").unwrap().to_string(), "https://h/c");
-    assert_eq!(from.redirected("https://i/c?token=1").unwrap().to_string(), "https://i/c");
+    for (to, whole) in [
+        ("https://i/c?token=1#top", "https://i/c?token=1"),
+        ("/c?a=b/c?d&e=%2F f", "https://h/c?a=b/c?d&e=%2F%20f"),
+        ("c?a=/../b", "https://h/a/c?a=/../b"),
+        ("?a=b", "https://h/a/b?a=b"),
+        ("//i:8443/c?x", "https://i:8443/c?x"),
+        ("//i", "https://i/"),
+        ("c%2Bd#x?y", "https://h/a/c%2Bd"),
+    ] {
+        assert_eq!(from.redirected(to).unwrap().to_string(), whole, "{to}");
+    }
+    let signed = from.redirected("c?a=b").unwrap();
+    assert_eq!(signed.redirected("d").unwrap().to_string(), "https://h/a/d");
+    assert_eq!((signed.below("d").query, signed.as_folder().query, signed.split().0.query), Default::default());
+    assert!(from.redirected("//user@h/c").is_err());
+    assert_eq!(address("http://h/a").redirected("//i/c").unwrap().to_string(), "http://i/c");
     assert!(from.redirected("http://h/a/b").unwrap_err().to_string().contains("not encrypted"));
     assert_eq!(address("http://h/a").redirected("https://h/a").unwrap().to_string(), "https://h/a");
 }
@@ -51,6 +66,9 @@ proptest! {
             prop_assert!(!stem.contains('/') && stem != "..", "{name:?}");
         }
         decoded(&text);
+        if let Ok(next) = address("https://h/a/b").redirected(&text) {
+            prop_assert!(next.is_https && next.path.starts_with('/') && !next.path.contains(['?', '#', ' ']), "{next}");
+        }
         if let Ok(address) = Address::parse(&text) {
             let again = Address::parse(&address.to_string());
             prop_assert_eq!(again.unwrap(), address);
