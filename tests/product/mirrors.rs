@@ -32,17 +32,17 @@ async fn a_redirect_with_a_query_is_followed_and_what_is_forbidden_is_told() {
     let add = ["distro", "add", "live", "--family", "image", "--kernel", "d/vmlinuz", "--initrd", "d/initrd.img"];
     scene.appliance.cli(&[&add[..], &["--var", "live=d/live.squashfs"]].concat()).await;
     let address = server(&[
-        ("/root.img", "302 Found\r\nLocation: /stored?key=a%2Fb&for=me", ""),
+        ("/root.tar.zst", "302 Found\r\nLocation: /stored?key=a%2Fb&for=me", ""),
         ("/stored?key=a%2Fb&for=me", "200 OK", "the image"),
-        ("/closed.img", "403 Forbidden", ""),
+        ("/closed.tar.zst", "403 Forbidden", ""),
     ]);
     let args = ["--live", "live", "--name", "root"];
     let url = |name: &str| format!("http://{address}/{name}");
-    scene.import(&[&[url("root.img").as_str()], &args[..]].concat()).await;
-    let image = scene.appliance.config.files.join("distros/root/root.img");
+    scene.import(&[&[url("root.tar.zst").as_str()], &args[..]].concat()).await;
+    let image = scene.appliance.config.files.join("distros/root/root.tar.zst");
     assert_eq!(std::fs::read(image).unwrap(), b"the image");
-    let refused = scene.refused(&[&[url("closed.img").as_str()], &args[..]].concat()).await;
-    assert!(refused.contains(&format!("{} answered 403", url("closed.img"))), "{refused}");
-    let refused = scene.refused(&[&[url("none.img").as_str()], &args[..]].concat()).await;
-    assert!(refused.contains("none.img is not in"), "{refused}");
+    let refused = scene.refused(&[&[url("closed.tar.zst").as_str()], &args[..]].concat()).await;
+    assert!(refused.contains(&format!("{} answered 403", url("closed.tar.zst"))), "{refused}");
+    let refused = scene.refused(&[&[url("none.tar.zst").as_str()], &args[..]].concat()).await;
+    assert!(refused.contains("none.tar.zst is not in"), "{refused}");
 }
