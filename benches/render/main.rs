@@ -7,7 +7,9 @@ mod report;
 
 use anyhow::{Context, Result, ensure};
 use kickstand::assets::Assets;
-use kickstand::model::Name;
+use kickstand::boot::lifecycle;
+use kickstand::family::network::{Place, Wiring};
+use kickstand::model::*;
 use kickstand::render::{Templates, Whose};
 use report::{Bar, Report};
 use serde_json::{Value, json};
@@ -36,8 +38,32 @@ fn context() -> Result<Value> {
         "ssh_authorized_keys": ["ssh-ed25519 AAAA one", "ssh-ed25519 AAAA two"],
     });
     let given = given.as_object().context("an object")?.clone();
-    context.as_object_mut().context("defaults are a table")?.extend(given);
-    Ok(context)
+    let context = context.as_object_mut().context("defaults are a table")?;
+    context.extend(given);
+    context.insert("wiring".into(), wiring()?);
+    Ok(Value::Object(context.clone()))
+}
+
+/// A machine with an address from DHCP.
+fn wiring() -> Result<Value> {
+    let mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
+    let machine = lifecycle::newcomer(mac, State::Ready, [uuid::Uuid::nil(); 2], Time::from_secs(1));
+    let network = Network {
+        name: "lab".parse()?,
+        cidr: "10.0.0.0/24".parse()?,
+        gateway: None,
+        dns: Vec::new(),
+        domain: None,
+        pools: Vec::new(),
+        lease_secs: 3600,
+        profile: None,
+        unknown: Unknown::Ignore,
+        variables: Variables::new(),
+        secrets: Default::default(),
+        dhcp: Dhcp::default(),
+    };
+    let place = Place { machine: &machine, mac, network: &network, further: &[] };
+    Ok(Wiring::read(&place, &Variables::new()).map_err(anyhow::Error::msg)?.facts())
 }
 
 fn whose() -> Result<Whose> {
