@@ -14,6 +14,8 @@ const DEPTH: usize = 16;
 pub struct Recipe {
     pub profile: Name,
     pub distro: Distro,
+    /// The profile and its parents, nearest first.
+    pub lineage: Vec<Name>,
     /// None means the family's own.
     pub template: Option<String>,
     pub arguments: Vec<String>,
@@ -100,6 +102,7 @@ pub fn recipe(
     let mut recipe = Recipe {
         profile: name.clone(),
         distro: distro.clone(),
+        lineage: chain.iter().map(|profile| profile.name.clone()).collect(),
         template: chain.iter().find_map(|p| p.template.clone()),
         arguments,
         key: machine.and_then(|m| m.key.clone()).or_else(|| said(|p| p.key.as_ref())),

@@ -14,6 +14,11 @@ impl Dish {
         family::row(self.recipe.distro.family)
     }
 
+    /// All that its token opens: the answer file, and those beside it by their names.
+    pub(super) fn files(&self) -> impl Iterator<Item = Option<&'static str>> + use<> {
+        std::iter::once(None).chain(self.row().more.iter().map(|answer| Some(answer.name)))
+    }
+
     /// The template of one of its files; by default the answer file itself, which a profile may replace.
     pub(super) fn template_of(&self, file: Option<&str>) -> Option<String> {
         let usual = self.row().template_of(file)?;
@@ -67,8 +72,7 @@ impl Engine {
     pub(super) async fn check_answers(&self, dish: &Dish, token: &Secret) -> Result<(), Error> {
         let row = dish.row();
         let variables = self.with_defaults(dish)?;
-        let more = row.more.iter().map(|answer| Some(answer.name));
-        for file in std::iter::once(None).chain(more) {
+        for file in dish.files() {
             let Some(template) = dish.template_of(file) else { continue };
             let answer = self.answer_part(dish, token, file).await?;
             let checked = (row.check)(file.unwrap_or(row.name), &answer.text, &variables);

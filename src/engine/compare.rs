@@ -147,8 +147,7 @@ impl Engine {
         let Some(dish) = dish else { return Vec::new() };
         let token = Secret::new("0".repeat(64));
         let mut served = Vec::new();
-        let more = dish.row().more.iter().map(|answer| Some(answer.name));
-        for file in std::iter::once(None).chain(more) {
+        for file in dish.files() {
             let Some(template) = dish.template_of(file) else { continue };
             let Ok((mut context, given)) = self.answer_context(&dish, &token, file) else { continue };
             mask(&mut context, &dish, &given);

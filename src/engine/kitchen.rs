@@ -58,19 +58,13 @@ impl Dish {
         let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);
         let recipe = recipe.map_err(Error::Invalid)?;
         let further = further(world, machine, mac);
-        let whose = Whose::new(&machine.name, &chain(profile, world), &recipe.distro.name);
+        let whose = Whose::new(&machine.name, &recipe.lineage, &recipe.distro.name);
         Ok(Dish { recipe, machine: machine.clone(), mac, ip, network: network.clone(), here, further, whose })
     }
 
     pub(super) fn whose(&self) -> Whose {
         self.whose.clone()
     }
-}
-
-/// A profile and its parents, nearest first. That they end somewhere was seen to when the recipe was made.
-fn chain(profile: &Name, world: &World) -> Vec<Name> {
-    let parent = |name: &Name| world.profiles.get(name).and_then(|profile| profile.parent.clone());
-    std::iter::successors(Some(profile.clone()), parent).take(16).collect()
 }
 
 fn further(world: &World, machine: &Machine, boots: Mac) -> Vec<Card> {

@@ -96,7 +96,7 @@ impl Engine {
         self.store.edit(edit, by, self.now()).await.map_err(|e| raced(e, name))
     }
 
-    fn armed(&self, machine: &Machine) -> Result<Step, Error> {
+    pub(super) fn armed(&self, machine: &Machine) -> Result<Step, Error> {
         match lifecycle::next(machine, Moment::Arm { install: Uuid::now_v7() }, self.now()) {
             Next::Step(step) => Ok(step),
             Next::Already => Err(Error::Conflict(format!("machine {} is armed already", machine.name))),
@@ -125,7 +125,7 @@ impl Engine {
 }
 
 /// The machine as it will be after a step.
-fn stepped(machine: &Machine, step: Step) -> Machine {
+pub(super) fn stepped(machine: &Machine, step: Step) -> Machine {
     Machine { state: step.state, install: step.install, ..machine.clone() }
 }
 

@@ -1,8 +1,9 @@
 //! What would happen now, step by step, and which rule says so: `kickstand why`.
 
 use super::kitchen::Dish;
+use super::operate::stepped;
 use super::{Engine, Error, compare, fresh_secret};
-use crate::boot::{Reason, lifecycle};
+use crate::boot::Reason;
 use crate::model::*;
 
 /// One question of a boot, its answer and the rules behind it.
@@ -55,7 +56,7 @@ impl Engine {
     pub async fn why(&self, whom: &Whom, arch: Option<Arch>, if_armed: bool) -> Result<Vec<Scene>, Error> {
         let (mac, machine) = self.found(whom)?;
         let instead = match (if_armed, machine) {
-            (true, Some(machine)) => Some(self.armed_on_paper(machine)?),
+            (true, Some(machine)) => Some(stepped(&machine, self.armed(&machine)?)),
             (true, None) => return Err(Error::Invalid(format!("{mac} is no machine's, so nothing could be armed"))),
             (false, _) => None,
         };
@@ -87,15 +88,6 @@ impl Engine {
         }
     }
 
-    fn armed_on_paper(&self, machine: Machine) -> Result<Machine, Error> {
-        let moment = lifecycle::Moment::Arm { install: uuid::Uuid::nil() };
-        match lifecycle::next(&machine, moment, self.now()) {
-            lifecycle::Next::Step(step) => Ok(Machine { state: step.state, install: step.install, ..machine }),
-            lifecycle::Next::Already => Ok(machine),
-            lifecycle::Next::Refused(why) => Err(Error::Conflict(why.text)),
-        }
-    }
-
     /// All that the installer would be given, and what becomes of it.
     async fn show(&self, dish: &Dish, (language, by): (Language, By), scenes: &mut Vec<Scene>) -> Result<(), Error> {
         let token = fresh_secret()?;
@@ -107,8 +99,7 @@ impl Engine {
         let line = line.get("arguments").and_then(|line| line.as_str()).unwrap_or_default().to_owned();
         let line = self.without_tokens(line, &token);
         scenes.push(Scene { question: "kernel".into(), answer: line, why: arguments(dish), text: None });
-        let more = dish.row().more.iter().map(|answer| Some(answer.name));
-        for file in std::iter::once(None).chain(more) {
+        for file in dish.files() {
             let text = self.masked(dish, &token, file).await?.map(|text| self.without_tokens(text, &token));
             let answer = match file {
                 None => format!("renders, from distro {}", dish.recipe.distro.name),

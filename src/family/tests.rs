@@ -70,6 +70,7 @@ fn line(family: Family, value: Value) -> String {
     let recipe = Recipe {
         profile: "p".parse().unwrap(),
         distro,
+        lineage: vec!["p".parse().unwrap()],
         template: None,
         arguments: vec!["quiet".into()],
         key: None,
