@@ -4,7 +4,7 @@
 //! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
 //! file), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk). Each
 //! question has its own small facts and gives back a reply, the effects to apply, and why.
-//! [`rehearsal`] plays them all on paper. Only [`lifecycle`] moves a machine's state.
+//! [`rehearsal`] plays them all on paper, [`lacking`] without one of the words that counted. Only [`lifecycle`] moves a machine's state.
 
 mod address;
 pub mod autoinstall;
@@ -12,6 +12,7 @@ mod decision;
 pub mod disk;
 pub mod file;
 pub mod giveback;
+pub mod lacking;
 pub mod lifecycle;
 pub mod loader;
 pub mod names;

@@ -1,5 +1,6 @@
 //! What a profile comes to: its distro, template, arguments, key and variables, parents included, and whose word each is.
 
+use super::{Reason, told};
 use crate::model::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,14 +19,24 @@ pub struct Recipe {
     pub lineage: Vec<Name>,
     /// None means the family's own.
     pub template: Option<String>,
-    pub arguments: Vec<String>,
+    /// Of the kernel, in their order.
+    pub arguments: Vec<(Origin, String)>,
     pub key: Option<Name>,
+    pub named: Named,
     /// distro < profiles from the root down < network < ranges, the widest first < machine; without the secrets.
     pub variables: Variables,
     /// Those that count, and whose they are: a name is in one of the two maps.
     pub secrets: BTreeMap<String, (Owner, Sealed)>,
     /// Every word on a variable, the one that counts first.
     pub layers: BTreeMap<String, Vec<Layer>>,
+}
+
+/// Whose word it is that something else was taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    pub distro: Name,
+    pub template: Option<Name>,
+    pub key: Option<Origin>,
 }
 
 /// One record's word on a variable.
@@ -91,21 +102,24 @@ pub fn recipe(
     distros: &BTreeMap<Name, Distro>,
 ) -> Result<Recipe, String> {
     let chain = chain(name, profiles)?;
-    let said = |pick: fn(&Profile) -> Option<&Name>| chain.iter().find_map(|p| pick(p)).cloned();
-    let distro = said(|p| p.distro.as_ref())
+    let (by, distro) = chain
+        .iter()
+        .find_map(|p| Some((&p.name, p.distro.as_ref()?)))
         .ok_or_else(|| format!("profile {name} names no distro: `kickstand profile set {name} --distro NAME`"))?;
-    let distro = distros.get(&distro).ok_or_else(|| format!("distro {distro} of profile {name} does not exist"))?;
-    let mut arguments = vec![distro.arguments.clone()];
-    arguments.extend(chain.iter().rev().map(|profile| profile.arguments.clone()));
-    arguments.extend(machine.map(|m| m.arguments.clone()));
-    arguments.retain(|text| !text.trim().is_empty());
+    let distro = distros.get(distro).ok_or_else(|| format!("distro {distro} of profile {name} does not exist"))?;
+    let template = chain.iter().find_map(|p| Some((p.name.clone(), p.template.clone()?)));
+    let own = machine.and_then(|m| Some((Origin::Machine(m.name.clone()), m.key.clone()?)));
+    let of_profile = || chain.iter().find_map(|p| Some((Origin::Profile(p.name.clone()), p.key.clone()?)));
+    let (key_by, key) = own.or_else(of_profile).unzip();
+    let (template_by, template) = template.unzip();
     let mut recipe = Recipe {
         profile: name.clone(),
         distro: distro.clone(),
         lineage: chain.iter().map(|profile| profile.name.clone()).collect(),
-        template: chain.iter().find_map(|p| p.template.clone()),
-        arguments,
-        key: machine.and_then(|m| m.key.clone()).or_else(|| said(|p| p.key.as_ref())),
+        template,
+        arguments: arguments(distro, &chain, machine),
+        key,
+        named: Named { distro: by.clone(), template: template_by, key: key_by },
         variables: Variables::new(),
         secrets: BTreeMap::new(),
         layers: BTreeMap::new(),
@@ -114,7 +128,33 @@ pub fn recipe(
     Ok(recipe)
 }
 
+/// distro < profiles from the root down < machine; without those who say nothing.
+fn arguments(distro: &Distro, chain: &[&Profile], machine: Option<&Machine>) -> Vec<(Origin, String)> {
+    let mut all = vec![(Origin::Distro(distro.name.clone()), &distro.arguments)];
+    all.extend(chain.iter().rev().map(|profile| (Origin::Profile(profile.name.clone()), &profile.arguments)));
+    all.extend(machine.map(|m| (Origin::Machine(m.name.clone()), &m.arguments)));
+    all.into_iter().filter(|(_, text)| !text.trim().is_empty()).map(|(by, text)| (by, text.clone())).collect()
+}
+
 impl Recipe {
+    /// The operators' words for the kernel, one after another.
+    pub fn operators_arguments(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().map(|(_, text)| text.as_str())
+    }
+
+    /// Each variable that somebody set, and over whose word.
+    pub fn reasons(&self) -> Vec<Reason> {
+        let shown = |name: &str, layer: &Layer| match &layer.value {
+            Some(value) if !is_secret(name) => value.to_string(),
+            _ => "(secret)".to_owned(),
+        };
+        let reason = |(name, layers): (&String, &Vec<Layer>)| {
+            let said = layers.iter().map(|layer| (&layer.origin, shown(name, layer)));
+            Some(Reason::new("variable", format!("{name} = {}", told::over(said)?)))
+        };
+        self.layers.iter().filter_map(reason).collect()
+    }
+
     /// Whether templates can name it.
     pub fn has(&self, name: &str) -> bool {
         self.variables.contains_key(name) || self.secrets.contains_key(name)

@@ -40,21 +40,32 @@ pub struct Boot {
     pub by: By,
 }
 
+/// A boot on paper.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rehearsal {
+    pub scenes: Vec<Scene>,
+    /// Who asked, and the first answer that it was given.
+    pub client: Client,
+    pub reply: OfferReply,
+    pub boot: Option<Boot>,
+}
+
 /// What would happen now if this MAC booted from this network with this firmware.
-pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec<Scene>, Option<Boot>) {
+pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> Rehearsal {
     let program = if arch.is_http() { Program::Http } else { Program::Rom };
-    let rom = discover(mac, Client { program, arch: Some(arch) }.on(Some(mac)));
+    let client = Client { program, arch: Some(arch) }.on(Some(mac));
+    let rom = discover(mac, client);
     let offer = rom.decide(offer_facts(facts), now);
     let (language, by) = language(&offer.reply, program, facts.shelf);
     let first = Scene { question: "address and first program", answer: say_offer(&offer.reply), why: offer.why };
     let mut scenes = vec![first];
-    let ip = match offer.reply {
+    let ip = match &offer.reply {
         OfferReply::Offer(Grant { ip, place, .. }) => {
-            scenes.extend(options(&rom, facts, (place, ip), now));
-            ip
+            scenes.extend(options(&rom, facts, (*place, *ip), now));
+            *ip
         }
-        OfferReply::Proxy(Grant { ip, .. }) => ip,
-        _ => return (scenes, None),
+        OfferReply::Proxy(Grant { ip, .. }) => *ip,
+        _ => return Rehearsal { scenes, client, reply: offer.reply, boot: None },
     };
     let lease = Lease {
         network: facts.network.name.clone(),
@@ -68,7 +79,7 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> (Vec
     let (scene, reply) =
         (Scene { question: "script", answer: say_script(&script.reply), why: script.why }, script.reply);
     scenes.push(scene);
-    (scenes, Some(Boot { ip, script: reply, language, by }))
+    Rehearsal { scenes, client, reply: offer.reply, boot: Some(Boot { ip, script: reply, language, by }) }
 }
 
 /// What operators set for it, and where.

@@ -45,14 +45,19 @@ pub(super) fn reasons(case: &Case<'_>, network: &Network, ip: Ipv4Addr) -> Vec<R
     for (level, set) in levels(case, network, ip) {
         set.iter().for_each(|(code, bytes)| said.entry(code).or_default().push((level.to_string(), bytes)));
     }
-    let reason = |(code, mut said): (u8, Vec<(String, &[u8])>)| {
-        let (level, bytes) = said.pop()?;
-        let over: Vec<_> = said.into_iter().rev().map(|(level, _)| level).collect();
-        let over = if over.is_empty() { String::new() } else { format!(", over {}", over.join(", ")) };
-        let text = format!("{} = {}, from {level}{over}", option_name(code), option_text(code, bytes));
-        Some(Reason::new("option", text))
+    let reason = |(code, said): (u8, Vec<(String, &[u8])>)| {
+        let said = said.into_iter().rev().map(|(level, bytes)| (level, option_text(code, bytes)));
+        Some(Reason::new("option", format!("{} = {}", option_name(code), over(said)?)))
     };
     said.into_iter().filter_map(reason).collect()
+}
+
+/// The word that counts, whose it is, and what each of the others would have come to: the nearest comes first.
+pub(super) fn over<O: fmt::Display>(said: impl IntoIterator<Item = (O, String)>) -> Option<String> {
+    let mut said = said.into_iter().map(|(origin, value)| format!("{value}, from {origin}"));
+    let first = said.next()?;
+    let rest: Vec<_> = said.collect();
+    Some(if rest.is_empty() { first } else { format!("{first}; without that {}", rest.join("; then ")) })
 }
 
 /// Each level that says something, the most general first.

@@ -53,7 +53,8 @@ fn told(scenes: &[SceneView]) -> String {
 
 fn scene(scene: &SceneView) -> String {
     let why = scene.why.iter().map(|reason| format!("    because  {}: {}\n", reason.rule, reason.text));
-    format!("{}\n  → {}\n{}", scene.question, scene.answer, why.collect::<String>())
+    let without = scene.without.iter().map(|other| format!("    without  {}: {}\n", other.what, other.answer));
+    format!("{}\n  → {}\n{}", scene.question, scene.answer, why.chain(without).collect::<String>())
 }
 
 /// With its text, as it would go out.
@@ -76,6 +77,7 @@ mod tests {
             question: question.into(),
             answer: answer.into(),
             why,
+            without: Vec::new(),
             text: None,
         };
         let role = reason("role", "install: machine web1 is armed");

@@ -8,7 +8,7 @@ use crate::boot::Tale;
 use crate::boot::lifecycle::Lifetimes;
 use crate::config::{self, Config};
 use crate::dhcp::server::{Door, Owners, interface_addresses};
-use crate::dhcp::{lane, rogue};
+use crate::dhcp::{lane, paper, rogue};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::http::house::Limits;
@@ -84,6 +84,7 @@ pub async fn start(config: Config) -> Result<Running> {
         lifetimes: Lifetimes { unused_secs: config.answers.unused_secs, used_secs: config.answers.used_secs },
     };
     let engine = Engine::new(parts).await?;
+    engine.spell_by(paper::spell);
     if let Some(why) = engine.store.vault().why_locked() {
         let text = format!("secret variables are locked, so nothing is installed that needs one: {why}");
         tracing::error!("{text}");

@@ -16,6 +16,7 @@ pub mod lane;
 pub mod leases;
 pub mod link;
 pub mod packet;
+pub mod paper;
 pub mod place;
 pub mod probe;
 pub mod relay;

@@ -1,8 +1,8 @@
 //! From a recipe to texts: boot scripts and answer files, with all that their templates can name.
 
 use super::{Engine, Error, answers, scripts};
-use crate::boot::Here;
 use crate::boot::recipe::{self, Place, Recipe};
+use crate::boot::{Here, Records};
 use crate::family;
 use crate::family::network::Card;
 use crate::model::*;
@@ -42,8 +42,15 @@ impl Dish {
         at: (Mac, Ipv4Addr),
         on: (&Network, Here),
     ) -> Result<Dish, Error> {
-        let dish = Dish::plan(world, machine, profile, at, on)?;
-        family::lacks(&dish.recipe).map_or(Ok(dish), |text| Err(Error::Invalid(text)))
+        Dish::plan(world, machine, profile, at, on)?.enough()
+    }
+
+    /// Refused without a variable that its family must have.
+    pub(super) fn enough(self) -> Result<Dish, Error> {
+        match family::lacks(&self.recipe) {
+            Some(text) => Err(Error::Invalid(text)),
+            None => Ok(self),
+        }
     }
 
     /// The same, whether or not it is enough to install.
@@ -51,11 +58,23 @@ impl Dish {
         world: &World,
         machine: &Machine,
         profile: &Name,
+        at: (Mac, Ipv4Addr),
+        on: (&Network, Here),
+    ) -> Result<Dish, Error> {
+        Dish::plan_by(world, world, machine, profile, at, on)
+    }
+
+    /// The same where other records count than the world's.
+    pub(super) fn plan_by(
+        records: &dyn Records,
+        world: &World,
+        machine: &Machine,
+        profile: &Name,
         (mac, ip): (Mac, Ipv4Addr),
         (network, here): (&Network, Here),
     ) -> Result<Dish, Error> {
-        let place = Place { network, ranges: &world.ranges, ip };
-        let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);
+        let place = Place { network, ranges: records.ranges(), ip };
+        let recipe = recipe::recipe(profile, Some(machine), Some(place), records.profiles(), records.distros());
         let recipe = recipe.map_err(Error::Invalid)?;
         let further = further(world, machine, mac);
         let whose = Whose::new(&machine.name, &recipe.lineage, &recipe.distro.name);
@@ -210,7 +229,7 @@ impl Engine {
             "machine": machine(dish),
             "profile": dish.recipe.profile,
             "distro": dish.recipe.distro.name,
-            "boot_arguments": dish.recipe.arguments.join(" "),
+            "boot_arguments": dish.recipe.operators_arguments().collect::<Vec<_>>().join(" "),
         });
         given.as_object().cloned().unwrap_or_default().into_iter().collect()
     }

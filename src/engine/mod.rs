@@ -28,14 +28,14 @@ pub use compare::{Broken, Comparison, Group};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
 pub use loaders::{BootFile, Loaded};
-pub use rehearse::pool;
+pub use rehearse::{Spell, pool};
 pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
 pub use tokens::fresh_secret;
 pub use variables::{Over, Variable};
 pub use versions::InUse;
-pub use why::{Scene, Whom};
+pub use why::{Instead, Scene, Whom};
 
 use crate::assets::Assets;
 use crate::boot::lifecycle::Lifetimes;
@@ -46,7 +46,7 @@ use crate::model::*;
 use crate::store::Store;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::SystemTime;
 use tokio::sync::watch;
 
@@ -77,6 +77,7 @@ pub struct Engine {
     changing: tokio::sync::Mutex<()>,
     /// The last DHCP packets of each machine.
     pub captures: Captures,
+    spell: OnceLock<rehearse::Spell>,
     /// Our own addresses, as the interfaces have them now.
     addresses: RwLock<Vec<Ipv4Addr>>,
     /// Keys of single installs and report URLs are derived with it.
@@ -126,6 +127,7 @@ impl Engine {
             pace: pace::Pace::default(),
             changing: Default::default(),
             captures,
+            spell: OnceLock::new(),
             addresses,
             secret,
             lifetimes,

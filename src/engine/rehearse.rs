@@ -3,12 +3,15 @@
 use super::kitchen::Dish;
 use super::why::Scene;
 use super::{Engine, Error, fresh_secret};
-use crate::boot::Standing;
+use crate::boot::lacking::{self, Lacking};
+use crate::boot::offer::OfferReply;
 use crate::boot::pool::Pool;
-use crate::boot::rehearsal::{self, RehearsalFacts};
+use crate::boot::rehearsal::{self, Boot, Rehearsal, RehearsalFacts};
 use crate::boot::script::ScriptReply;
+use crate::boot::{Here, Standing, lifecycle};
 use crate::model::*;
 use crate::store::World;
+use std::sync::Arc;
 
 /// What playing a boot came to: its scenes, and the installer that it would lead to.
 pub(super) type Played = (Vec<Scene>, Option<Install>);
@@ -19,10 +22,47 @@ pub(super) struct Install {
     pub way: (Language, By),
 }
 
+/// Writes an answer out, field by field. DHCP gives it: this room knows no packets.
+pub type Spell = fn(Client, Mac, &OfferReply, &[&Network], Here) -> Option<String>;
+
+/// What a boot on paper is played with.
+struct Scenery<'a> {
+    networks: Vec<&'a Network>,
+    network: &'a Network,
+    here: Here,
+    standing: Standing<'a>,
+    pool: Pool,
+    shelf: Arc<Shelf>,
+}
+
+impl Scenery<'_> {
+    fn facts<'a>(&'a self, world: &'a World) -> RehearsalFacts<'a> {
+        let Scenery { networks, network, here, standing, pool, shelf } = self;
+        RehearsalFacts { networks, network, here: *here, standing: *standing, records: world, pool, shelf }
+    }
+}
+
+/// The installer that a boot leads to.
+fn install(world: &World, facts: &RehearsalFacts<'_>, (mac, boot): (Mac, Option<Boot>), now: Time) -> Option<Install> {
+    let Boot { ip, script: ScriptReply::Install { profile, .. }, language, by } = boot? else { return None };
+    let newcomer = lifecycle::newcomer(mac, State::Armed, [uuid::Uuid::nil(); 2], now);
+    let machine = match facts.standing {
+        Standing::Machine(machine) => machine,
+        _ => &newcomer,
+    };
+    let planned = Dish::plan_by(facts.records, world, machine, &profile, (mac, ip), (facts.network, facts.here));
+    Some(Install { dish: planned.and_then(Dish::enough), way: (language, by) })
+}
+
 /// What machines are: each may be told of another loader.
 const FIRMWARE: [Arch; 3] = [Arch::BIOS, Arch::X64_UEFI, Arch::ARM64_UEFI];
 
 impl Engine {
+    /// From now on answers are told in full.
+    pub fn spell_by(&self, spell: Spell) {
+        let _ = self.spell.set(spell);
+    }
+
     /// Plays an install of this machine to the end on paper; the error is what stands in its way.
     pub(super) async fn rehearse_install(&self, machine: &Machine) -> Result<(), Error> {
         let Some(first) = machine.interfaces.first() else {
@@ -55,8 +95,42 @@ impl Engine {
 
     pub(super) fn play(&self, mac: Mac, arch: Arch, instead: Option<&Machine>) -> Result<Played, Error> {
         let world = self.store.world();
+        let scenery = self.scenery(&world, mac, instead)?;
+        let facts = scenery.facts(&world);
+        let Rehearsal { scenes, client, reply, boot } = rehearsal::play(mac, arch, &facts, self.now());
+        let install = install(&world, &facts, (mac, boot), self.now());
+        let mut scenes: Vec<_> = scenes.into_iter().map(Scene::from).collect();
+        if let (Some(first), Some(spell)) = (scenes.first_mut(), self.spell.get()) {
+            first.text = spell(client, mac, &reply, facts.networks, facts.here);
+        }
+        Ok((scenes, install))
+    }
+
+    /// The same boot again without each word that may have counted: what that was, and what would have happened.
+    pub(super) fn play_without(
+        &self,
+        mac: Mac,
+        arch: Arch,
+        instead: Option<&Machine>,
+        dish: Option<&Dish>,
+    ) -> Result<Vec<(String, Played)>, Error> {
+        let world = self.store.world();
+        let scenery = self.scenery(&world, mac, instead)?;
+        let facts = scenery.facts(&world);
+        let played = |lacking: Lacking<'_>| {
+            let networks = lacking.networks(&facts);
+            let facts = lacking.facts(&networks, &facts);
+            let Rehearsal { scenes, boot, .. } = rehearsal::play(mac, arch, &facts, self.now());
+            let install = install(&world, &facts, (mac, boot), self.now());
+            (lacking.what.clone(), (scenes.into_iter().map(Scene::from).collect(), install))
+        };
+        let (ip, profile) = dish.map(|dish| (dish.ip, &dish.recipe.profile)).unzip();
+        Ok(lacking::lacking(&facts, mac, ip, profile).into_iter().map(played).collect())
+    }
+
+    fn scenery<'a>(&self, world: &'a World, mac: Mac, instead: Option<&'a Machine>) -> Result<Scenery<'a>, Error> {
         let standing = instead.map_or_else(|| world.standing(mac), Standing::Machine);
-        let network = self.network_of(&world, mac, standing)?;
+        let network = self.network_of(world, mac, standing)?;
         let Some(here) = self.here(network) else {
             return Err(Error::Invalid(format!(
                 "no interface of this server has an address on network {} ({}): give it one, and name it in kickstand.toml",
@@ -69,33 +143,8 @@ impl Engine {
             Standing::Unknown => world.standing_of(&networks, &mac.into(), None, None),
             standing => standing,
         };
-        let pool = pool(&world, network.link(), self.store.seed());
-        let shelf = self.shelf();
-        let facts = RehearsalFacts {
-            networks: &networks,
-            network,
-            here,
-            standing,
-            records: &*world,
-            pool: &pool,
-            shelf: &shelf,
-        };
-        let (scenes, boot) = rehearsal::play(mac, arch, &facts, self.now());
-        let dish = match boot {
-            Some(rehearsal::Boot { ip, script: ScriptReply::Install { profile, .. }, language, by }) => {
-                let newcomer = crate::boot::lifecycle::newcomer(mac, State::Armed, [uuid::Uuid::nil(); 2], self.now());
-                let machine = match standing {
-                    Standing::Machine(machine) => machine,
-                    _ => &newcomer,
-                };
-                let dish = Dish::gather(&world, machine, &profile, (mac, ip), (network, here));
-                Some(Install { dish, way: (language, by) })
-            }
-            _ => None,
-        };
-        let named =
-            |s: rehearsal::Scene| Scene { question: s.question.into(), answer: s.answer, why: s.why, text: None };
-        Ok((scenes.into_iter().map(named).collect(), dish))
+        let pool = pool(world, network.link(), self.store.seed());
+        Ok(Scenery { networks, network, here, standing, pool, shelf: self.shelf() })
     }
 
     /// The network that this MAC would boot from: that of its address, its lease, or where it was heard.

@@ -2,8 +2,9 @@
 
 use super::kitchen::Dish;
 use super::operate::stepped;
+use super::rehearse::Played;
 use super::{Engine, Error, compare, fresh_secret};
-use crate::boot::Reason;
+use crate::boot::{Reason, rehearsal};
 use crate::model::*;
 
 /// One question of a boot, its answer and the rules behind it.
@@ -12,8 +13,29 @@ pub struct Scene {
     pub question: String,
     pub answer: String,
     pub why: Vec<Reason>,
+    /// What would be told without one of the words that counted.
+    pub without: Vec<Instead>,
     /// What the machine would be given, whole: no secret is in it, and its token opens nothing.
     pub text: Option<String>,
+}
+
+/// Another answer, and the word that must be gone for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instead {
+    pub what: String,
+    pub answer: String,
+}
+
+impl Scene {
+    fn new(question: impl Into<String>, answer: impl Into<String>, why: Vec<Reason>) -> Scene {
+        Scene { question: question.into(), answer: answer.into(), why, without: Vec::new(), text: None }
+    }
+}
+
+impl From<rehearsal::Scene> for Scene {
+    fn from(scene: rehearsal::Scene) -> Scene {
+        Scene::new(scene.question, scene.answer, scene.why)
+    }
 }
 
 /// Whose boot is asked about.
@@ -63,18 +85,31 @@ impl Engine {
         let heard = || self.store.world().sighting(mac).and_then(|seen| seen.arch);
         let arch = arch.or_else(heard).unwrap_or(Arch::BIOS);
         let (mut scenes, install) = self.play(mac, arch, instead.as_ref())?;
-        let Some(install) = install else { return Ok(scenes) };
-        let way = install.way;
-        match self.check_dish(install).await {
-            Ok(dish) => self.show(&dish, way, &mut scenes).await?,
-            Err(e) => scenes.push(Scene {
-                question: "answer file".into(),
-                answer: "none: its own disk instead".into(),
-                why: vec![Reason::new("answer file", e.to_string())],
-                text: None,
-            }),
+        let dish = install.as_ref().and_then(|install| install.dish.as_ref().ok());
+        let others = self.play_without(mac, arch, instead.as_ref(), dish)?;
+        if let Some(install) = install {
+            let way = install.way;
+            match self.check_dish(install).await {
+                Ok(dish) => self.show(&dish, way, &mut scenes).await?,
+                Err(e) => scenes.push(unserved(&e)),
+            }
         }
+        others.into_iter().for_each(|(what, played)| self.compare_with(&mut scenes, &what, played));
         Ok(scenes)
+    }
+
+    /// Notes at each scene how its answer would differ.
+    fn compare_with(&self, scenes: &mut [Scene], what: &str, (mut others, install): Played) {
+        match install.map(|install| (install.dish, install.way)) {
+            Some((Ok(dish), way)) => others.extend(self.outline(&dish, way).unwrap_or_else(|e| vec![unserved(&e)])),
+            Some((Err(e), _)) => others.push(unserved(&e)),
+            None => {}
+        }
+        for scene in scenes {
+            let other = others.iter().find(|other| other.question == scene.question);
+            let Some(other) = other.filter(|other| other.answer != scene.answer) else { continue };
+            scene.without.push(Instead { what: what.to_owned(), answer: other.answer.clone() });
+        }
     }
 
     fn found(&self, whom: &Whom) -> Result<(Mac, Option<Machine>), Error> {
@@ -89,27 +124,35 @@ impl Engine {
     }
 
     /// All that the installer would be given, and what becomes of it.
-    async fn show(&self, dish: &Dish, (language, by): (Language, By), scenes: &mut Vec<Scene>) -> Result<(), Error> {
+    async fn show(&self, dish: &Dish, way: (Language, By), scenes: &mut Vec<Scene>) -> Result<(), Error> {
         let token = fresh_secret()?;
-        let script = self.install_script(dish, &token, language, by).await?;
+        let script = self.install_script(dish, &token, way.0, way.1).await?;
         if let Some(scene) = scenes.last_mut() {
             scene.text = Some(self.without_tokens(script, &token));
         }
+        let mut outline = self.outline(dish, way)?;
+        for file in dish.files() {
+            let question = about(file);
+            let text = self.masked(dish, &token, file).await?.map(|text| self.without_tokens(text, &token));
+            outline.iter_mut().filter(|scene| scene.question == question).for_each(|scene| scene.text = text.clone());
+        }
+        scenes.extend(outline);
+        Ok(())
+    }
+
+    /// The same in a few words each, from the kernel on.
+    fn outline(&self, dish: &Dish, (language, by): (Language, By)) -> Result<Vec<Scene>, Error> {
+        let token = fresh_secret()?;
         let line = self.script_context(dish, &token, language, by)?;
         let line = line.get("arguments").and_then(|line| line.as_str()).unwrap_or_default().to_owned();
-        let line = self.without_tokens(line, &token);
-        scenes.push(Scene { question: "kernel".into(), answer: line, why: arguments(dish), text: None });
+        let mut scenes = vec![Scene::new("kernel", self.without_tokens(line, &token), arguments(dish))];
         for file in dish.files() {
-            let text = self.masked(dish, &token, file).await?.map(|text| self.without_tokens(text, &token));
-            let answer = match file {
-                None => format!("renders, from distro {}", dish.recipe.distro.name),
-                Some(_) => "renders".to_owned(),
-            };
-            let question = file.map_or("answer file".to_owned(), |file| format!("answer file {file}"));
-            scenes.push(Scene { question, answer, why: self.sources(dish, file), text });
+            let template = dish.template_of(file).unwrap_or_default();
+            let answer = format!("{template}, for distro {}", dish.recipe.distro.name);
+            scenes.push(Scene::new(about(file), answer, self.sources(dish, file)));
         }
         scenes.push(self.registration(dish));
-        Ok(())
+        Ok(scenes)
     }
 
     /// The answer file with «name» for every secret; none where its template can do nothing with that.
@@ -130,54 +173,45 @@ impl Engine {
     /// The template, and each variable that somebody set.
     fn sources(&self, dish: &Dish, file: Option<&str>) -> Vec<Reason> {
         let recipe = &dish.recipe;
-        let distro = format!("{}, named by profile {}", recipe.distro.name, recipe.profile);
         let template = dish.template_of(file).unwrap_or_default();
         let place = self.book().place(&template, self.assets.operator.as_deref());
+        let by = recipe.named.template.as_ref().filter(|_| recipe.template.as_ref() == Some(&template));
+        let place = by.map_or(place.clone(), |profile| format!("{place}, named by profile {profile}"));
+        let distro = format!("{}, named by profile {}", recipe.distro.name, recipe.named.distro);
         let mut why = vec![Reason::new("distro", distro), Reason::new("template", place)];
-        for (name, layers) in recipe.layers.iter().filter(|_| file.is_none()) {
-            let Some((first, over)) = layers.split_first() else { continue };
-            let value = match &first.value {
-                Some(value) if !is_secret(name) => value.to_string(),
-                _ => "(secret)".to_owned(),
-            };
-            let over: Vec<_> = over.iter().map(|layer| layer.origin.to_string()).collect();
-            let over = if over.is_empty() { String::new() } else { format!(", over {}", over.join(", ")) };
-            why.push(Reason::new("variable", format!("{name} = {value}, from {}{over}", first.origin)));
+        if file.is_none() {
+            why.extend(recipe.reasons());
         }
         why
     }
 
     fn registration(&self, dish: &Dish) -> Scene {
-        let question = "registration".to_owned();
-        let Some(name) = &dish.recipe.key else {
-            let why = vec![Reason::new("key", "neither the machine nor its profile names an activation key")];
-            return Scene { question, answer: "none".into(), why, text: None };
-        };
-        let whose = match &dish.machine.key {
-            Some(_) => format!("machine {}", dish.machine.name),
-            None => format!("profile {} or its parents", dish.recipe.profile),
+        let question = "registration";
+        let (Some(name), Some(by)) = (&dish.recipe.key, &dish.recipe.named.key) else {
+            let why = Reason::new("key", "neither the machine nor its profile names an activation key");
+            return Scene::new(question, "none", vec![why]);
         };
         let groups = self.store.world().keys.get(name).map(|key| key.groups.clone()).unwrap_or_default();
         let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
         let joins = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
         let answer = format!("with a single-use key of {name}, into {joins}");
-        Scene { question, answer, why: vec![Reason::new("key", format!("{name}, named by {whose}"))], text: None }
+        Scene::new(question, answer, vec![Reason::new("key", format!("{name}, named by {by}"))])
     }
+}
+
+fn about(file: Option<&str>) -> String {
+    file.map_or("answer file".to_owned(), |file| format!("answer file {file}"))
+}
+
+fn unserved(e: &Error) -> Scene {
+    Scene::new(about(None), "none: its own disk instead", vec![Reason::new("answer file", e.to_string())])
 }
 
 /// Whose words the kernel's arguments are, in their order.
 fn arguments(dish: &Dish) -> Vec<Reason> {
-    let (recipe, machine) = (&dish.recipe, &dish.machine);
-    let mut why = vec![Reason::new("family", format!("{}, whose own words come first", recipe.distro.family))];
-    let mut rest = recipe.arguments.iter().map(String::as_str).collect::<Vec<_>>();
-    let own = rest.pop_if(|_| !machine.arguments.trim().is_empty());
-    let of_distro = usize::from(!recipe.distro.arguments.trim().is_empty()).min(rest.len());
-    let of_profiles = rest.split_off(of_distro);
-    let said = |text: &str, who: String| Reason::new("arguments", format!("{text}, of {who}"));
-    why.extend(rest.first().map(|text| said(text, format!("distro {}", recipe.distro.name))));
-    why.extend(of_profiles.into_iter().map(|text| said(text, format!("profile {} or a parent", recipe.profile))));
-    why.extend(own.map(|text| said(text, format!("machine {}", machine.name))));
-    why
+    let family = Reason::new("family", format!("{}, whose own words come first", dish.recipe.distro.family));
+    let said = dish.recipe.arguments.iter().map(|(by, text)| Reason::new("arguments", format!("{text}, of {by}")));
+    std::iter::once(family).chain(said).collect()
 }
 
 #[cfg(test)]

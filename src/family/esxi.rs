@@ -29,6 +29,6 @@ pub(super) fn options(trip: &Trip<'_>) -> Vec<String> {
         // The kernel talks to the first port; what it is called on Linux says no more than that there is one.
         all.extend(["text", "nofb", "gdbPort=none", "logPort=none", "tty2Port=com1"].map(String::from));
     }
-    all.extend(trip.recipe.arguments.clone());
+    all.extend(trip.recipe.operators_arguments().map(str::to_owned));
     all
 }

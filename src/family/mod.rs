@@ -104,7 +104,7 @@ impl Trip<'_> {
         let mut all = (row.arguments)(self);
         if row.start == Start::Linux {
             all.extend(consoles(self.wiring));
-            all.extend(self.recipe.arguments.clone());
+            all.extend(self.recipe.operators_arguments().map(str::to_owned));
         }
         all.join(" ")
     }

@@ -3,6 +3,7 @@
 use super::network::{Card, Place};
 use super::*;
 use crate::boot::lifecycle;
+use crate::boot::recipe::{Named, Origin};
 use crate::model::*;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -72,8 +73,9 @@ fn line(family: Family, value: Value) -> String {
         distro,
         lineage: vec!["p".parse().unwrap()],
         template: None,
-        arguments: vec!["quiet".into()],
+        arguments: vec![(Origin::Profile("p".parse().unwrap()), "quiet".into())],
         key: None,
+        named: Named { distro: "p".parse().unwrap(), template: None, key: None },
         variables: all.clone(),
         secrets: Default::default(),
         layers: Default::default(),

@@ -126,3 +126,56 @@ async fn why_tells_the_questions_in_order() {
     assert_eq!(api.refused("GET", &format!("why/{}?arch=sparc", mac(1)), Value::Null).await.0, 422);
     assert_eq!(api.refused("GET", "why/nonsense", Value::Null).await.0, 404);
 }
+
+#[tokio::test]
+async fn why_tells_what_each_word_is_for() {
+    let api = Api::furnished().await;
+    api.add("profiles", json!({"name": "base", "distro": "debian"})).await;
+    api.add("distros", json!({"name": "other", "family": "debian", "kernel": "debian/linux", "initrd": "debian/initrd.gz", "variables": {"mirror_host": "mirror.example"}})).await;
+    let set = async |path: &str, what: Value| {
+        let (status, answer) = api.ask("PATCH", path, what).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+    };
+    set("profiles/web", json!({"parent": "base", "distro": "other"})).await;
+    set("networks/lab", json!({"profile": "base"})).await;
+    set("machines/web1", json!({"profile": "web"})).await;
+    api.ask("POST", "machines/web1/arm", Value::Null).await;
+    let scenes = api.get(&format!("why/{}?arch=uefi", mac(1))).await;
+    let without = |question: &str| -> Vec<String> {
+        let scenes = scenes.as_array().unwrap().iter();
+        let scene = scenes.into_iter().find(|scene| scene["question"] == question).unwrap();
+        let told =
+            |other: &Value| format!("{}: {}", other["what"].as_str().unwrap(), other["answer"].as_str().unwrap());
+        scene["without"].as_array().unwrap().iter().map(told).collect()
+    };
+    let first = without("address and first program");
+    assert!(first[0].starts_with("the arming of machine web1: 10.0.0.11 for 3600 s, then "), "{first:?}");
+    assert_eq!(first[1], "address 10.0.0.11 of machine web1: 10.0.0.100 for 3600 s, then snponly.efi by TFTP");
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert_eq!(without("script"), ["the arming of machine web1: its own disk"], "the range names the same profile");
+    assert_eq!(
+        without("answer file"),
+        ["distro other of profile web: templates/debian/preseed.cfg, for distro debian"]
+    );
+    assert_eq!(without("registration"), ["key web of profile web: none"]);
+    set("ranges/rack", json!({"profile": "base"})).await;
+    let scenes = api.get(&format!("why/{}?arch=uefi", mac(1))).await;
+    assert_eq!(scenes[1]["without"][1]["answer"], "the installer of profile base", "{scenes}");
+}
+
+#[tokio::test]
+async fn why_writes_the_first_answer_out() {
+    let api = Api::furnished().await;
+    api.ask("PATCH", "networks/lab", json!({"dns": ["10.0.0.3"]})).await;
+    api.ask("POST", "machines/web1/arm", Value::Null).await;
+    let text = async |arch: &str| {
+        let scenes = api.get(&format!("why/{}?arch={arch}", mac(1))).await;
+        scenes[0]["text"].as_str().unwrap_or_else(|| panic!("{scenes}")).to_owned()
+    };
+    insta::assert_snapshot!(text("uefi").await);
+    let http = text("uefi-http").await;
+    assert!(
+        http.contains("= HTTPClient") && http.contains("= http://10.0.0.1/loader/") && !http.contains("10.0.0.3"),
+        "{http}"
+    );
+}

@@ -151,9 +151,9 @@ async fn why_tells_each_option_with_its_level() {
     let told: Vec<_> = scenes[1]["why"].as_array().unwrap().iter().map(|r| r["text"].as_str().unwrap()).collect();
     let expected = [
         "log-servers = 10.0.0.1, from everybody",
-        "interface-mtu = 9000, from profile web, over range rack",
-        "ntp-servers = 10.0.0.4, from class roms, over range rack, network lab, everybody",
-        "domain-search = own.example, from machine web1, over profile web",
+        "interface-mtu = 9000, from profile web; without that 1400, from range rack",
+        "ntp-servers = 10.0.0.4, from class roms; without that 10.0.0.3, from range rack; then 10.0.0.2, from network lab; then 10.0.0.1, from everybody",
+        "domain-search = own.example, from machine web1; without that web.example, from profile web",
     ];
     assert_eq!(told, expected);
 }

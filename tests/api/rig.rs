@@ -44,6 +44,7 @@ impl Api {
             lifetimes: Default::default(),
         };
         let engine = Engine::new(parts).await.unwrap();
+        engine.spell_by(kickstand::dhcp::paper::spell);
         let router = http::routes(engine.clone());
         Api { router, engine, _folder: folder }
     }

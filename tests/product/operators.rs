@@ -10,7 +10,12 @@ async fn why_says_which_rule_leads_where() {
     assert!(why.contains("own disk: machine web-1 is ready, not armed"), "{why}");
     appliance.cli(&["machine", "arm", "web-1"]).await;
     let why = appliance.cli(&["why", "52:54:00:77:00:0a", "--arch", "uefi"]).await;
-    for part in ["reserved for 52:54:00:77:00:0a", "snponly.efi", "web, named by range web-rack", "renders"] {
+    for part in [
+        "reserved for 52:54:00:77:00:0a",
+        "snponly.efi",
+        "web, named by range web-rack",
+        "without  the arming of machine web-1: its own disk",
+    ] {
         assert!(why.contains(part), "{part:?} is not in {why}");
     }
     let record = appliance.json(&["machine", "show", "web-1"]).await;
@@ -59,6 +64,8 @@ async fn why_shows_what_a_machine_would_be_given_without_its_secrets() {
     let answer = appliance.cli(&["why", "web-1", "--armed", "--at", "answer"]).await;
     assert!(answer.contains("#!/bin/sh") && answer.contains("«root_password_hash»"), "{answer}");
     assert!(answer.contains("/report/«report»") && answer.contains("«key»"), "{answer}");
+    let offer = appliance.cli(&["why", "web-1", "--at", "address"]).await;
+    assert!(offer.contains("option 51: dhcp-lease-time = ") && offer.contains("yiaddr = "), "{offer}");
     let script = appliance.cli(&["why", "web-1", "--armed", "--at", "script", "--firmware", "uefi"]).await;
     assert!(script.contains("#!ipxe") && script.contains("/answer/«token»"), "{script}");
     let all = appliance.json(&["why", "web-1", "--armed"]).await.to_string();

@@ -120,7 +120,7 @@ async fn no_canary_is_found_but_where_it_belongs() {
     std::fs::write(&own, format!("{shipped}# {} {{{{ db_password }}}}\n", names.concat())).unwrap();
     appliance.cli(&["machine", "arm", "web-1"]).await;
     let why = appliance.cli(&["why", "52:54:00:77:00:0a"]).await;
-    assert!(why.contains("renders, from distro debian-12") && !why.contains("canary-"), "{why}");
+    assert!(why.contains("templates/image/install.sh, for distro debian-12") && !why.contains("canary-"), "{why}");
 
     let api = appliance.json(&["token", "add", "ci"]).await["token"].as_str().unwrap().to_owned();
     let bearer = format!("Authorization: Bearer {api}\r\n");

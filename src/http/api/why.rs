@@ -24,6 +24,9 @@ pub struct SceneView {
     pub question: String,
     pub answer: String,
     pub why: Vec<ReasonView>,
+    /// What it would be without one of the words that counted.
+    #[serde(default)]
+    pub without: Vec<InsteadView>,
     /// What it would be given, whole, with «name» for every secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -35,6 +38,12 @@ pub struct ReasonView {
     pub text: String,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InsteadView {
+    pub what: String,
+    pub answer: String,
+}
+
 pub async fn why(
     State(engine): State<Arc<Engine>>,
     Named(whom): Named<Whom>,
@@ -44,10 +53,12 @@ pub async fn why(
     let arch = arch.map_err(|error| Problem::invalid("arch", format!("arch: {error}")))?;
     let scenes = engine.why(&whom, arch, query.armed).await?;
     let reason = |why: crate::boot::Reason| ReasonView { rule: why.rule.to_string(), text: why.text };
+    let instead = |other: crate::engine::Instead| InsteadView { what: other.what, answer: other.answer };
     let view = |scene: crate::engine::Scene| SceneView {
         question: scene.question,
         answer: scene.answer,
         why: scene.why.into_iter().map(reason).collect(),
+        without: scene.without.into_iter().map(instead).collect(),
         text: scene.text,
     };
     Ok(Json(scenes.into_iter().map(view).collect()))
