@@ -72,6 +72,9 @@ pub fn stalled(lab: &Lab, count: usize) -> Result<Crowd> {
 /// The parts that run in the clients' namespace.
 pub fn role(words: &[String]) -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["installers", tokens, same] = words.as_slice() {
+        return crate::answers::print_rate(tokens, same);
+    }
     let ["stalled", count] = words.as_slice() else { bail!("no such role: {words:?}") };
     let mut held = Vec::new();
     for number in 0..count.parse::<usize>()? {

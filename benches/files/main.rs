@@ -1,9 +1,13 @@
-//! Files by HTTP, ours and nginx in one run: `cargo bench --bench files -- large small stalled`.
+//! Files by HTTP, ours and nginx in one run: `cargo bench --bench files -- large small stalled answers`.
 //!
 //! `net` lays two namespaces, `server` starts one of the two servers on the same folder, `client` has curl, wrk and
 //! those who take nothing; `dhcp/report` prints the table and writes target/bench.json. What the figures mean is in
 //! docs/benchmarks.md.
 
+mod answers;
+#[path = "../dhcp/api.rs"]
+#[allow(dead_code, reason = "the bench of DHCP asks more")]
+mod api;
 mod client;
 mod net;
 #[path = "../tftp/place.rs"]
@@ -26,7 +30,7 @@ use std::path::PathBuf;
 /// Its name, and what measures it.
 type Case = (&'static str, fn(&Lab) -> Result<Report>);
 
-const CASES: &[Case] = &[("large", large), ("small", small), ("stalled", stalled)];
+const CASES: &[Case] = &[("large", large), ("small", small), ("stalled", stalled), ("answers", answers::answers)];
 
 /// How many small files there are: none of them is asked for again at once.
 pub const SMALL_FILES: usize = 1000;
@@ -173,7 +177,7 @@ fn main() -> Result<()> {
         return client::role(rest);
     }
     if let Some(unknown) = words.iter().find(|word| !CASES.iter().any(|(name, _)| name == word)) {
-        bail!("there is no case {unknown}: there are large, small and stalled");
+        bail!("there is no case {unknown}: there are large, small, stalled and answers");
     }
     let lab = Lab::lay()?;
     let mut report = Report::default();

@@ -6,6 +6,10 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 65, 0, 1);
+/// Of the server in the machines' network, which is behind the clients' namespace.
+pub const MACHINES_SERVER: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 1);
+/// All of 10.66.128.0/17 is theirs, without one address on an interface.
+pub const MACHINES: Ipv4Addr = Ipv4Addr::new(10, 66, 128, 0);
 /// Those that stall; good clients have the first of them as well.
 pub const CLIENTS: u8 = 64;
 
@@ -40,6 +44,12 @@ impl Net {
             ip(&["-n", space, "link", "set", "lo", "up"])?;
             ip(&["-n", space, "link", "set", INTERFACE, "up"])?;
         }
+        let (server, first) = (SERVER.to_string(), client(0).to_string());
+        let machines = format!("{MACHINES}/17");
+        ip(&["-n", SERVER_SPACE, "address", "add", &format!("{MACHINES_SERVER}/32"), "dev", INTERFACE])?;
+        ip(&["-n", SERVER_SPACE, "route", "add", &machines, "via", &first])?;
+        ip(&["-n", CLIENT_SPACE, "route", "add", "local", &machines, "dev", "lo"])?;
+        ip(&["-n", CLIENT_SPACE, "route", "add", &MACHINES_SERVER.to_string(), "via", &server])?;
         Ok(Net)
     }
 

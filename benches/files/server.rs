@@ -1,7 +1,7 @@
 //! A server under test on the same folder of files: ours, or nginx with all that makes it fast.
 
 use crate::Lab;
-use crate::net::SERVER;
+use crate::net::{MACHINES_SERVER, SERVER};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,7 @@ impl std::fmt::Display for Kind {
 pub struct Server {
     process: Child,
     log: PathBuf,
+    pub folder: PathBuf,
 }
 
 /// How long a server may take to answer for the first time.
@@ -38,9 +39,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Server {
     /// Starts it, and returns when it answers.
     pub fn start(lab: &Lab, kind: Kind) -> Result<Server> {
+        Server::start_with(lab, kind, None)
+    }
+
+    /// The same with a copy of this folder, where the database and its key are.
+    pub fn start_with(lab: &Lab, kind: Kind, stock: Option<&Path>) -> Result<Server> {
         let folder = lab.folder.join(kind.to_string());
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
+        for file in stock.map(fs::read_dir).transpose()?.into_iter().flatten() {
+            let file = file?;
+            if file.file_type()?.is_file() {
+                fs::copy(file.path(), folder.join(file.file_name()))?;
+            }
+        }
         let mut command = match kind {
             Kind::Ours => ours(lab, &folder)?,
             Kind::Nginx => nginx(lab, &folder)?,
@@ -49,7 +61,7 @@ impl Server {
         let log = fs::File::create(&path)?;
         let command = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = command.spawn().with_context(|| format!("cannot start {kind}"))?;
-        let mut server = Server { process, log: path };
+        let mut server = Server { process, log: path, folder };
         let end = Instant::now() + PATIENCE;
         while !crate::client::answers(lab)? {
             if server.process.try_wait()?.is_some() || Instant::now() > end {
@@ -106,7 +118,7 @@ impl Drop for Server {
 fn ours(lab: &Lab, folder: &Path) -> Result<Command> {
     let settings = format!(
         "[database]\nurl = \"sqlite://{0}/kickstand.db\"\n[server]\nfiles = \"{1}\"\nsocket = \"{0}/kickstand.sock\"\n\
-         listen = [\"{SERVER}\"]\n[dhcp]\nserve = false\n[log]\nlevel = \"warn\"\n",
+         listen = [\"{SERVER}\", \"{MACHINES_SERVER}\"]\n[dhcp]\nserve = false\n[log]\nlevel = \"warn\"\n",
         folder.display(),
         lab.folder.join("files").display(),
     );
@@ -125,7 +137,8 @@ fn nginx(lab: &Lab, folder: &Path) -> Result<Command> {
         "user root;\nworker_processes 2;\ndaemon off;\nerror_log stderr warn;\npid {0}/pid;\n\
          events {{ worker_connections 8192; }}\n\
          http {{\nsendfile on;\ntcp_nopush on;\naccess_log off;\nkeepalive_requests 1000000;\nopen_file_cache off;\n\
-         {temporary}\nserver {{ listen {SERVER}:80; root {1}; }}\n}}\n",
+         {temporary}\nserver {{ listen {SERVER}:80; listen {MACHINES_SERVER}:80; root {1}; \
+         location /answer/ {{ rewrite ^ /answer/same break; }} }}\n}}\n",
         folder.display(),
         lab.folder.display(),
     );

@@ -70,7 +70,7 @@ pub async fn settle(db: &mut Conn, place: &Place, shared: bool) -> Result<Vault,
 fn choose(found: Found, known: Option<String>, bound: bool, shared: bool) -> (Vault, Option<String>) {
     match found {
         Found::Key { key, path } if bound && known.is_some_and(|known| known != key.fingerprint()) => {
-            (Vault::locked(wrong(&path)), None)
+            (Vault::locked(wrong(&path, shared)), None)
         }
         Found::Key { key, .. } => taken(key),
         Found::Missing(path) if bound => (Vault::locked(lost(&path, shared)), None),
@@ -87,10 +87,11 @@ fn taken(key: Key) -> (Vault, Option<String>) {
     (Vault::with(key), Some(fingerprint))
 }
 
-fn wrong(path: &Path) -> String {
+fn wrong(path: &Path, shared: bool) -> String {
     format!(
-        "their key {} is not the one that this database was used with: put the right file there and restart; if it is lost, remove the secrets, restart, and set them anew",
-        path.display()
+        "their key {} is not the one that this database was used with: put the right file there and restart; {}",
+        path.display(),
+        anew(shared)
     )
 }
 
@@ -100,10 +101,17 @@ fn lost(path: &Path, shared: bool) -> String {
     } else {
         "restore it from a backup"
     };
-    format!(
-        "their key {} is not there: {from}, and restart; if it is lost, remove the secrets, restart, and set them anew",
-        path.display()
-    )
+    format!("their key {} is not there: {from}, and restart; {}", path.display(), anew(shared))
+}
+
+/// What is left to do where no copy of the key is left.
+fn anew(shared: bool) -> &'static str {
+    match shared {
+        true => {
+            "if it is lost, remove the secrets, `DELETE FROM settings WHERE name = 'secret_key'`, restart all servers with one new key, and set them anew"
+        }
+        false => "if it is lost, remove the secrets, restart, and set them anew",
+    }
 }
 
 async fn any_sealed(db: &mut Conn) -> Result<bool, Error> {

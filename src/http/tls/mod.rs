@@ -245,4 +245,20 @@ mod tests {
         put(&key, &third.1);
         assert_eq!(refreshed(), der(&third.0));
     }
+
+    #[tokio::test]
+    async fn who_hangs_up_is_not_waited_for_and_who_speaks_is() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let patience = APART * 20;
+        assert!(tokio::time::timeout(patience, hung_up(&server)).await.is_err(), "it is there, and silent");
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"hello").await.unwrap();
+        assert!(tokio::time::timeout(patience, hung_up(&server)).await.is_err(), "it spoke, and waits");
+        assert_eq!(server.peek(&mut [0; 8]).await.unwrap(), 5, "its words are there for the handshake");
+        let mut server = server;
+        tokio::io::AsyncReadExt::read_exact(&mut server, &mut [0; 5]).await.unwrap();
+        drop(client);
+        assert!(tokio::time::timeout(patience, hung_up(&server)).await.is_ok());
+    }
 }
