@@ -52,8 +52,7 @@ fn item(text: &str) -> bool {
 /// Nothing that begins another line, for whatever reader, or that a terminal turns around. A shell's quotes would keep
 /// a line of its own, but around the script Anaconda looks for `%end`.
 fn line(text: &str) -> bool {
-    let turns =
-        |c: char| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let turns = |c: char| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
     text.trim() == text && !text.chars().any(|c| c.is_control() || turns(c))
 }
 
