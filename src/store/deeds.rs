@@ -1,9 +1,9 @@
-//! Decisions on their way to the database: those that only write leases share their statements.
+//! Decisions on their way to the database: those that only write leases share their statements, and so do steps of machines.
 
 use super::leases::{self, Given};
 use super::sql::Conn;
-use super::{Change, Error, effects, events};
-use crate::boot::Effect;
+use super::{Change, Error, effects, events, keys, machines};
+use crate::boot::{Effect, Step};
 use crate::model::*;
 use foldhash::{HashSet, HashSetExt};
 
@@ -33,6 +33,15 @@ impl Deed {
             _ => None,
         }
     }
+
+    /// A machine's step, where that is all but the key that its answer file carries.
+    fn step(&self) -> Option<(&Step, Option<&InstallKey>)> {
+        match self.effects.as_slice() {
+            [Effect::Step(step)] => Some((step, None)),
+            [Effect::Step(step), Effect::Mint(key)] => Some((step, Some(key))),
+            _ => None,
+        }
+    }
 }
 
 /// Writes them in their order: what is refused leaves nothing behind and does not spoil the others. The outer
@@ -57,13 +66,15 @@ pub async fn write(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<R
     Ok(ended)
 }
 
-/// How many at the head can share statements: no holder and no address comes twice.
+/// How many at the head can share statements: leases in which no holder and no address comes twice, or steps in which no
+/// machine does.
 fn alike(deeds: &[&Deed]) -> usize {
-    let (mut holders, mut ips) = (HashSet::new(), HashSet::new());
+    let (mut holders, mut ips, mut machines) = (HashSet::new(), HashSet::new(), HashSet::new());
     let mut fresh =
         |lease: &'_ Lease| holders.insert((lease.network.clone(), lease.holder.clone())) & ips.insert(lease.ip);
-    let run = deeds.iter().take_while(|deed| deed.lease().is_some_and(|given| fresh(given.lease)));
-    run.count().max(1)
+    let leases = deeds.iter().take_while(|deed| deed.lease().is_some_and(|given| fresh(given.lease))).count();
+    let steps = deeds.iter().take_while(|deed| deed.step().is_some_and(|(step, _)| machines.insert(step.machine)));
+    leases.max(steps.count()).max(1)
 }
 
 /// Behind savepoints. A run that is refused is written again in halves: one that can not be costs the others little.
@@ -99,16 +110,26 @@ async fn write_run(
 
 /// What each of them changed. Only other nodes need to be told of leases: who made one here knows it.
 async fn together(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<Vec<Change>>, Error> {
-    let leases: Vec<Given<'_>> = deeds.iter().filter_map(|deed| deed.lease()).collect();
     let changes = match deeds {
         [deed] => vec![effects::write(db, &deed.effects).await?],
-        _ => {
-            leases::bind_all(db, &leases).await?;
-            let change = |lease: &Lease| Change::Lease { network: lease.network.clone(), holder: lease.holder.clone() };
-            leases.iter().map(|given| shared.then(|| change(given.lease)).into_iter().collect()).collect()
-        }
+        [first, ..] if first.step().is_some() => step_all(db, deeds).await?,
+        _ => bind_all(db, deeds, shared).await?,
     };
     let told: Vec<&Event> = deeds.iter().flat_map(|d| &d.events).filter(|event| event.kind.is_durable()).collect();
     events::add(db, &told).await?;
     Ok(changes)
+}
+
+async fn bind_all(db: &mut Conn, deeds: &[&Deed], shared: bool) -> Result<Vec<Vec<Change>>, Error> {
+    let leases: Vec<Given<'_>> = deeds.iter().filter_map(|deed| deed.lease()).collect();
+    leases::bind_all(db, &leases).await?;
+    let change = |lease: &Lease| Change::Lease { network: lease.network.clone(), holder: lease.holder.clone() };
+    Ok(leases.iter().map(|given| shared.then(|| change(given.lease)).into_iter().collect()).collect())
+}
+
+async fn step_all(db: &mut Conn, deeds: &[&Deed]) -> Result<Vec<Vec<Change>>, Error> {
+    let (steps, keys): (Vec<_>, Vec<_>) = deeds.iter().filter_map(|deed| deed.step()).unzip();
+    machines::step_all(db, &steps).await?;
+    keys::mint_all(db, &keys.into_iter().flatten().collect::<Vec<_>>()).await?;
+    Ok(steps.iter().map(|step| vec![Change::Machine(step.machine)]).collect())
 }

@@ -1,7 +1,7 @@
 //! Activation keys and the single-use keys of installs: their rows, and spending them.
 
 use super::error::touched;
-use super::sql::{Conn, Row, sql};
+use super::sql::{Conn, Row, Rows, either, sql};
 use super::{Error, check};
 use crate::model::*;
 
@@ -51,12 +51,43 @@ pub async fn remove(db: &mut Conn, name: &Name) -> Result<(), Error> {
 /// Keeps the key that an answer file carries. The same one again is harmless: an answer file can be asked for twice.
 pub async fn mint(db: &mut Conn, key: &InstallKey) -> Result<(), Error> {
     // An earlier boot of the same install had one as well: only the newest opens anything.
-    let void = "DELETE FROM install_keys WHERE install = $1 AND hash <> $2 AND spent_at IS NULL";
-    sql(void).text(key.install).text(key.hash).run(db).await?;
+    // The machine is there for its index.
+    let void = "DELETE FROM install_keys WHERE machine = $1 AND install = $2 AND hash <> $3 AND spent_at IS NULL";
+    sql(void).text(key.machine).text(key.install).text(key.hash).run(db).await?;
     let insert = "INSERT INTO install_keys (hash, activation_key, machine, install, expires_at, spent_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING";
     let statement = sql(insert).text(key.hash).text(&key.key).text(key.machine).text(key.install);
     statement.int(key.expires_at.0).int_or_null(key.spent_at.map(|t| t.0)).run(db).await.map(drop)
+}
+
+/// The same for many, in two statements: no install may come twice.
+pub async fn mint_all(db: &mut Conn, keys: &[&InstallKey]) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let void = either(
+        "DELETE FROM install_keys WHERE machine IN (SELECT value->>0 FROM json_each($1)) AND spent_at IS NULL
+            AND install IN (SELECT value->>1 FROM json_each($1)) AND hash NOT IN (SELECT value->>2 FROM json_each($1))",
+        "DELETE FROM install_keys WHERE machine = ANY($1::text[]) AND spent_at IS NULL
+            AND install = ANY($2::text[]) AND hash <> ALL($3::text[])",
+    );
+    let hashes = || keys.iter().map(|key| key.hash);
+    let rows = Rows::default().texts(keys.iter().map(|key| key.machine));
+    let rows = rows.texts(keys.iter().map(|key| key.install)).texts(hashes());
+    void.rows_of(rows).run(db).await?;
+    let insert = either(
+        "INSERT INTO install_keys (hash, activation_key, machine, install, expires_at, spent_at)
+            SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each($1) WHERE true
+            ON CONFLICT (hash) DO NOTHING",
+        "INSERT INTO install_keys (hash, activation_key, machine, install, expires_at, spent_at)
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+            ON CONFLICT (hash) DO NOTHING",
+    );
+    let rows = Rows::default().texts(hashes()).texts(keys.iter().map(|key| &key.key));
+    let rows = rows.texts(keys.iter().map(|key| key.machine)).texts(keys.iter().map(|key| key.install));
+    let rows = rows.ints(keys.iter().map(|key| key.expires_at.0));
+    let rows = rows.ints_or_null(keys.iter().map(|key| key.spent_at.map(|at| at.0)));
+    insert.rows_of(rows).run(db).await.map(drop)
 }
 
 pub async fn install_key(db: &mut Conn, hash: Hash) -> Result<Option<InstallKey>, Error> {

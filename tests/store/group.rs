@@ -174,3 +174,67 @@ fn random_decision(dice: &mut Dice, store: &Store, now: u32) -> Vec<Effect> {
     }
     effects
 }
+
+/// Storms of boots: many machines take a step, and their answer files carry keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_in_a_group_end_as_if_each_were_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = postgres::Fresh::make().await;
+    let file = |called: &str| sqlite_url(&folder.path().join(called));
+    let (alone, group, shared) =
+        (with_lan(&file("alone.db")).await, with_lan(&file("group.db")).await, with_lan(&fresh.url()).await);
+    let machines: Vec<Machine> = (1..=12).map(|n| machine(&format!("m-{n}"), n, None)).collect();
+    for store in [&alone, &group, &shared] {
+        edit(store, Edit::AddMachines(machines.clone())).await.unwrap();
+        edit(store, Edit::AddKey(key("web", None))).await.unwrap();
+    }
+    let (mut dice, mut refused, mut hashes) = (Dice(11), 0, Vec::new());
+    for round in 0..40 {
+        let decisions: Vec<_> = (0..16).map(|_| random_step(&mut dice, &alone, &machines, &mut hashes)).collect();
+        let mut each = Vec::new();
+        for decision in decisions.clone() {
+            each.push(alone.record(decision).await.map_err(|error| error.to_string()));
+        }
+        for (database, store) in [("SQLite", &group), ("PostgreSQL", &shared)] {
+            let together = store.record_all(decisions.clone()).settled().await;
+            for ((one, other), decision) in together.into_iter().zip(&each).zip(&decisions) {
+                assert_eq!(one.map_err(|error| error.to_string()), *other, "{database}, round {round}: {decision:?}");
+            }
+            assert_eq!(everything(store), everything(&alone), "{database}, round {round}");
+        }
+        refused += each.iter().filter(|ended| ended.is_err()).count();
+    }
+    assert!((100..500).contains(&refused), "{refused} of 640 were refused");
+    for store in [&group, &shared] {
+        for hash in &hashes {
+            assert_eq!(store.install_key(*hash).await.unwrap(), alone.install_key(*hash).await.unwrap());
+        }
+    }
+    assert!(hashes.len() > 100);
+    for store in [alone, group, shared] {
+        store.close().await;
+    }
+    fresh.drop().await;
+}
+
+/// A step from the revision that the machine has, or from one that it had; with a key, or without.
+fn random_step(dice: &mut Dice, store: &Store, machines: &[Machine], hashes: &mut Vec<Hash>) -> Vec<Effect> {
+    let known = &machines[dice.below(machines.len() as u32) as usize];
+    let machine = store.world().machine(known.id).cloned().unwrap();
+    let stale = i64::from(dice.below(4) == 0);
+    let text = format!("it's \"{}\" \\ {}", machine.name, dice.below(1000));
+    // An install goes on over several boots, each with a key of its own.
+    let again = machine.install.clone().filter(|_| dice.below(2) == 0);
+    let install = again.unwrap_or_else(|| install(&text));
+    let from = machine.revision - stale;
+    let mut effects = vec![Effect::Step(Step { from, ..step(&machine, State::Armed, Some(install.clone())) })];
+    if dice.below(3) > 0 {
+        let hash = hash(&format!("key {}", dice.below(100_000)));
+        hashes.push(hash);
+        let spent_at = (dice.below(9) == 0).then(|| later(5));
+        let (key, machine, expires_at) = (name("web"), machine.id, later(100));
+        effects.push(Effect::Mint(InstallKey { hash, key, machine, install: install.id, expires_at, spent_at }));
+    }
+    effects.push(Effect::Tell(Tale::new(NOW, Kind::Answer, "given")));
+    effects
+}
