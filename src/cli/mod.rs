@@ -84,7 +84,7 @@ enum Command {
     Serve(serve::Serve),
     /// Write a kickstand.toml with every setting explained
     Init(init::Init),
-    /// Say whether kickstand.toml is fine
+    /// Say whether kickstand.toml is fine, or machines' answer files
     Check(check::Check),
     /// Boot loaders: import them from packages or files
     #[command(subcommand)]
@@ -157,7 +157,7 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
     match command {
         Command::Serve(serve) => serve::run(serve),
         Command::Init(init) => init::run(init),
-        Command::Check(check) => check::run(check),
+        Command::Check(check) if check.what.is_none() => check::run(check),
         Command::Quirk(quirk::Command::Check { file }) => quirk::check(&file),
         Command::Loader(command) => loader::run(command, remote.output),
         Command::Distro(distro::Command::Import(import)) => import::run(import, remote.session()?),
@@ -170,7 +170,11 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
 
 async fn ask(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Serve(_) | Command::Init(_) | Command::Check(_) | Command::Loader(_) => Ok(()),
+        Command::Serve(_) | Command::Init(_) | Command::Loader(_) => Ok(()),
+        Command::Check(check) => match check.what {
+            Some(check::What::Answers(answers)) => check::answers::run(answers, session).await,
+            None => Ok(()),
+        },
         Command::Network(command) => network::run(command, session).await,
         Command::Range(command) => range::run(command, session).await,
         Command::Class(command) => class::run(command, session).await,

@@ -1,7 +1,7 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
-//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from. None of them decides: `boot/` does.
+//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `paper` shows answer files without their secrets. None of them decides: `boot/` does.
 
 mod answers;
 mod compare;
@@ -14,6 +14,7 @@ mod loaders;
 mod look;
 mod operate;
 mod pace;
+mod paper;
 mod rehearse;
 mod scripts;
 mod serve;
@@ -28,6 +29,7 @@ pub use compare::{Broken, Comparison, Group};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
 pub use loaders::{BootFile, Loaded};
+pub use paper::Paper;
 pub use rehearse::{Spell, pool};
 pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;

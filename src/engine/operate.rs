@@ -96,12 +96,26 @@ impl Engine {
         self.store.edit(edit, by, self.now()).await.map_err(|e| raced(e, name))
     }
 
-    pub(super) fn armed(&self, machine: &Machine) -> Result<Step, Error> {
+    fn armed(&self, machine: &Machine) -> Result<Step, Error> {
+        let already = || Error::Conflict(format!("machine {} is armed already", machine.name));
+        self.arming(machine)?.ok_or_else(already)
+    }
+
+    /// None where it is armed already.
+    fn arming(&self, machine: &Machine) -> Result<Option<Step>, Error> {
         match lifecycle::next(machine, Moment::Arm { install: Uuid::now_v7() }, self.now()) {
-            Next::Step(step) => Ok(step),
-            Next::Already => Err(Error::Conflict(format!("machine {} is armed already", machine.name))),
+            Next::Step(step) => Ok(Some(step)),
+            Next::Already => Ok(None),
             Next::Refused(why) => Err(Error::Conflict(why.text)),
         }
+    }
+
+    /// The machine as arming it would leave it.
+    pub(super) fn as_if_armed(&self, machine: Machine) -> Result<Machine, Error> {
+        Ok(match self.arming(&machine)? {
+            Some(step) => stepped(&machine, step),
+            None => machine,
+        })
     }
 
     async fn step(&self, machine: MachineId, step: Step, text: String) -> Result<(), Error> {
@@ -125,7 +139,7 @@ impl Engine {
 }
 
 /// The machine as it will be after a step.
-pub(super) fn stepped(machine: &Machine, step: Step) -> Machine {
+fn stepped(machine: &Machine, step: Step) -> Machine {
     Machine { state: step.state, install: step.install, ..machine.clone() }
 }
 

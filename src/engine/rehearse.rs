@@ -55,7 +55,7 @@ fn install(world: &World, facts: &RehearsalFacts<'_>, (mac, boot): (Mac, Option<
 }
 
 /// What machines are: each may be told of another loader.
-const FIRMWARE: [Arch; 3] = [Arch::BIOS, Arch::X64_UEFI, Arch::ARM64_UEFI];
+pub(super) const FIRMWARE: [Arch; 3] = [Arch::BIOS, Arch::X64_UEFI, Arch::ARM64_UEFI];
 
 impl Engine {
     /// From now on answers are told in full.

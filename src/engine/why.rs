@@ -1,7 +1,6 @@
 //! What would happen now, step by step, and which rule says so: `kickstand why`.
 
 use super::kitchen::Dish;
-use super::operate::stepped;
 use super::rehearse::Played;
 use super::{Engine, Error, compare, fresh_secret};
 use crate::boot::{Reason, rehearsal};
@@ -78,7 +77,7 @@ impl Engine {
     pub async fn why(&self, whom: &Whom, arch: Option<Arch>, if_armed: bool) -> Result<Vec<Scene>, Error> {
         let (mac, machine) = self.found(whom)?;
         let instead = match (if_armed, machine) {
-            (true, Some(machine)) => Some(stepped(&machine, self.armed(&machine)?)),
+            (true, Some(machine)) => Some(self.as_if_armed(machine)?),
             (true, None) => return Err(Error::Invalid(format!("{mac} is no machine's, so nothing could be armed"))),
             (false, _) => None,
         };
@@ -156,7 +155,12 @@ impl Engine {
     }
 
     /// The answer file with «name» for every secret; none where its template can do nothing with that.
-    async fn masked(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<Option<String>, Error> {
+    pub(super) async fn masked(
+        &self,
+        dish: &Dish,
+        token: &Secret,
+        file: Option<&str>,
+    ) -> Result<Option<String>, Error> {
         let Some(template) = dish.template_of(file) else { return Ok(None) };
         let (mut context, given) = self.answer_context(dish, token, file)?;
         compare::mask(&mut context, dish, &given);
@@ -164,7 +168,7 @@ impl Engine {
     }
 
     /// They open nothing, and look as if they did.
-    fn without_tokens(&self, text: String, token: &Secret) -> String {
+    pub(super) fn without_tokens(&self, text: String, token: &Secret) -> String {
         let derived = ["report", "key"].map(|purpose| (purpose, self.derived(purpose, token)));
         let text = text.replace(token.expose(), "«token»");
         derived.iter().fold(text, |text, (purpose, secret)| text.replace(secret.expose(), &format!("«{purpose}»")))

@@ -18,6 +18,10 @@ async fn why_says_which_rule_leads_where() {
     ] {
         assert!(why.contains(part), "{part:?} is not in {why}");
     }
+    assert!(
+        appliance.cli(&["why", "web-1", "--armed"]).await.contains("the installer of profile web"),
+        "it is, already"
+    );
     let record = appliance.json(&["machine", "show", "web-1"]).await;
     assert_eq!(record["install"]["boots"], 0, "a question changes nothing");
 }
@@ -72,5 +76,31 @@ async fn why_shows_what_a_machine_would_be_given_without_its_secrets() {
     assert!(!(all + &armed + &answer).contains("canary-5b1e"));
     let refused = appliance.refused(&["why", "web-1", "--at", "nonsense"]).await;
     assert!(refused.contains("it has address and first program, script"), "{refused}");
+    assert_eq!(appliance.json(&["machine", "show", "web-1"]).await["state"], "ready", "a question changes nothing");
+}
+
+#[tokio::test]
+async fn answer_files_are_read_by_their_installers_tools() {
+    let appliance = Appliance::start().await;
+    appliance.add_machine("web-1", 10).await;
+    let hash = "root_password_hash=$6$salt$canary-7c2e";
+    appliance.cli(&["machine", "set", "web-1", "--secret", hash]).await;
+    let said = appliance.json(&["check", "answers"]).await;
+    assert_eq!(
+        said,
+        serde_json::json!([
+            {"machine": "web-1", "file": "answer file", "tool": "sh", "fine": true, "said": "fine"},
+        ])
+    );
+    let shipped = include_str!("../../templates/image/install.sh");
+    let own = appliance.template("image/install.sh");
+    std::fs::write(&own, format!("{shipped}if [ {{{{ root_password_hash|shq }}}} ]\n")).unwrap();
+    let said = appliance.refused(&["check", "answers", "web-1"]).await;
+    assert!(said.contains("yntax error") && !said.contains("canary-"), "{said}");
+    std::fs::write(&own, "{{ nonsense }}").unwrap();
+    let said = appliance.refused(&["check", "answers", "web-1"]).await;
+    assert!(said.contains("nonsense") && said.contains("install.sh"), "{said}");
+    let said = appliance.refused(&["check", "answers", "web-9"]).await;
+    assert!(said.contains("web-9"), "{said}");
     assert_eq!(appliance.json(&["machine", "show", "web-1"]).await["state"], "ready", "a question changes nothing");
 }

@@ -4,9 +4,10 @@
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
 //! [`catalogue`] has the profiles to begin from, [`template`] are the texts of machines, with their versions. [`lease`],
 //! [`capture`], [`sighting`], [`event`], [`quirk`], [`why`] and [`status`] only show (and a lease can be released), and
-//! [`variables`] where a machine's come from; [`token`] lets others in.
+//! [`variables`] where a machine's come from, [`answers`] what its installer would be given; [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
+pub mod answers;
 pub mod arming;
 pub mod batch;
 pub mod body;
@@ -54,6 +55,7 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/batch", post(batch::add).layer(DefaultBodyLimit::max(BATCH_BYTES)))
         .route("/adopt", post(arming::adopt))
         .route("/{name}/variables", get(variables::list))
+        .route("/{name}/answers", get(answers::show))
         .route("/{name}/arm", post(arming::arm))
         .route("/{name}/disarm", post(arming::disarm))
         .route("/{name}/replace", post(arming::replace));

@@ -1,4 +1,7 @@
-//! `kickstand check`: whether kickstand.toml can be read, and whether what it names is there.
+//! `kickstand check`: whether kickstand.toml can be read, and whether what it names is there; [`answers`] are checked by
+//! their installers' tools.
+
+pub mod answers;
 
 use super::session::{Unfinished, line};
 use crate::assets::Assets;
@@ -8,18 +11,27 @@ use crate::engine::quirks;
 use crate::http::tls;
 use crate::loader::{manifest, place};
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Check {
     /// The file to check
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
+    #[command(subcommand)]
+    pub what: Option<What>,
 }
 
-pub fn run(Check { config: path }: Check) -> Result<()> {
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Have machines' answer files read by their installers' own tools, as far as they are installed here
+    Answers(answers::Answers),
+}
+
+pub fn run(Check { config: path, .. }: Check) -> Result<()> {
     let config = Config::read(&path)?;
     let missing = missing(&config);
     if missing.is_empty() {
