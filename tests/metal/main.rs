@@ -5,6 +5,7 @@
 mod cable;
 mod capture;
 mod chains;
+mod debian;
 mod disk;
 mod fast;
 mod http;
