@@ -7,6 +7,7 @@ mod capture;
 mod chains;
 mod debian;
 mod disk;
+mod fai;
 mod fast;
 mod http;
 mod https;
