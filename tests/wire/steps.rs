@@ -127,12 +127,11 @@ fn agama(answer: &str) -> Vec<Step> {
 fn ignition(answer: &str) -> Vec<Step> {
     let live: Value = serde_json::from_str(answer).unwrap();
     let files = live["storage"]["files"].as_array().unwrap();
-    let system = files.iter().find(|file| file["path"] == "/etc/kickstand/system.ign").map(contents).unwrap();
+    let given = contents(files.iter().find(|file| file["path"] == "/etc/kickstand/system.ign").unwrap());
+    let given = String::from_utf8(given).unwrap();
     let mut all = configured(&live, Place::Installer);
-    let system: Value = serde_json::from_slice(&system).expect("the installed system's is one, too");
-    let same = "cmp /root/system.ign - <<'IGNITION'\n";
-    let given = String::from_utf8(contents(files.iter().find(|f| f["path"] == "/etc/kickstand/system.ign").unwrap()));
-    all.push(step(Place::System, "sh", format!("{same}{}IGNITION\n", given.unwrap())));
+    all.push(step(Place::System, "sh", format!("cmp /root/system.ign - <<'IGNITION'\n{given}IGNITION\n")));
+    let system: Value = serde_json::from_str(&given).expect("the installed system's is one, too");
     all.extend(configured(&system, Place::System));
     all
 }
