@@ -44,12 +44,12 @@ part() {
     done
     local folder
     folder=$cache/$name-$(cat "${files[@]}" | sha256sum | cut -c1-12)
-    exec 9>"$cache/lock"
+    exec 9>"$cache/$name.lock"
     flock 9
     if [ ! -e "$folder" ]; then
         echo "$name: fetching and building …" >&2
         mkdir "$scratch/new"
-        "${@:2}" "$scratch/new"
+        "${@:2}" "$scratch/new" >&2
         rm -rf "$cache/$name"-*
         mv "$scratch/new" "$folder"
     fi

@@ -2,6 +2,7 @@
 # Installs what is needed on a bare Debian 12 (as root, from this machine's own sources):
 #   packages.sh          for building, the demo and the tests
 #   packages.sh bench    for building and the benchmarks, with the peers that they compare with
+#   packages.sh fai      what lab/fai.sh makes FAI's live system with
 # Without anything missing it asks nobody and takes no time. Rust itself comes from rustup, not from here.
 set -euo pipefail
 
@@ -28,8 +29,9 @@ case ${1:-} in
     )
     ;;
 bench) packages+=(kea-dhcp4-server kea-admin tftpd-hpa nginx-light wrk) ;;
+fai) packages=(fai-server fai-setup-storage mmdebstrap squashfs-tools zstd xorriso dosfstools mtools apt-utils) ;;
 *)
-    echo "packages: there is no group $1: give bench, or nothing" >&2
+    echo "packages: there is no group $1: give bench or fai, or nothing" >&2
     exit 2
     ;;
 esac

@@ -24,6 +24,8 @@ fn arguments(trip: &Trip<'_>) -> Vec<String> {
     );
     all.push(format!("FAI_CONFIG_SRC={}", trip.url("config_space")));
     all.push(format!("KICKSTAND_ANSWER={}", trip.answer_url));
+    // Before any class script runs: it is a class itself, and what DHCP says may be another.
+    all.push(format!("hostname={}", trip.name));
     all.extend(words::dracut(trip));
     all
 }

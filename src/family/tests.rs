@@ -113,7 +113,9 @@ fn each_family_is_told_where_its_answer_file_is() {
         (Family::Redhat, format!("inst.repo={files}/t inst.ks={answer} inst.text ip=dhcp {bootif} quiet")),
         (
             Family::Debian,
-            format!("auto=true priority=critical DEBIAN_FRONTEND=text url={answer} interface=auto {bootif} quiet"),
+            format!(
+                "auto=true priority=critical DEBIAN_FRONTEND=text url={answer} interface=auto {bootif} netcfg/no_default_route=true netcfg/get_nameservers= quiet"
+            ),
         ),
         (
             Family::Ubuntu,
@@ -141,7 +143,7 @@ fn each_family_is_told_where_its_answer_file_is() {
         (
             Family::Fai,
             format!(
-                "rd.neednet=1 root=live:{files}/l rd.live.overlay.overlayfs FAI_FLAGS=verbose,createvt,reboot FAI_ACTION=install FAI_CONFIG_SRC={files}/c.tar.gz KICKSTAND_ANSWER={answer} ip=dhcp {bootif} quiet"
+                "rd.neednet=1 root=live:{files}/l rd.live.overlay.overlayfs FAI_FLAGS=verbose,createvt,reboot FAI_ACTION=install FAI_CONFIG_SRC={files}/c.tar.gz KICKSTAND_ANSWER={answer} hostname=web-1 ip=dhcp {bootif} quiet"
             ),
         ),
     ];
@@ -158,7 +160,7 @@ fn an_address_of_its_own_is_told_in_the_words_of_each_initrd() {
     for (family, wanted) in [
         (Family::Redhat, format!(" ip={ip}:none nameserver=10.0.0.53 nameserver=10.0.0.54 BOOTIF=")),
         (Family::Ubuntu, format!("ip={ip}:none:10.0.0.53 BOOTIF=")),
-        (Family::Debian, " netcfg/disable_autoconfig=true netcfg/get_ipaddress=10.0.0.5 netcfg/get_netmask=255.255.255.0 netcfg/get_gateway=10.0.0.254 netcfg/get_nameservers=10.0.0.53 netcfg/confirm_static=true ".into()),
+        (Family::Debian, " netcfg/no_default_route=true netcfg/disable_autoconfig=true netcfg/get_ipaddress=10.0.0.5 netcfg/get_netmask=255.255.255.0 netcfg/get_gateway=10.0.0.254 netcfg/get_nameservers=10.0.0.53 netcfg/confirm_static=true ".into()),
         (Family::Suse, " hostip=10.0.0.5/24 gateway=10.0.0.254 nameserver=10.0.0.53,10.0.0.54 domain=lab.example ".into()),
     ] {
         let line = line(family, json!({"addressing": "static"}));

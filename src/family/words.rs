@@ -48,7 +48,12 @@ pub fn klibc(trip: &Trip<'_>) -> Vec<String> {
 pub fn netcfg(trip: &Trip<'_>) -> Vec<String> {
     let mut all = vec!["interface=auto".into(), format!("BOOTIF=01-{}", trip.mac.dashed())];
     all.extend(trip.wiring.vlan.map(|id| format!("netcfg/vlan_id={id}")));
-    let Some(address) = &trip.wiring.address else { return all };
+    // A network may have neither router nor name server: it would ask, and wait for somebody to answer.
+    all.push("netcfg/no_default_route=true".into());
+    let Some(address) = &trip.wiring.address else {
+        all.push("netcfg/get_nameservers=".into());
+        return all;
+    };
     all.extend([
         "netcfg/disable_autoconfig=true".into(),
         format!("netcfg/get_ipaddress={}", address.ip),

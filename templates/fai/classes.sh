@@ -18,7 +18,8 @@ STOP_ON_ERROR=700
 ROOTPW={{ root_password_hash|line|shq }}
 {% endif %}
 {% if disk %}
-disklist={{ disk|line|shq }}
+# As FAI's own list has it: the last word of a path, and no link.
+disklist=$(basename "$(readlink -f {{ disk|line|shq }})")
 {% endif %}
 KICKSTAND_VARIABLES
 
@@ -48,7 +49,8 @@ printf '%s\n' '#!/bin/sh' 'cp "$FAI/hooks/kickstand-late" "$target/root/kickstan
 echo {{ done|b64 }} | base64 -d >"$FAI/hooks/chboot.KICKSTAND"
 chmod 0755 "$FAI/scripts/KICKSTAND/90-kickstand" "$FAI/hooks/chboot.KICKSTAND"
 
-echo KICKSTAND
+# The scripts of the last class run last.
 {% for class in classes %}
 echo {{ class|line|shq }}
 {% endfor %}
+echo KICKSTAND

@@ -5,7 +5,9 @@
 mod cable;
 mod capture;
 mod chains;
+mod debian;
 mod disk;
+mod fai;
 mod fast;
 mod http;
 mod https;

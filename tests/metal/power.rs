@@ -42,8 +42,13 @@ impl Lab {
     pub fn vm(&self, command: &str, name: &str, env: &[(&str, &str)]) {
         let folder = self.folder.join("vm").display().to_string();
         let cacerts = self.cacerts.as_ref().map_or(String::new(), |path| path.display().to_string());
-        let own =
-            [("VM_FOLDER", folder.as_str()), ("VM_NETWORK", self.name.as_str()), ("VM_CACERTS", cacerts.as_str())];
+        let memory = self.memory_mib.to_string();
+        let own = [
+            ("VM_FOLDER", folder.as_str()),
+            ("VM_NETWORK", self.name.as_str()),
+            ("VM_CACERTS", cacerts.as_str()),
+            ("VM_MEMORY", memory.as_str()),
+        ];
         lab("vm.sh", &[command, name], &[&own[..], env].concat());
     }
 

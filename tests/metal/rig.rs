@@ -18,6 +18,8 @@ pub struct Lab {
     hosts: Vec<String>,
     /// What is enrolled in the firmware of its machines.
     pub cacerts: Option<PathBuf>,
+    /// Of each of its machines.
+    pub memory_mib: u32,
     since: Instant,
 }
 
@@ -50,6 +52,7 @@ impl Lab {
             powered: Instant::now(),
             hosts: vec![],
             cacerts: None,
+            memory_mib: 1536,
             since: Instant::now(),
         };
         lab.clean();
