@@ -9,8 +9,9 @@ use crate::model::*;
 use crate::render::{self, Opened, Secrets, Whose};
 use crate::store::World;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// Why a boot script names no secret.
@@ -100,6 +101,22 @@ fn further(world: &World, machine: &Machine, boots: Mac) -> Vec<Card> {
 pub struct Answer {
     pub text: Zeroizing<String>,
     pub opened: Opened,
+}
+
+/// What families' defaults were when they were last read: reading them takes as long as rendering what they are for.
+#[derive(Default)]
+pub(super) struct Defaults(Mutex<BTreeMap<&'static str, (String, Variables)>>);
+
+impl Defaults {
+    /// None where the text is another one by now.
+    fn of(&self, family: Family, text: &str) -> Option<Variables> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(family.word()).filter(|(read, _)| read == text).map(|(_, variables)| variables.clone())
+    }
+
+    fn keep(&self, family: Family, text: String, variables: Variables) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(family.word(), (text, variables));
+    }
 }
 
 impl Engine {
@@ -234,14 +251,19 @@ impl Engine {
         given.as_object().cloned().unwrap_or_default().into_iter().collect()
     }
 
-    /// `templates/<family>/defaults.toml`.
+    /// `templates/<family>/defaults.toml`, as it is now.
     pub(super) fn defaults(&self, family: Family) -> Result<Variables, Error> {
         let name = format!("templates/{family}/defaults.toml");
         let text = self.assets.text(&name).unwrap_or_default();
-        toml::from_str(&text).map_err(|e| {
+        if let Some(read) = self.defaults.of(family, &text) {
+            return Ok(read);
+        }
+        let read: Variables = toml::from_str(&text).map_err(|e| {
             let line = e.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             Error::Template(render::Error { place: self.assets.place(&name), line, text: e.message().into() })
-        })
+        })?;
+        self.defaults.keep(family, text, read.clone());
+        Ok(read)
     }
 
     /// Says which file of an install is not there.

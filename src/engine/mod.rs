@@ -70,6 +70,7 @@ pub struct Engine {
     shelves: shelf::Shelves,
     scripts: scripts::Scripts,
     texts: texts::Texts,
+    defaults: kitchen::Defaults,
     pub http_port: u16,
     /// None: it is not served.
     pub https_port: Option<u16>,
@@ -123,6 +124,7 @@ impl Engine {
             shelves: shelf::Shelves::default(),
             scripts: scripts::Scripts::default(),
             texts: texts::Texts::default(),
+            defaults: kitchen::Defaults::default(),
             http_port,
             https_port,
             metrics,
