@@ -1,0 +1,97 @@
+//! One virtual client: its card, its clock, and what it remembers of its way. How it asks lies in `dhcp`, `tftp` and `life`.
+
+use super::cast::Actor;
+use super::loss::Loss;
+use super::stage::Stage;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+/// What a boot consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    Address,
+    Loader,
+    Script,
+    Kernel,
+    Answer,
+    Report,
+    Disk,
+    Registration,
+}
+
+impl Step {
+    pub const ALL: &'static [Step] = &[
+        Step::Address,
+        Step::Loader,
+        Step::Script,
+        Step::Kernel,
+        Step::Answer,
+        Step::Report,
+        Step::Disk,
+        Step::Registration,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Step::Address => "address",
+            Step::Loader => "loader",
+            Step::Script => "script",
+            Step::Kernel => "kernel",
+            Step::Answer => "answer",
+            Step::Report => "report",
+            Step::Disk => "own disk",
+            Step::Registration => "registration",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Where a client got stuck, and what was said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    pub step: Step,
+    pub text: String,
+    /// Nobody answered: whoever is switched on again may have more luck.
+    pub silent: bool,
+}
+
+impl Fault {
+    pub fn new(step: Step, text: impl Into<String>) -> Fault {
+        Fault { step, text: text.into(), silent: false }
+    }
+
+    pub fn silence(step: Step, text: impl Into<String>) -> Fault {
+        Fault { step, text: text.into(), silent: true }
+    }
+}
+
+/// A client that is switched on.
+pub struct Client<'a> {
+    pub actor: &'a Actor,
+    pub stage: &'a Stage,
+    pub loss: Loss,
+    /// Packets that it had to send again.
+    pub repeats: u64,
+    pub laps: Vec<(Step, Duration)>,
+    pub ip: Ipv4Addr,
+    /// The loader that it was given.
+    pub loader: Option<String>,
+}
+
+impl<'a> Client<'a> {
+    pub fn new(actor: &'a Actor, stage: &'a Stage, loss: Loss) -> Client<'a> {
+        let (laps, ip) = (Vec::new(), Ipv4Addr::UNSPECIFIED);
+        Client { actor, stage, loss, repeats: 0, laps, ip, loader: None }
+    }
+
+    /// Remembers how long a step took that was taken.
+    pub fn took(&mut self, step: Step, since: Instant) {
+        self.laps.push((step, since.elapsed()));
+    }
+}
