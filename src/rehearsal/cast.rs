@@ -194,7 +194,7 @@ pub fn uuid(mac: Mac) -> [u8; 16] {
 pub fn newcomers(world: &World) -> impl Iterator<Item = Mac> {
     let made = (0u32..1 << 24).map(|number| {
         let [_, a, b, c] = number.to_be_bytes();
-        Mac([0x02, 0x4b, 0x53, a, b, c])
+        Mac([0x02, 0x4b, 0x52, a, b, c])
     });
     let is_free = |mac: &Mac| {
         world.machine_with_mac(*mac).is_none() && world.tombstone(*mac).is_none() && world.sighting(*mac).is_none()
