@@ -19,15 +19,47 @@ pub struct Actor {
     pub name: String,
     pub mac: Mac,
     pub uuid: [u8; 16],
-    pub firmware: Firmware,
+    pub part: Part,
     pub network: Name,
     /// Where its packets go.
     pub door: SocketAddr,
     /// Through whom.
     pub relay: Option<Ipv4Addr>,
+}
+
+/// What a client is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    pub firmware: Firmware,
     pub machine: Option<MachineId>,
     /// Anything but an install is a failure.
     pub installs: bool,
+    /// The largest window and block of TFTP, where quirks say so.
+    pub bears: (Option<u16>, Option<u16>),
+}
+
+/// What firmware does that no RFC asks for, and that servers must bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Plain,
+    /// Each question twice.
+    Twice,
+    /// A byte of rubbish behind a file's name.
+    Rubbish,
+    /// A slash before it.
+    Slash,
+}
+
+impl Actor {
+    /// Always the same for one client: half of them have none.
+    pub fn manner(&self) -> Manner {
+        match self.uuid {
+            [0..=42, ..] => Manner::Twice,
+            [43..=85, ..] => Manner::Rubbish,
+            [86..=127, ..] => Manner::Slash,
+            _ => Manner::Plain,
+        }
+    }
 }
 
 /// Which machines.
@@ -150,7 +182,8 @@ impl<'a> Homes<'a> {
             Firmware::ALL.iter().copied().find(|firmware| loader.runs_on(firmware.arch()))
         });
         by_loader.or_else(|| of_inventory(machine)).unwrap_or_else(|| {
-            let chance = Loss::new(0.0, 0, number(machine.interfaces.first().map_or(Mac([0; 6]), |card| card.mac))).next();
+            let chance =
+                Loss::new(0.0, 0, number(machine.interfaces.first().map_or(Mac([0; 6]), |card| card.mac))).next();
             let at = (chance % mixture.len().max(1) as u64) as usize;
             mixture.get(at).copied().unwrap_or(Firmware::Bios)
         })

@@ -42,9 +42,11 @@ impl Copy<'_> {
         edits.extend(world.networks.values().map(|network| Edit::AddNetwork(self.network(network))));
         edits.extend(world.ranges.iter().map(|range| Edit::AddRange(self.range(range))));
         edits.extend(world.classes.values().cloned().map(Edit::AddClass));
-        edits.extend(world.reservations().map(|kept| {
-            Edit::AddReservation(Reservation { ip: self.atlas.stage(kept.ip), ..kept.clone() })
-        }));
+        edits.extend(
+            world
+                .reservations()
+                .map(|kept| Edit::AddReservation(Reservation { ip: self.atlas.stage(kept.ip), ..kept.clone() })),
+        );
         edits.extend(options(&world.options).map(Edit::SetOptions));
         edits.extend(world.templates().cloned().map(|version| {
             let TemplateVersion { name, text, whence, .. } = version;
@@ -91,9 +93,11 @@ impl Copy<'_> {
             let lease = Lease { ip: self.atlas.stage(lease.ip), ..lease.clone() };
             vec![Effect::Bind { lease, was: None }]
         });
-        let held = self.world.holds().filter(|hold| self.world.networks.contains_key(&hold.network)).map(|hold| {
-            vec![Effect::Avoid(Hold { ip: self.atlas.stage(hold.ip), ..hold.clone() })]
-        });
+        let held = self
+            .world
+            .holds()
+            .filter(|hold| self.world.networks.contains_key(&hold.network))
+            .map(|hold| vec![Effect::Avoid(Hold { ip: self.atlas.stage(hold.ip), ..hold.clone() })]);
         let all: Vec<_> = given.chain(held).collect();
         for batch in all.chunks(BATCH) {
             for ended in store.record_all(batch.to_vec()).settled().await {

@@ -1,12 +1,13 @@
 //! A virtual client asks for an address: DISCOVER, OFFER, REQUEST, ACK, with the options and the patience of firmware.
 
+use super::cast::{Actor, Manner};
 use super::client::{Client, Fault, Step};
 use super::firmware::{Firmware, Voice};
 use super::post::Post;
 use crate::dhcp::packet::{BROADCAST, Packet, REQUEST, WIRE_BYTES};
 use crate::dhcp::tlv::Options;
 use dhcproto::v4::{MessageType, OptionCode};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 /// Firmware waits for 4, 8, 16 and 32 s: a tenth of that, since nothing here is far away.
@@ -18,7 +19,8 @@ const WISHES: &[u8] = &[
     131, 132, 133, 134, 135,
 ];
 /// What an iPXE of Debian's says in option 175: that it has HTTP, among others.
-const FEATURES: &[u8] = &[0xb1, 5, 1, 0x1a, 0xf4, 0x10, 0, 0x17, 1, 1, 0x22, 1, 1, 0x13, 1, 1, 0x11, 1, 1, 0x27, 1, 1, 0x19, 1, 1];
+const FEATURES: &[u8] =
+    &[0xb1, 5, 1, 0x1a, 0xf4, 0x10, 0, 0x17, 1, 1, 0x22, 1, 1, 0x13, 1, 1, 0x11, 1, 1, 0x27, 1, 1, 0x19, 1, 1];
 
 /// What an acknowledgement said.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,10 +43,10 @@ impl Client<'_> {
             let broken = |error: std::io::Error| Fault::new(Step::Address, format!("no socket for a client: {error}"));
             let mut post = Post::open(Ipv4Addr::LOCALHOST, &mut loss).await.map_err(broken)?;
             let discover = packet(actor, voice, xid, None);
-            let offer = exchange(&mut post, actor.door, discover, MessageType::Offer, &mut repeats).await;
+            let offer = exchange(&mut post, actor, discover, MessageType::Offer, &mut repeats).await;
             let offer = offer.map_err(|error| error.told("DISCOVER"))?;
             let request = packet(actor, voice, xid, Some(&offer));
-            let ack = exchange(&mut post, actor.door, request, MessageType::Ack, &mut repeats).await;
+            let ack = exchange(&mut post, actor, request, MessageType::Ack, &mut repeats).await;
             ack.map_err(|error| error.told("REQUEST"))
         };
         let acked = acked.await;
@@ -67,7 +69,9 @@ enum NoAnswer {
 impl NoAnswer {
     fn told(self, asked: &str) -> Fault {
         match self {
-            NoAnswer::Silence => Fault::silence(Step::Address, format!("nobody answered a {asked}, asked {} times", WAITS.len())),
+            NoAnswer::Silence => {
+                Fault::silence(Step::Address, format!("nobody answered a {asked}, asked {} times", WAITS.len()))
+            }
             NoAnswer::Refused(text) => Fault::new(Step::Address, format!("the {asked} was refused: {text}")),
         }
     }
@@ -75,7 +79,7 @@ impl NoAnswer {
 
 async fn exchange(
     post: &mut Post<'_>,
-    door: SocketAddr,
+    actor: &Actor,
     mut question: Packet,
     wanted: MessageType,
     repeats: &mut u64,
@@ -84,7 +88,11 @@ async fn exchange(
         *repeats += u64::from(tries > 0);
         // Firmware counts the seconds that it has been asking for.
         question.secs = [0, 4, 12, 28].get(tries).copied().unwrap_or(60);
-        post.send(&question.encode(WIRE_BYTES).unwrap_or_default(), door).await;
+        let bytes = question.encode(WIRE_BYTES).unwrap_or_default();
+        post.send(&bytes, actor.door).await;
+        if actor.manner() == Manner::Twice {
+            post.send(&bytes, actor.door).await;
+        }
         let until = tokio::time::Instant::now() + *wait;
         while let Some((bytes, _)) = post.receive(until).await {
             let Ok(answer) = Packet::parse_reply(bytes) else { continue };
@@ -105,7 +113,7 @@ async fn exchange(
     Err(NoAnswer::Silence)
 }
 
-fn packet(actor: &super::cast::Actor, voice: Voice, xid: u32, offer: Option<&Packet>) -> Packet {
+fn packet(actor: &Actor, voice: Voice, xid: u32, offer: Option<&Packet>) -> Packet {
     let mut chaddr = [0; 16];
     chaddr.iter_mut().zip(actor.mac.0).for_each(|(to, from)| *to = from);
     let mut options = Options::default();
@@ -126,7 +134,7 @@ fn packet(actor: &super::cast::Actor, voice: Voice, xid: u32, offer: Option<&Pac
         hops: u8::from(actor.relay.is_some()),
         xid,
         secs: 0,
-        flags: if voice == Voice::Rom && actor.firmware.is_uefi() { BROADCAST } else { 0 },
+        flags: if voice == Voice::Rom && actor.part.firmware.is_uefi() { BROADCAST } else { 0 },
         ciaddr: Ipv4Addr::UNSPECIFIED,
         yiaddr: Ipv4Addr::UNSPECIFIED,
         siaddr: Ipv4Addr::UNSPECIFIED,
@@ -138,8 +146,8 @@ fn packet(actor: &super::cast::Actor, voice: Voice, xid: u32, offer: Option<&Pac
     }
 }
 
-fn firmware(options: &mut Options, actor: &super::cast::Actor, voice: Voice) {
-    let firmware = actor.firmware;
+fn firmware(options: &mut Options, actor: &Actor, voice: Voice) {
+    let firmware = actor.part.firmware;
     options.set(OptionCode::MaxMessageSize, 1472u16.to_be_bytes());
     options.set(OptionCode::ParameterRequestList, WISHES);
     options.set(OptionCode::ClassIdentifier, firmware.vendor());
@@ -154,7 +162,7 @@ fn firmware(options: &mut Options, actor: &super::cast::Actor, voice: Voice) {
 }
 
 /// The identifier of an installed system differs from the firmware's: its address must not.
-fn system(options: &mut Options, actor: &super::cast::Actor) {
+fn system(options: &mut Options, actor: &Actor) {
     options.set(OptionCode::ClientIdentifier, [&[255, 0, 0, 0, 1, 0, 4][..], &actor.uuid].concat());
     options.set(OptionCode::ParameterRequestList, [1, 3, 6, 12, 15, 26, 28, 42, 51, 54, 58, 59, 119, 121]);
 }

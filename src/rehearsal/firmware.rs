@@ -143,8 +143,7 @@ mod tests {
     use crate::model::{Loader, LoaderFile, Shelved, Target};
 
     fn shelved(name: &str, target: Target, by: &[By], there: bool) -> Shelved {
-        let file =
-            LoaderFile { name: "a".into(), package: None, path: None, optional: false, imported: None };
+        let file = LoaderFile { name: "a".into(), package: None, path: None, optional: false, imported: None };
         let loader = Loader {
             name: name.parse().unwrap(),
             language: Language::Ipxe,

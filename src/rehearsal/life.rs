@@ -22,7 +22,9 @@ const WHOLE_STEP: u64 = 4 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     /// It installed, and went on to its disk.
-    Installed { registered: bool },
+    Installed {
+        registered: bool,
+    },
     Disk,
     Shown,
     /// A program that is none of ours, or a script that says something else.
@@ -56,12 +58,12 @@ impl Client<'_> {
 
     /// As far as the script; none where the firmware goes on to the disk by itself.
     async fn boot(&mut self) -> Result<Option<Read>, Fault> {
-        if self.actor.firmware == Firmware::Ipxe {
+        if self.actor.part.firmware == Firmware::Ipxe {
             return self.ipxe().await;
         }
         let acked = self.address(Voice::Rom).await?;
         let began = Instant::now();
-        let loader = match (self.actor.firmware, acked.file.as_str()) {
+        let loader = match (self.actor.part.firmware, acked.file.as_str()) {
             (Firmware::UBoot, _) => return self.extlinux(acked.server).await,
             (_, "") => return Ok(None),
             (_, name) if name.trim_start_matches('/').ends_with(NOT_HERE) => {
@@ -93,7 +95,7 @@ impl Client<'_> {
                 _ => Err(Fault::new(Step::Disk, there)),
             };
         }
-        match self.tftp(server, name, self.actor.firmware.habit(), Wanted::Text).await {
+        match self.tftp(server, name, self.actor.part.firmware.habit(), Wanted::Text).await {
             Err(NotTaken::Refused(_)) => Ok(()),
             Err(silence @ NotTaken::Silence) => Err(silence.told(Step::Disk, name)),
             _ => Err(Fault::new(Step::Disk, there)),
@@ -110,20 +112,25 @@ impl Client<'_> {
                 .and_then(|row| Some((row.loader.clone(), row.loader.file(&file)?.clone()))),
             _ => None,
         };
-        found.ok_or_else(|| Fault::new(Step::Loader, format!("{name} is no file of a loader in `kickstand loader list`")))
+        found.ok_or_else(|| {
+            Fault::new(Step::Loader, format!("{name} is no file of a loader in `kickstand loader list`"))
+        })
     }
 
     async fn loader_by_tftp(&mut self, server: Ipv4Addr, name: &str) -> Result<Loader, Fault> {
         let (loader, file) = self.shelved(name)?;
         let wanted = self.on_disk(&loader, &file)?;
-        let taken = self.tftp(server, name, self.actor.firmware.habit(), wanted).await;
+        let taken = self.tftp(server, name, self.actor.part.firmware.habit(), wanted).await;
         taken.map_err(|error| error.told(Step::Loader, name))?;
         Ok(loader)
     }
 
     fn on_disk(&self, loader: &Loader, file: &LoaderFile) -> Result<Wanted, Fault> {
         let text = || {
-            format!("the file {} of loader {} is not there: `kickstand loader import {}`", file.name, loader.name, loader.name)
+            format!(
+                "the file {} of loader {} is not there: `kickstand loader import {}`",
+                file.name, loader.name, loader.name
+            )
         };
         self.stage.loader_file(loader, file).map(Wanted::Same).ok_or_else(|| Fault::new(Step::Loader, text()))
     }
@@ -168,11 +175,12 @@ impl Client<'_> {
     /// shim asks for GRUB in the folder that it came from, GRUB for its script in one of its own.
     async fn grub(&mut self, loader: &Loader, server: Ipv4Addr) -> Result<Option<Read>, Fault> {
         let first = loader.first.clone();
-        let beside: Vec<_> = loader.files.iter().filter(|file| !file.optional && Some(&file.name) != first.as_ref()).collect();
+        let beside: Vec<_> =
+            loader.files.iter().filter(|file| !file.optional && Some(&file.name) != first.as_ref()).collect();
         for file in beside {
             let name = format!("{}/{}", loader.name, file.name);
             let wanted = self.on_disk(loader, file)?;
-            match self.actor.firmware {
+            match self.actor.part.firmware {
                 Firmware::UefiHttp => {
                     let url = format!("{}/loader/{name}", self.base(server));
                     self.got(Step::Loader, &url, "").await?;
@@ -183,11 +191,15 @@ impl Client<'_> {
                 }
             }
         }
-        if self.actor.firmware == Firmware::UefiHttp {
+        if self.actor.part.firmware == Firmware::UefiHttp {
             let url = format!("{}/grub/grub.cfg", self.base(server));
             let answer = self.get(Step::Script, &url, "").await?;
             return match answer.status {
-                200 => Ok(Some(Read { told: script::read(&answer.text(), Language::Grub), server, language: Language::Grub })),
+                200 => Ok(Some(Read {
+                    told: script::read(&answer.text(), Language::Grub),
+                    server,
+                    language: Language::Grub,
+                })),
                 404 => Ok(None),
                 _ => Err(Fault::new(Step::Script, told_by(&answer))),
             };
@@ -220,7 +232,12 @@ impl Client<'_> {
         self.script_by_tftp(server, &own, language).await
     }
 
-    async fn script_by_tftp(&mut self, server: Ipv4Addr, name: &str, language: Language) -> Result<Option<Read>, Fault> {
+    async fn script_by_tftp(
+        &mut self,
+        server: Ipv4Addr,
+        name: &str,
+        language: Language,
+    ) -> Result<Option<Read>, Fault> {
         match self.tftp(server, name, habit_of(language), Wanted::Text).await {
             Ok(taken) => {
                 let told = script::read(&String::from_utf8_lossy(&taken.text), language);
@@ -290,7 +307,10 @@ impl Client<'_> {
             None => {}
             Some(Read { told: Told::Disk, .. }) => {}
             Some(Read { told, .. }) => {
-                return Err(Fault::new(Step::Disk, format!("once installed it was not sent to its own disk, but: {told:?}")));
+                return Err(Fault::new(
+                    Step::Disk,
+                    format!("once installed it was not sent to its own disk, but: {told:?}"),
+                ));
             }
         }
         self.took(Step::Disk, began);
@@ -343,7 +363,7 @@ impl Client<'_> {
         self.address(Voice::System).await?;
         let server = report.split_once("/report/").map_or(report, |(server, _)| server);
         let credential = hex::encode([self.actor.uuid, self.actor.uuid].concat());
-        let firmware = if self.actor.firmware.is_uefi() { "uefi" } else { "bios" };
+        let firmware = if self.actor.part.firmware.is_uefi() { "uefi" } else { "bios" };
         let inventory = Inventory {
             hostname: self.actor.name.clone(),
             firmware: firmware.into(),

@@ -25,9 +25,13 @@ impl Loss {
         z ^ (z >> 31)
     }
 
+    pub fn loses(&self) -> bool {
+        self.share > 0
+    }
+
     /// Whether the next datagram is lost.
     pub fn takes(&mut self) -> bool {
-        self.share > 0 && self.next() >> 32 < self.share
+        self.loses() && self.next() >> 32 < self.share
     }
 }
 

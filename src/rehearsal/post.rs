@@ -76,13 +76,7 @@ pub async fn ask(from: Ipv4Addr, method: &str, url: &str, headers: &str, body: &
     }
 }
 
-async fn ask_patiently(
-    from: Ipv4Addr,
-    method: &str,
-    url: &str,
-    headers: &str,
-    body: &str,
-) -> Result<Answer, String> {
+async fn ask_patiently(from: Ipv4Addr, method: &str, url: &str, headers: &str, body: &str) -> Result<Answer, String> {
     let rest = url.strip_prefix("http://").ok_or("a rehearsal speaks HTTP alone")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let to = address(host).ok_or_else(|| format!("{host} is no address of the server"))?;

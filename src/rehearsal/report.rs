@@ -237,7 +237,11 @@ mod tests {
     }
 
     fn told(name: &str, outcome: Outcome) -> Told {
-        Told { outcome, laps: vec![(Step::Address, Duration::from_millis(3))], ..Told::absent(name.into(), String::new()) }
+        Told {
+            outcome,
+            laps: vec![(Step::Address, Duration::from_millis(3))],
+            ..Told::absent(name.into(), String::new())
+        }
     }
 
     #[test]

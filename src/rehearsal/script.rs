@@ -70,9 +70,7 @@ fn fetch(word: &str, language: Language) -> Option<Fetch> {
             }
         }
         _ if word.starts_with("http://") => Some(Fetch::Http(word.to_owned())),
-        _ if word.contains("://") => {
-            word.strip_prefix("tftp://").and_then(|rest| Some(name(rest.split_once('/')?.1)))
-        }
+        _ if word.contains("://") => word.strip_prefix("tftp://").and_then(|rest| Some(name(rest.split_once('/')?.1))),
         Language::Pxelinux | Language::Extlinux => Some(name(word)),
         _ => None,
     }

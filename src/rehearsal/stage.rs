@@ -44,7 +44,13 @@ enum Whose {
 
 impl Stage {
     /// `servers` are the addresses on loopback that stand for those of the real server.
-    pub async fn build(settings: &Settings, store: Store, atlas: Atlas, servers: Vec<Ipv4Addr>, whole: bool) -> Result<Stage, Error> {
+    pub async fn build(
+        settings: &Settings,
+        store: Store,
+        atlas: Atlas,
+        servers: Vec<Ipv4Addr>,
+        whole: bool,
+    ) -> Result<Stage, Error> {
         let busy = |what: &'static str| move |error: std::io::Error| Error::Socket(what, error);
         let (http_port, listeners) = post::listen_tcp(&servers).await.map_err(busy("HTTP"))?;
         let parts = Parts {

@@ -1,5 +1,6 @@
 //! A virtual client reads a file by TFTP: with the options of its firmware, in windows, and again when nothing comes.
 
+use super::cast::Manner;
 use super::client::{Client, Fault, Step};
 use super::firmware::Habit;
 use super::post::Post;
@@ -51,24 +52,46 @@ impl NotTaken {
 }
 
 impl Client<'_> {
-    pub async fn tftp(&mut self, server: Ipv4Addr, name: &str, habit: Habit, wanted: Wanted) -> Result<Taken, NotTaken> {
+    pub async fn tftp(
+        &mut self,
+        server: Ipv4Addr,
+        name: &str,
+        habit: Habit,
+        wanted: Wanted,
+    ) -> Result<Taken, NotTaken> {
         let Some(to) = self.stage.tftp(server) else {
-            return Err(NotTaken::Refused(format!("{} is none of this server's addresses", self.stage.atlas.real(server))));
+            return Err(NotTaken::Refused(format!(
+                "{} is none of this server's addresses",
+                self.stage.atlas.real(server)
+            )));
         };
-        let mut loss = self.loss.clone();
+        let name = &self.written(name);
+        let (mut loss, bears) = (self.loss.clone(), self.actor.part.bears);
         let mut repeats = 0;
         let taken = async {
             if habit.looks_first {
                 let looked = Transfer::of(self.ip, &mut loss, &mut repeats, habit, Wanted::Beginning(0)).await?;
-                looked.run(to, name).await?;
+                looked.run(to, name, bears).await?;
             }
-            Transfer::of(self.ip, &mut loss, &mut repeats, habit, wanted).await?.run(to, name).await
+            Transfer::of(self.ip, &mut loss, &mut repeats, habit, wanted).await?.run(to, name, bears).await
         };
         let taken = taken.await;
         (self.loss, self.repeats) = (loss, self.repeats + repeats);
         taken
     }
+
+    /// A name as this firmware writes it.
+    fn written(&self, name: &str) -> Vec<u8> {
+        match self.actor.manner() {
+            Manner::Rubbish => [name.as_bytes(), &[0xff]].concat(),
+            Manner::Slash => format!("/{name}").into_bytes(),
+            Manner::Plain | Manner::Twice => name.into(),
+        }
+    }
 }
+
+/// The largest window and block that this firmware bears, where quirks say so.
+type Bears = (Option<u16>, Option<u16>);
 
 struct Transfer<'a> {
     post: Post<'a>,
@@ -107,10 +130,22 @@ impl<'a> Transfer<'a> {
         let post = post.map_err(|error| NotTaken::Different(format!("no socket for a client: {error}")))?;
         let (taken, peer) = (Taken::default(), None);
         let (blksize, windowsize, unacknowledged) = (512, 1, 0);
-        Ok(Transfer { post, repeats, asked, blksize, windowsize, wanted, taken, peer, blocks: 0, bytes: 0, unacknowledged })
+        Ok(Transfer {
+            post,
+            repeats,
+            asked,
+            blksize,
+            windowsize,
+            wanted,
+            taken,
+            peer,
+            blocks: 0,
+            bytes: 0,
+            unacknowledged,
+        })
     }
 
-    async fn run(mut self, server: SocketAddr, name: &str) -> Result<Taken, NotTaken> {
+    async fn run(mut self, server: SocketAddr, name: &[u8], bears: Bears) -> Result<Taken, NotTaken> {
         let mut last = self.request(name);
         let mut tries = 1;
         self.post.send(&last, server).await;
@@ -129,6 +164,7 @@ impl<'a> Transfer<'a> {
                     continue;
                 }
             };
+            self.bear(bears)?;
             let to = self.peer.unwrap_or(server);
             match next {
                 Next::Wait => continue,
@@ -143,12 +179,32 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn request(&self, name: &str) -> Vec<u8> {
-        let mut request = format!("\0\x01{name}\0octet\0tsize\x000\0blksize\0{}\0", self.asked.blksize);
+    fn request(&self, name: &[u8]) -> Vec<u8> {
+        let mut options = format!("\0octet\0tsize\x000\0blksize\0{}\0", self.asked.blksize);
         if self.asked.windowsize > 1 {
-            request.push_str(&format!("windowsize\0{}\0", self.asked.windowsize));
+            options.push_str(&format!("windowsize\0{}\0", self.asked.windowsize));
         }
-        request.into_bytes()
+        [b"\0\x01", name, options.as_bytes()].concat()
+    }
+
+    /// Firmware with a quirk fails where it is not heeded.
+    fn bear(&self, (window, block): Bears) -> Result<(), NotTaken> {
+        let over = |agreed: u64, most: Option<u16>| most.map(u64::from).filter(|most| agreed > *most);
+        if let Some(most) = over(self.windowsize, window) {
+            let text = format!(
+                "a window of {} was agreed to, and a quirk says that this firmware bears {most}",
+                self.windowsize
+            );
+            return Err(NotTaken::Different(text));
+        }
+        if let Some(most) = over(self.blksize as u64, block.map(|most| most.max(512))) {
+            let text = format!(
+                "blocks of {} bytes were agreed to, and a quirk says that this firmware bears {most}",
+                self.blksize
+            );
+            return Err(NotTaken::Different(text));
+        }
+        Ok(())
     }
 
     fn on_packet(&mut self, packet: &[u8]) -> Result<Next, NotTaken> {

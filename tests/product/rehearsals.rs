@@ -1,6 +1,8 @@
 //! `kickstand rehearse`: a second server of the same code, and nothing of it in the first.
 
+use crate::postgres::Fresh;
 use crate::rig::Appliance;
+use crate::scripts::lay_out;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,11 @@ fn settings(appliance: &Appliance) -> PathBuf {
     let path = appliance.folder.path().join("kickstand.toml");
     let text = format!(
         "[database]\nurl = {:?}\n[server]\nfiles = {:?}\nloaders = {:?}\ntemplates = {:?}\n[secrets]\nkey_file = {:?}\n",
-        config.database, config.files, config.loaders, config.templates, config.secrets.key_file.as_ref().unwrap()
+        config.database,
+        config.files,
+        config.loaders,
+        config.templates,
+        config.secrets.key_file.as_ref().unwrap()
     );
     std::fs::write(&path, text).unwrap();
     path
@@ -37,7 +43,10 @@ async fn rehearse(appliance: &Appliance, args: &[&str]) -> Value {
 /// How many ended so.
 fn count(report: &Value, outcome: &str) -> u64 {
     let groups = report["outcomes"].as_array().unwrap().iter();
-    groups.filter(|group| group["outcome"].as_str().unwrap().contains(outcome)).map(|g| g["count"].as_u64().unwrap()).sum()
+    groups
+        .filter(|group| group["outcome"].as_str().unwrap().contains(outcome))
+        .map(|g| g["count"].as_u64().unwrap())
+        .sum()
 }
 
 /// Every byte below a folder, but for what this test writes itself.
@@ -137,16 +146,29 @@ async fn the_real_server_and_its_database_notice_nothing() {
     let changed = |now: &BTreeMap<PathBuf, Vec<u8>>, before: &BTreeMap<PathBuf, Vec<u8>>| {
         let all = now.keys().chain(before.keys());
         // Readers mark their place in the index of the log, which is memory and no record.
-        let changed = all.filter(|path| now.get(*path) != before.get(*path) && !path.to_string_lossy().ends_with("-shm"));
+        let changed =
+            all.filter(|path| now.get(*path) != before.get(*path) && !path.to_string_lossy().ends_with("-shm"));
         changed.cloned().collect::<Vec<_>>()
     };
     assert_eq!(changed(&bytes(appliance.folder.path()), &on_disk), Vec::<PathBuf>::new());
 
     appliance.running.take().unwrap().stop().await;
+    let log = appliance.folder.path().join("kickstand.db-wal");
+    for _ in 0..500 {
+        // SQLite closes the file on a thread of its own.
+        if !log.exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let stopped = bytes(appliance.folder.path());
     assert_eq!(rehearse(&appliance, &[]).await["failed"], 0, "no server need run");
     let now = bytes(appliance.folder.path());
-    assert_eq!(now.keys().collect::<Vec<_>>(), stopped.keys().collect::<Vec<_>>(), "not even an index of its log is made");
+    assert_eq!(
+        now.keys().collect::<Vec<_>>(),
+        stopped.keys().collect::<Vec<_>>(),
+        "not even an index of its log is made"
+    );
     assert_eq!(changed(&now, &stopped), Vec::<PathBuf>::new());
 }
 
@@ -189,4 +211,99 @@ async fn newcomers_get_what_their_network_gives_to_strangers() {
     assert_eq!((count(&report, "installs and registers"), &report["failed"]), (40, &10.into()), "{report:#}");
     let text = report["failures"].to_string();
     assert!(text.contains("has been used 40 of 40 times"), "a limit that a storm exceeds is found: {text}");
+}
+
+#[tokio::test]
+async fn each_firmware_goes_the_way_of_its_loader() {
+    let appliance = Appliance::start().await;
+    lay_out(&appliance);
+    appliance.cli(&["key", "set", "web", "--limit", "100"]).await;
+    machines(&appliance, 6).await;
+    for (name, loader) in [("web-10", "pxelinux"), ("web-11", "debian-12-secure"), ("web-12", "extlinux")] {
+        appliance.cli(&["machine", "set", name, "--loader", loader]).await;
+    }
+    let report = rehearse(&appliance, &["--machines", "web-10,web-11,web-12"]).await;
+    assert_eq!(report["failed"], 0, "{report:#}");
+    let mut ways: Vec<_> = report["outcomes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| (group["firmware"].as_str().unwrap(), group["loader"].as_str().unwrap_or("its own")))
+        .collect();
+    ways.sort_unstable();
+    assert_eq!(ways, [("bios", "pxelinux"), ("u-boot", "its own"), ("uefi", "debian-12-secure")]);
+
+    let report = rehearse(&appliance, &["--machines", "web-13", "--firmware", "arm64"]).await;
+    let text = report["failures"][0]["text"].as_str().unwrap();
+    assert!(text.contains("no boot loader for boot ROM, arm64 UEFI is there"), "{text}");
+
+    std::fs::write(appliance.config.loaders[0].join("debian-12-secure/grubx64.efi"), [8; 1000]).unwrap();
+    let report = rehearse(&appliance, &["--machines", "web-11"]).await;
+    let failure = &report["failures"][0];
+    assert_eq!(failure["step"], "loader");
+    assert!(failure["text"].as_str().unwrap().contains("debian-12-secure/grubx64.efi"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_network_behind_a_relay_is_reached_and_one_without_a_server_is_not() {
+    let appliance = Appliance::start().await;
+    for (name, cidr) in [("far", "10.20.0.0/24"), ("lost", "10.30.0.0/24")] {
+        appliance
+            .cli(&[
+                "network",
+                "add",
+                name,
+                "--cidr",
+                cidr,
+                "--profile",
+                "web",
+                "--gateway",
+                &cidr.replace(".0/24", ".1"),
+            ])
+            .await;
+    }
+    appliance.cli(&["network", "set", "far", "--relay", "10.20.0.1"]).await;
+    for (name, last) in [("a", 1), ("b", 2)] {
+        let network = if name == "a" { 20 } else { 30 };
+        let (mac, ip) = (format!("52:54:00:77:01:{last:02x}"), format!("10.{network}.0.10"));
+        appliance.cli(&["machine", "add", name, "--mac", &mac, "--ip", &ip]).await;
+    }
+    let report = rehearse(&appliance, &[]).await;
+    assert_eq!((count(&report, "installs and registers"), &report["failed"]), (1, &1.into()), "{report:#}");
+    let failure = &report["failures"][0];
+    assert_eq!((&failure["step"], &failure["machines"][0]), (&"address".into(), &"b".into()));
+    let text = failure["text"].as_str().unwrap();
+    assert!(text.contains("no interface of this server has an address on network lost (10.30.0.0/24)"), "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_file_that_reports_nothing_and_a_kernel_that_is_not_there_are_found() {
+    let appliance = Appliance::start().await;
+    std::fs::write(appliance.template("mute.sh"), "# nobody is told\n").unwrap();
+    appliance.cli(&["profile", "add", "mute", "--parent", "web", "--template", "mute.sh"]).await;
+    machines(&appliance, 2).await;
+    appliance.cli(&["machine", "set", "web-10", "--profile", "mute"]).await;
+    let report = rehearse(&appliance, &[]).await;
+    let failure = &report["failures"][0];
+    assert_eq!(
+        (&failure["step"], &failure["machines"]),
+        (&"report".into(), &serde_json::json!(["web-10"])),
+        "{report:#}"
+    );
+    std::fs::remove_file(appliance.config.files.join("d/initrd.img")).unwrap();
+    let report = rehearse(&appliance, &["--machines", "web-11"]).await;
+    assert!(report["failures"][0]["text"].as_str().unwrap().contains("d/initrd.img"), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_shared_is_only_read() {
+    let database = Fresh::make().await;
+    let appliance = Appliance::with_database(Some(&database.url())).await;
+    let lab = appliance.network_cidr();
+    appliance.cli(&["network", "add", "lab", "--cidr", &lab, "--pool", &appliance.span(100, 110)]).await;
+    let before = appliance.json(&["events", "--limit", "500"]).await;
+    let report = rehearse(&appliance, &["--count", "2", "--firmware", "bios"]).await;
+    assert_eq!(count(&report, "gets nothing"), 2, "{report:#}");
+    assert_eq!(appliance.json(&["events", "--limit", "500"]).await, before);
+    assert_eq!(appliance.json(&["sighting", "list"]).await, serde_json::json!([]));
 }
