@@ -86,7 +86,7 @@ fn the_arrows_point_down() {
 fn a_rehearsal_is_the_command_lines_alone() {
     let may = ["src/rehearsal", "src/cli", "src/lib.rs"];
     for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("src")) {
-        let speaks = code(&text).contains("rehearsal::") || code(&text).contains("in_memory()");
+        let speaks = code(&text).contains("crate::rehearsal") || code(&text).contains("in_memory()");
         let fine = may.iter().any(|place| path.starts_with(place)) || path.starts_with("src/store");
         assert!(fine || !speaks, "{}: rehearsals are for the command line", path.display());
     }

@@ -7,9 +7,9 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// What a boot consists of.
+/// The legs of the way from power-on to the registered system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Step {
+pub enum Leg {
     Address,
     Loader,
     Script,
@@ -20,33 +20,25 @@ pub enum Step {
     Registration,
 }
 
-impl Step {
-    pub const ALL: &'static [Step] = &[
-        Step::Address,
-        Step::Loader,
-        Step::Script,
-        Step::Kernel,
-        Step::Answer,
-        Step::Report,
-        Step::Disk,
-        Step::Registration,
-    ];
+impl Leg {
+    pub const ALL: &'static [Leg] =
+        &[Leg::Address, Leg::Loader, Leg::Script, Leg::Kernel, Leg::Answer, Leg::Report, Leg::Disk, Leg::Registration];
 
     pub fn word(self) -> &'static str {
         match self {
-            Step::Address => "address",
-            Step::Loader => "loader",
-            Step::Script => "script",
-            Step::Kernel => "kernel",
-            Step::Answer => "answer",
-            Step::Report => "report",
-            Step::Disk => "own disk",
-            Step::Registration => "registration",
+            Leg::Address => "address",
+            Leg::Loader => "loader",
+            Leg::Script => "script",
+            Leg::Kernel => "kernel",
+            Leg::Answer => "answer",
+            Leg::Report => "report",
+            Leg::Disk => "own disk",
+            Leg::Registration => "registration",
         }
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for Leg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
     }
@@ -55,18 +47,18 @@ impl fmt::Display for Step {
 /// Where a client got stuck, and what was said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    pub step: Step,
+    pub step: Leg,
     pub text: String,
     /// Nobody answered: whoever is switched on again may have more luck.
     pub silent: bool,
 }
 
 impl Fault {
-    pub fn new(step: Step, text: impl Into<String>) -> Fault {
+    pub fn new(step: Leg, text: impl Into<String>) -> Fault {
         Fault { step, text: text.into(), silent: false }
     }
 
-    pub fn silence(step: Step, text: impl Into<String>) -> Fault {
+    pub fn silence(step: Leg, text: impl Into<String>) -> Fault {
         Fault { step, text: text.into(), silent: true }
     }
 }
@@ -78,7 +70,7 @@ pub struct Client<'a> {
     pub loss: Loss,
     /// Packets that it had to send again.
     pub repeats: u64,
-    pub laps: Vec<(Step, Duration)>,
+    pub laps: Vec<(Leg, Duration)>,
     pub ip: Ipv4Addr,
     /// The loader that it was given.
     pub loader: Option<String>,
@@ -91,7 +83,7 @@ impl<'a> Client<'a> {
     }
 
     /// Remembers how long a step took that was taken.
-    pub fn took(&mut self, step: Step, since: Instant) {
+    pub fn took(&mut self, step: Leg, since: Instant) {
         self.laps.push((step, since.elapsed()));
     }
 }

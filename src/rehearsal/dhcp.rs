@@ -1,7 +1,7 @@
 //! A virtual client asks for an address: DISCOVER, OFFER, REQUEST, ACK, with the options and the patience of firmware.
 
 use super::cast::{Actor, Manner};
-use super::client::{Client, Fault, Step};
+use super::client::{Client, Fault, Leg};
 use super::firmware::{Firmware, Voice};
 use super::post::Post;
 use crate::dhcp::packet::{BROADCAST, Packet, REQUEST, WIRE_BYTES};
@@ -40,7 +40,7 @@ impl Client<'_> {
         let xid = loss.next() as u32;
         let mut repeats = 0;
         let acked = async {
-            let broken = |error: std::io::Error| Fault::new(Step::Address, format!("no socket for a client: {error}"));
+            let broken = |error: std::io::Error| Fault::new(Leg::Address, format!("no socket for a client: {error}"));
             let mut post = Post::open(Ipv4Addr::LOCALHOST, &mut loss).await.map_err(broken)?;
             let discover = packet(actor, voice, xid, None);
             let offer = exchange(&mut post, actor, discover, MessageType::Offer, &mut repeats).await;
@@ -53,7 +53,7 @@ impl Client<'_> {
         (self.loss, self.repeats) = (loss, self.repeats + repeats);
         let acked = acked?;
         self.ip = acked.yiaddr;
-        self.took(Step::Address, began);
+        self.took(Leg::Address, began);
         let server = [acked.siaddr, acked.options.ip(OptionCode::ServerIdentifier).unwrap_or(acked.siaddr)];
         let server = server.into_iter().find(|ip| !ip.is_unspecified()).unwrap_or(acked.siaddr);
         Ok(Acked { ip: acked.yiaddr, file: file(&acked), server })
@@ -70,9 +70,9 @@ impl NoAnswer {
     fn told(self, asked: &str) -> Fault {
         match self {
             NoAnswer::Silence => {
-                Fault::silence(Step::Address, format!("nobody answered a {asked}, asked {} times", WAITS.len()))
+                Fault::silence(Leg::Address, format!("nobody answered a {asked}, asked {} times", WAITS.len()))
             }
-            NoAnswer::Refused(text) => Fault::new(Step::Address, format!("the {asked} was refused: {text}")),
+            NoAnswer::Refused(text) => Fault::new(Leg::Address, format!("the {asked} was refused: {text}")),
         }
     }
 }

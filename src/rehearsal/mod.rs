@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`cast`] (who is rehearsed), [`atlas`] (which loopback address stands for which real one), [`copy`] (the
 //! records, in memory, with fake secrets), [`stage`] (the second server), [`entrance`] (the way to it), [`play`] (all
-//! clients), [`life`] (what one does: [`firmware`], [`client`], [`dhcp`], [`tftp`], [`script`]), [`post`] (its sockets,
+//! clients), [`life`] (what one does: [`power_on`], [`firmware`], [`client`], [`dhcp`], [`tftp`], [`script`]), [`post`] (its sockets,
 //! which [`loss`] takes packets from), [`report`] (what came of it).
 //!
 //! The real database is only looked at, the key of its secrets not even that. No packet leaves this host: servers and
@@ -19,6 +19,7 @@ mod life;
 mod loss;
 mod play;
 mod post;
+mod power_on;
 pub mod report;
 mod script;
 mod stage;

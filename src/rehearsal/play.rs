@@ -2,7 +2,7 @@
 
 use super::Wish;
 use super::cast::{self, Actor};
-use super::client::{Client, Fault, Step};
+use super::client::{Client, Fault, Leg};
 use super::life::Ended;
 use super::loss::Loss;
 use super::report::{Outcome, Report, Told};
@@ -30,7 +30,7 @@ struct Played {
     actor: Actor,
     ended: Result<Ended, Fault>,
     loader: Option<String>,
-    laps: Vec<(Step, Duration)>,
+    laps: Vec<(Leg, Duration)>,
     repeats: u64,
     power_ons: u32,
 }
@@ -87,14 +87,14 @@ impl Play {
             Ok(Ended::Disk) if !actor.part.installs => Outcome::Disk,
             Ok(Ended::Disk | Ended::Shown) => {
                 let text = self.why(&actor, said, "it was sent to its own disk").await;
-                Outcome::Fails(Step::Script, text)
+                Outcome::Fails(Leg::Script, text)
             }
             Ok(Ended::Other(text)) if !actor.part.installs => Outcome::Other(text),
-            Ok(Ended::Other(text)) => Outcome::Fails(Step::Script, text),
-            Err(Fault { step: Step::Address, silent: true, .. }) if !actor.part.installs => {
+            Ok(Ended::Other(text)) => Outcome::Fails(Leg::Script, text),
+            Err(Fault { step: Leg::Address, silent: true, .. }) if !actor.part.installs => {
                 Outcome::Nothing(self.why_silent(&actor, said).await)
             }
-            Err(Fault { step, text, silent: true }) if step == Step::Address => {
+            Err(Fault { step, text, silent: true }) if step == Leg::Address => {
                 Outcome::Fails(step, self.why(&actor, said, &text).await)
             }
             Err(Fault { step, text, .. }) => Outcome::Fails(step, said.unwrap_or(text)),

@@ -1,6 +1,6 @@
 //! What came of a rehearsal: who boots what, who does not and why, and how long each step takes. Pure.
 
-use super::client::Step;
+use super::client::Leg;
 use super::firmware::Firmware;
 use super::{Who, Wish};
 use crate::model::Name;
@@ -16,7 +16,7 @@ pub enum Outcome {
     Shown,
     Other(String),
     Nothing(String),
-    Fails(Step, String),
+    Fails(Leg, String),
 }
 
 impl Outcome {
@@ -39,7 +39,7 @@ pub struct Told {
     pub firmware: Option<Firmware>,
     pub loader: Option<String>,
     pub outcome: Outcome,
-    pub laps: Vec<(Step, Duration)>,
+    pub laps: Vec<(Leg, Duration)>,
     pub repeats: u64,
     pub power_ons: u32,
 }
@@ -47,7 +47,7 @@ pub struct Told {
 impl Told {
     /// Who could not even be switched on.
     pub fn absent(name: String, text: String) -> Told {
-        let outcome = Outcome::Fails(Step::Address, text);
+        let outcome = Outcome::Fails(Leg::Address, text);
         Told { name, network: None, firmware: None, loader: None, outcome, laps: Vec::new(), repeats: 0, power_ons: 0 }
     }
 }
@@ -94,8 +94,8 @@ pub struct Report {
     loss: f64,
     seed: u64,
     groups: BTreeMap<Alike, usize>,
-    failures: BTreeMap<(Step, String), Vec<String>>,
-    laps: BTreeMap<Step, Vec<Duration>>,
+    failures: BTreeMap<(Leg, String), Vec<String>>,
+    laps: BTreeMap<Leg, Vec<Duration>>,
 }
 
 impl Report {
@@ -155,7 +155,7 @@ impl Report {
     }
 
     pub fn failures(&self) -> Vec<Failure> {
-        let failure = |((step, text), machines): (&(Step, String), &Vec<String>)| {
+        let failure = |((step, text), machines): (&(Leg, String), &Vec<String>)| {
             let mut machines = machines.clone();
             machines.sort_unstable();
             let text = if let [only] = machines.as_slice() { text.replace("NAME", only) } else { text.clone() };
@@ -169,7 +169,7 @@ impl Report {
     }
 
     pub fn laps(&self) -> Vec<Lap> {
-        let lap = |(step, took): (&Step, &Vec<Duration>)| {
+        let lap = |(step, took): (&Leg, &Vec<Duration>)| {
             let mut sorted = took.clone();
             sorted.sort_unstable();
             Lap {
@@ -239,7 +239,7 @@ mod tests {
     fn told(name: &str, outcome: Outcome) -> Told {
         Told {
             outcome,
-            laps: vec![(Step::Address, Duration::from_millis(3))],
+            laps: vec![(Leg::Address, Duration::from_millis(3))],
             ..Told::absent(name.into(), String::new())
         }
     }
@@ -248,9 +248,9 @@ mod tests {
     fn those_that_fail_alike_stand_together_and_one_alone_by_its_name() {
         let mut report = report();
         for name in ["web-2", "web-1"] {
-            report.add(told(name, Outcome::Fails(Step::Script, format!("machine {name}: line 7"))));
+            report.add(told(name, Outcome::Fails(Leg::Script, format!("machine {name}: line 7"))));
         }
-        report.add(told("db", Outcome::Fails(Step::Answer, "machine db: line 9".into())));
+        report.add(told("db", Outcome::Fails(Leg::Answer, "machine db: line 9".into())));
         report.add(told("ok", Outcome::Installs { profile: None, registered: true }));
         let failures = report.failures();
         assert_eq!(failures[0].text, "machine NAME: line 7");

@@ -1,7 +1,7 @@
 //! A virtual client reads a file by TFTP: with the options of its firmware, in windows, and again when nothing comes.
 
 use super::cast::Manner;
-use super::client::{Client, Fault, Step};
+use super::client::{Client, Fault, Leg};
 use super::firmware::Habit;
 use super::post::Post;
 use bytes::Bytes;
@@ -42,7 +42,7 @@ pub enum NotTaken {
 }
 
 impl NotTaken {
-    pub fn told(self, step: Step, name: &str) -> Fault {
+    pub fn told(self, step: Leg, name: &str) -> Fault {
         match self {
             NotTaken::Silence => Fault::silence(step, format!("TFTP did not answer for {name}")),
             NotTaken::Refused(text) => Fault::new(step, format!("TFTP gave no {name}: {text}")),
