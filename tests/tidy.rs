@@ -59,7 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http", &["http", "model", "boot", "engine", "store", "metrics"]),
     (
         "rehearsal",
-        &["rehearsal", "model", "boot", "family", "loader", "assets", "store", "engine", "dhcp", "tftp", "http"],
+        &["rehearsal", "model", "boot", "loader", "assets", "store", "engine", "dhcp", "tftp", "http"],
     ),
     ("config", &["config"]),
 ];
