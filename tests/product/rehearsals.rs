@@ -307,3 +307,16 @@ async fn a_database_that_is_shared_is_only_read() {
     assert_eq!(appliance.json(&["events", "--limit", "500"]).await, before);
     assert_eq!(appliance.json(&["sighting", "list"]).await, serde_json::json!([]));
 }
+
+#[tokio::test]
+async fn firmware_with_a_quirk_fails_where_it_is_not_heeded() {
+    let appliance = Appliance::start().await;
+    let quirk =
+        "[[quirk]]\nname = \"windows\"\nsays = \"loses blocks\"\nmatch = { mac = \"52:54:00:77\" }\nwindow = 1\n";
+    let own = appliance.config.templates.join("pxe");
+    std::fs::create_dir_all(&own).unwrap();
+    std::fs::write(own.join("quirks.toml"), quirk).unwrap();
+    machines(&appliance, 1).await;
+    let report = rehearse(&appliance, &["--firmware", "uefi"]).await;
+    assert_eq!((count(&report, "installs and registers"), &report["failed"]), (1, &0.into()), "{report:#}");
+}
