@@ -33,14 +33,12 @@ pub enum Ended {
 impl Client<'_> {
     /// From power-on to the end of an install, or to wherever else it leads.
     pub async fn live(&mut self) -> Result<Ended, Fault> {
-        let began = Instant::now();
         let Some(read) = self.boot().await? else { return Ok(Ended::Disk) };
         match read.told {
             Told::Disk => Ok(Ended::Disk),
             Told::Shown => Ok(Ended::Shown),
             Told::Other(text) => Ok(Ended::Other(text)),
             Told::Installer(ref orders) => {
-                self.took(Leg::Script, began);
                 self.fetch_files(orders, read.server, read.language).await?;
                 self.install(orders).await
             }

@@ -124,7 +124,9 @@ impl Client<'_> {
         if acked.file.ends_with(NOT_HERE) {
             return self.not_here(acked.server, &acked.file).await.map(|()| None);
         }
+        let began = Instant::now();
         let answer = self.get(Leg::Script, &acked.file, "").await?;
+        self.took(Leg::Script, began);
         match answer.status {
             200 => {
                 let told = script::read(&answer.text(), Language::Ipxe);
@@ -156,7 +158,9 @@ impl Client<'_> {
         }
         if self.actor.part.firmware == Firmware::UefiHttp {
             let url = format!("{}/grub/grub.cfg", self.base(server));
+            let began = Instant::now();
             let answer = self.get(Leg::Script, &url, "").await?;
+            self.took(Leg::Script, began);
             return match answer.status {
                 200 => Ok(Some(Read {
                     told: script::read(&answer.text(), Language::Grub),
@@ -201,8 +205,10 @@ impl Client<'_> {
         name: &str,
         language: Language,
     ) -> Result<Option<Read>, Fault> {
+        let began = Instant::now();
         match self.tftp(server, name, habit_of(language), Wanted::Text).await {
             Ok(taken) => {
+                self.took(Leg::Script, began);
                 let told = script::read(&String::from_utf8_lossy(&taken.text), language);
                 Ok(Some(Read { told, server, language }))
             }
