@@ -7,6 +7,7 @@ use super::table::{self, maybe};
 use crate::boot::lifecycle::Lifetimes;
 use crate::config::Config;
 use crate::daemon::{http_limits, raise_file_limit, tftp_limits};
+use crate::model::Mac;
 use crate::rehearsal::cast::Selector;
 use crate::rehearsal::firmware::Firmware;
 use crate::rehearsal::report::{Failure, Group, Lap, Report};
@@ -142,8 +143,13 @@ fn failure(failure: &Failure) -> String {
     let more = machines.len().saturating_sub(NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let first = machines.first().map(String::as_str).unwrap_or_default();
+    // A newcomer is no machine that could be armed, and not known outside of the rehearsal.
+    let closer = match first.parse::<Mac>() {
+        Ok(_) => String::new(),
+        Err(_) => format!("  look closer: kickstand why {first} --armed\n"),
+    };
     format!(
-        "{step} failed for {} ({}{more})\n  {}\n  look closer: kickstand why {first} --armed\n",
+        "{step} failed for {} ({}{more})\n  {}\n{closer}",
         machines.len(),
         names.join(", "),
         text.replace('\n', "\n  ")
