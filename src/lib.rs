@@ -14,6 +14,7 @@ pub mod import;
 pub mod loader;
 pub mod metrics;
 pub mod model;
+pub mod rehearsal;
 pub mod render;
 pub mod store;
 pub mod tftp;

@@ -57,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dhcp", &["dhcp", "model", "boot", "engine", "store", "metrics", "capture"]),
     ("tftp", &["tftp", "model", "boot", "engine", "metrics"]),
     ("http", &["http", "model", "boot", "engine", "store", "metrics"]),
+    ("rehearsal", &["rehearsal", "model", "boot", "loader", "assets", "store", "engine", "dhcp", "tftp", "http"]),
     ("config", &["config"]),
 ];
 
@@ -74,6 +75,17 @@ fn the_arrows_point_down() {
                 path.display()
             );
         }
+    }
+}
+
+/// What answers machines knows of no rehearsal: nobody can switch one on in it.
+#[test]
+fn a_rehearsal_is_the_command_lines_alone() {
+    let may = ["src/rehearsal", "src/cli", "src/lib.rs"];
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("src")) {
+        let speaks = code(&text).contains("crate::rehearsal") || code(&text).contains("in_memory()");
+        let fine = may.iter().any(|place| path.starts_with(place)) || path.starts_with("src/store");
+        assert!(fine || !speaks, "{}: rehearsals are for the command line", path.display());
     }
 }
 
@@ -109,6 +121,7 @@ fn sockets_are_opened_only_where_servers_and_clients_live() {
         "src/cli/client.rs",
         "src/import/remote/client.rs",
         "src/daemon/mod.rs",
+        "src/rehearsal/post.rs",
     ];
     let openers = [
         "UdpSocket::bind",

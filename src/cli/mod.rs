@@ -1,6 +1,6 @@
 //! The command line, one file for each command: what operators type, and what they read.
 //!
-//! [`serve`], [`init`], [`check`] and [`loader`] work on this host, [`import`] does and asks a running server, too; all other commands ask a running server:
+//! [`serve`], [`init`], [`check`], [`loader`] and [`rehearse`] work on this host, [`import`] does and asks a running server, too; all other commands ask a running server:
 //! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
@@ -25,6 +25,7 @@ mod option;
 mod profile;
 mod quirk;
 mod range;
+mod rehearse;
 mod reservation;
 mod secret;
 mod serve;
@@ -137,6 +138,8 @@ enum Command {
     Capture(capture::Capture),
     /// What would happen if a machine booted now, and which rule says so
     Why(why::Why),
+    /// Boot and install machines with real packets, against a second server on a copy of the configuration
+    Rehearse(rehearse::Rehearse),
     /// Watch a machine's install live, until it is registered
     Watch(watch::Watch),
 }
@@ -158,6 +161,7 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
         Command::Serve(serve) => serve::run(serve),
         Command::Init(init) => init::run(init),
         Command::Check(check) if check.what.is_none() => check::run(check),
+        Command::Rehearse(rehearse) => rehearse::run(rehearse, remote.output),
         Command::Quirk(quirk::Command::Check { file }) => quirk::check(&file),
         Command::Loader(command) => loader::run(command, remote.output),
         Command::Distro(distro::Command::Import(import)) => import::run(import, remote.session()?),
@@ -170,7 +174,7 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
 
 async fn ask(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Serve(_) | Command::Init(_) | Command::Loader(_) => Ok(()),
+        Command::Serve(_) | Command::Init(_) | Command::Loader(_) | Command::Rehearse(_) => Ok(()),
         Command::Check(check) => match check.what {
             Some(check::What::Answers(answers)) => check::answers::run(answers, session).await,
             None => Ok(()),

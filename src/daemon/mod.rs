@@ -226,7 +226,7 @@ impl Sockets {
     }
 }
 
-fn tftp_limits(config: &config::Tftp) -> tftp::Limits {
+pub(crate) fn tftp_limits(config: &config::Tftp) -> tftp::Limits {
     tftp::Limits {
         max_transfers: config.transfers,
         max_transfers_per_client: config.per_client,
@@ -241,7 +241,7 @@ fn tftp_limits(config: &config::Tftp) -> tftp::Limits {
 const DESCRIPTORS_KEPT: u64 = 1024;
 
 /// As set, as far as the descriptors of this process go.
-fn http_limits(set: crate::config::Http) -> Limits {
+pub(crate) fn http_limits(set: crate::config::Http) -> Limits {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_KEPT) / 2).unwrap_or(usize::MAX).max(256);
     if set.connections > most {
@@ -260,7 +260,7 @@ fn tls(set: &crate::config::Https) -> Result<Option<Tls>> {
 }
 
 /// As many files as this process may have: what it starts with is meant for programs that use `select`.
-fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum {
         limit.current = limit.maximum;

@@ -65,7 +65,10 @@ impl Door {
                 self.make_room(&socket);
                 socket.bind(&SocketAddr::from((*ip, *port)).into())?;
             }
-            Door::Address(address) => socket.bind(&(*address).into())?,
+            Door::Address(address) => {
+                self.make_room(&socket);
+                socket.bind(&(*address).into())?;
+            }
         }
         Ok(socket.into())
     }

@@ -129,7 +129,9 @@ impl From<store::Error> for Problem {
             | Overloaded
             | Vault(_)
             | Closed => Kind::Unavailable,
-            TooNew { .. } | CannotOpen { .. } | NotADatabase { .. } | Spoiled { .. } | Database(_) => Kind::Internal,
+            TooNew { .. } | TooOld { .. } | CannotOpen { .. } | NotADatabase { .. } | Spoiled { .. } | Database(_) => {
+                Kind::Internal
+            }
         };
         Problem::new(kind, message)
     }

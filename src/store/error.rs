@@ -28,6 +28,10 @@ pub enum Error {
     Unreachable { place: String, text: String },
     #[error("{place} was written by a later Kickstand (schema {version}): start that version, or restore a backup")]
     TooNew { place: String, version: i64 },
+    #[error(
+        "{place} was written by an earlier Kickstand (schema {version}): start `kickstand serve` of this version once"
+    )]
+    TooOld { place: String, version: i64 },
     #[error("{place} can not be opened ({text}): check the `database` setting and the rights along the path")]
     CannotOpen { place: String, text: String },
     #[error("{place} is not a SQLite database: point the `database` setting elsewhere, or restore a backup")]

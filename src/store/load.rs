@@ -13,6 +13,14 @@ pub async fn migrate(db: &mut Conn) -> Result<(), Error> {
     db.migrate(&migrations()).await
 }
 
+/// Whether its tables are those of this program: who only looks makes no others.
+pub async fn same_schema(db: &mut Conn) -> Result<(), Error> {
+    let newest = sql("SELECT MAX(version) AS version FROM _sqlx_migrations").row(db).await?;
+    let version = newest.map_or(Ok(None), |row| row.int_or_null("version"))?.unwrap_or(0);
+    let own = super::MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
+    if version == own { Ok(()) } else { Err(db.other_schema(version, own)) }
+}
+
 /// What is read as a whole, however little of it changed.
 const LISTS: &[Change] = &[
     Change::Networks,

@@ -58,7 +58,7 @@ pub use world::World;
 
 use crate::boot::Effect;
 use crate::model::*;
-use crate::vault::{Place, Vault};
+use crate::vault::{Key, Place, Vault};
 use shared::{Shared, locked};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -112,6 +112,36 @@ impl Store {
         load::migrate(&mut db).await?;
         let vault = seals::settle(&mut db, key, database.is_shared()).await?;
         seals::hide_old(&mut db, &vault).await?;
+        Store::begin((database, lock), db, vault).await
+    }
+
+    /// An empty store that lasts as long as this process, with a key of its own for secrets.
+    pub async fn in_memory() -> Result<Store, Error> {
+        let database = sql::Database::in_memory()?;
+        let mut db = database.connect().await?;
+        load::migrate(&mut db).await?;
+        let key = Key::fresh().map_err(Error::Vault)?;
+        Store::begin((database, None), db, Vault::with(key)).await
+    }
+
+    /// What a database holds now, for who only looks: nothing is written or locked, and no secret is opened.
+    pub async fn look_at(url: &str) -> Result<World, Error> {
+        let database = sql::Database::to_look_at(url)?;
+        let world = async {
+            let mut db = database.reader().await?;
+            load::same_schema(&mut db).await?;
+            load::world(&mut db).await
+        };
+        let world = world.await;
+        database.close().await;
+        world
+    }
+
+    async fn begin(
+        (database, lock): (sql::Database, Option<file::Lock>),
+        mut db: sql::Conn,
+        vault: Vault,
+    ) -> Result<Store, Error> {
         let secret = load::server_secret(&mut db).await?;
         // Listen first, read second: what is committed in between is read twice, never missed.
         let ear = database.listen().await?;

@@ -37,6 +37,13 @@ impl Key {
         Key(Zeroizing::new(bytes))
     }
 
+    /// One that was nowhere before.
+    pub fn fresh() -> Result<Key, Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *bytes).map_err(|error| Error::NoRandomness(error.to_string()))?;
+        Ok(Key(bytes))
+    }
+
     /// Tells keys apart and tells nothing of them.
     pub fn fingerprint(&self) -> String {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");

@@ -4,7 +4,7 @@ use crate::rig::{Appliance, Booted, FakeMachine, Rom, get, request};
 use std::fs;
 
 /// Loaders of this host, of no more than a name and a size, as an import leaves them.
-fn lay_out(appliance: &Appliance) {
+pub fn lay_out(appliance: &Appliance) {
     let digest = kickstand::model::Digest::of(&[7; 1000]);
     let mut catalogue = String::new();
     for (loader, files) in [

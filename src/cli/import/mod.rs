@@ -3,7 +3,7 @@
 //! `args` is what operators type, `progress` draws how far it is, `words` is what the server hears, `there` what lies in the place already, `told` says what came of it; the work itself is done by [`crate::import`].
 
 mod args;
-mod progress;
+pub(super) mod progress;
 mod server;
 mod there;
 mod told;

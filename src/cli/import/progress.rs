@@ -1,4 +1,4 @@
-//! How far an import is: one line that is drawn over on a terminal, a line for each tenth elsewhere, to standard error.
+//! How far long work is: one line that is drawn over on a terminal, a line for each tenth elsewhere, to standard error.
 
 use super::told::bytes;
 use crate::cli::session::Output;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const BAR: usize = 24;
 /// How often a terminal is drawn on.
 const PAUSE: Duration = Duration::from_millis(100);
-/// An import that is over before this says nothing of its way.
+/// What is over before this says nothing of its way.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 pub struct Progress {
@@ -41,17 +41,29 @@ impl Progress {
     }
 
     pub fn show(&mut self, gauge: &Gauge) {
+        let phase = self.phase;
+        self.draw(percent(gauge).unwrap_or(0), || line(phase, gauge));
+    }
+
+    /// So many of all are done.
+    pub fn count(&mut self, done: usize, all: usize, what: &str) {
+        let percent = (done * 100 / all.max(1)) as u64;
+        let phase = self.phase;
+        self.draw(percent, || format!("  {phase}  {} {percent:>3} %  {done} of {all} {what}", bar(percent)));
+    }
+
+    fn draw(&mut self, percent: u64, line: impl FnOnce() -> String) {
         let is_new = self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE);
         if self.silent || self.begun.elapsed() < PATIENCE || !is_new {
             return;
         }
-        let tenths = percent(gauge).unwrap_or(0) / 10;
+        let tenths = percent / 10;
         if self.live {
-            self.write(&format!("\r\x1b[?7l{}\x1b[K\x1b[?7h", line(self.phase, gauge)));
+            self.write(&format!("\r\x1b[?7l{}\x1b[K\x1b[?7h", line()));
             self.drawn = Some(Instant::now());
         } else if tenths > self.tenths {
             self.tenths = tenths;
-            self.write(&format!("{}\n", line(self.phase, gauge)));
+            self.write(&format!("{}\n", line()));
         }
     }
 
@@ -79,12 +91,16 @@ fn percent(gauge: &Gauge) -> Option<u64> {
     Some((u128::from(gauge.bytes) * 100 / u128::from(all)).min(100) as u64)
 }
 
+fn bar(percent: u64) -> String {
+    let full = (percent as usize * BAR / 100).min(BAR);
+    format!("{}{}", "━".repeat(full), "─".repeat(BAR - full))
+}
+
 fn line(phase: &str, gauge: &Gauge) -> String {
     let files = format!("{} of {} files", gauge.files, gauge.all_files);
     match (percent(gauge), gauge.all_bytes) {
         (Some(percent), Some(all)) => {
-            let full = percent as usize * BAR / 100;
-            let bar = format!("{}{}", "━".repeat(full), "─".repeat(BAR - full));
+            let bar = bar(percent);
             format!("  {phase}  {bar} {percent:>3} %  {} of {}, {files}", bytes(gauge.bytes), bytes(all))
         }
         _ => format!("  {phase}  {}, {files}", bytes(gauge.bytes)),

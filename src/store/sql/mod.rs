@@ -52,11 +52,7 @@ impl Database {
         }
         // sqlx would take any other text for the path of a new file.
         let options = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url).ok()).flatten();
-        let options = options.ok_or_else(|| Error::CannotOpen {
-            // Never the URL itself: it may hold a password.
-            place: url.split_once(':').map_or("the database", |(scheme, _)| scheme).into(),
-            text: "it is neither sqlite:///path/file.db nor postgres://user@host/database".into(),
-        })?;
+        let options = options.ok_or_else(|| not_a_database(url))?;
         let lock = file::prepare(options.get_filename()).await?;
         Ok((Self::sqlite(options), Some(lock)))
     }
@@ -75,6 +71,34 @@ impl Database {
         let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT_LIMIT);
         let readers = pool.connect_lazy_with(options.clone().pragma("query_only", "1"));
         Database { place: place.into(), site: Site::Sqlite { options: Box::new(options), readers } }
+    }
+
+    /// One that is gone with its last connection. Nothing of it is ever on a disk.
+    pub fn in_memory() -> Result<Self, Error> {
+        let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(|e| meaning("memory", e))?;
+        let options = options.synchronous(SqliteSynchronous::Off).foreign_keys(true).busy_timeout(BUSY_LIMIT);
+        let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT_LIMIT);
+        let readers = pool.connect_lazy_with(options.clone().pragma("query_only", "1"));
+        Ok(Database { place: "memory".into(), site: Site::Sqlite { options: Box::new(options), readers } })
+    }
+
+    /// A database that another process may be writing, for who only looks: nothing is made, locked or written.
+    pub fn to_look_at(url: &str) -> Result<Self, Error> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            return Self::postgres(url);
+        }
+        let options = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url).ok()).flatten();
+        let options = options.ok_or_else(|| not_a_database(url))?;
+        let path = options.get_filename().to_owned();
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        // Without a log nobody has it open: so even the index of the log need not be made to read it.
+        let is_alone = !std::path::Path::new(&log).exists();
+        let options = options.read_only(true).create_if_missing(false).immutable(is_alone).busy_timeout(BUSY_LIMIT);
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
+        let readers = pool.connect_lazy_with(options.clone());
+        let place = path.display().to_string();
+        Ok(Database { place: place.into(), site: Site::Sqlite { options: Box::new(options), readers } })
     }
 
     fn postgres(url: &str) -> Result<Self, Error> {
@@ -159,6 +183,14 @@ impl Database {
 
     pub fn unreachable(&self, text: &str) -> Error {
         unreachable(&self.place, text)
+    }
+}
+
+fn not_a_database(url: &str) -> Error {
+    Error::CannotOpen {
+        // Never the URL itself: it may hold a password.
+        place: url.split_once(':').map_or("the database", |(scheme, _)| scheme).into(),
+        text: "it is neither sqlite:///path/file.db nor postgres://user@host/database".into(),
     }
 }
 
@@ -283,6 +315,14 @@ impl Conn {
     /// Tells the other nodes, at the commit, what to read again.
     pub async fn notify(&mut self, payload: &str) -> Result<(), Error> {
         sql("SELECT pg_notify($1, $2)").text(CHANNEL).text(payload).run(self).await.map(drop)
+    }
+
+    pub fn other_schema(&self, version: i64, own: i64) -> Error {
+        let place = self.place.to_string();
+        match version > own {
+            true => Error::TooNew { place, version },
+            false => Error::TooOld { place, version },
+        }
     }
 
     fn is_sqlite(&self) -> bool {

@@ -1,0 +1,153 @@
+//! All clients at once, as many as there are places: each one's life, and what is told of it.
+
+use super::Wish;
+use super::cast::{self, Actor};
+use super::client::{Client, Fault, Leg};
+use super::life::Ended;
+use super::loss::Loss;
+use super::report::{Outcome, Report, Told};
+use super::stage::Stage;
+use crate::engine::Whom;
+use crate::model::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// How often a client is switched on, when it waits in vain: as often as an arming gives the installer away.
+const POWER_ONS: u32 = 3;
+
+pub struct Play {
+    stage: Arc<Stage>,
+    /// Why a network leaves newcomers alone: asked once for each.
+    silent: HashMap<Name, String>,
+    pub report: Report,
+}
+
+/// How a client ended, with its laps.
+struct Played {
+    actor: Actor,
+    ended: Result<Ended, Fault>,
+    loader: Option<String>,
+    laps: Vec<(Leg, Duration)>,
+    repeats: u64,
+    power_ons: u32,
+}
+
+impl Play {
+    pub fn new(stage: Arc<Stage>, report: Report) -> Play {
+        Play { stage, silent: HashMap::new(), report }
+    }
+
+    pub async fn run(&mut self, actors: Vec<Actor>, wish: &Wish, heard: &mut impl FnMut(usize, usize)) {
+        let (all, began) = (actors.len(), Instant::now());
+        let places = Arc::new(Semaphore::new(wish.at_once.max(1)));
+        let (done, mut ended) = mpsc::channel(64);
+        let mut clients = JoinSet::new();
+        for actor in actors {
+            let (stage, places, done) = (self.stage.clone(), places.clone(), done.clone());
+            let loss = Loss::new(wish.loss, wish.seed, cast::number(actor.mac));
+            clients.spawn(async move {
+                let _place = places.acquire_owned().await;
+                let played = play(actor, &stage, loss).await;
+                let _ = done.send(played).await;
+            });
+        }
+        drop(done);
+        let mut count = 0;
+        while let Some(played) = ended.recv().await {
+            count += 1;
+            let told = self.told(played).await;
+            self.report.add(told);
+            heard(count, all);
+        }
+        self.report.took = began.elapsed();
+    }
+
+    pub fn end(self) -> Report {
+        self.report
+    }
+
+    /// With the words of the server, which knows more than a client is told.
+    async fn told(&mut self, played: Played) -> Told {
+        let Played { actor, ended, loader, laps, repeats, power_ons } = played;
+        let machine = {
+            let world = self.stage.engine.store.world();
+            world
+                .machine_with_mac(actor.mac)
+                .map(|m| (m.id, m.install.as_ref().and_then(|i| i.boot.as_ref()?.profile.clone())))
+        };
+        let id = machine.as_ref().map(|(id, _)| *id);
+        let profile = machine.and_then(|(_, profile)| profile);
+        let said = self.stage.said_of(id.or(actor.part.machine), actor.mac);
+        let outcome = match ended {
+            Ok(Ended::Installed { registered }) => Outcome::Installs { profile, registered },
+            Ok(Ended::Shown) if !actor.part.installs => Outcome::Shown,
+            Ok(Ended::Disk) if !actor.part.installs => Outcome::Disk,
+            Ok(Ended::Disk | Ended::Shown) => {
+                let text = self.why(&actor, said, "it was sent to its own disk").await;
+                Outcome::Fails(Leg::Script, text)
+            }
+            Ok(Ended::Other(text)) if !actor.part.installs => Outcome::Other(text),
+            Ok(Ended::Other(text)) => Outcome::Fails(Leg::Script, text),
+            Err(Fault { step: Leg::Address, silent: true, .. }) if !actor.part.installs => {
+                Outcome::Nothing(self.why_silent(&actor, said).await)
+            }
+            Err(Fault { step, text, silent: true }) if step == Leg::Address => {
+                Outcome::Fails(step, self.why(&actor, said, &text).await)
+            }
+            Err(Fault { step, text, .. }) => Outcome::Fails(step, said.unwrap_or(text)),
+        };
+        let outcome = outcome.with_real(|text| self.stage.atlas.real_text(text));
+        Told {
+            name: actor.name,
+            network: Some(actor.network),
+            firmware: Some(actor.part.firmware),
+            loader,
+            outcome,
+            laps,
+            repeats,
+            power_ons,
+        }
+    }
+
+    /// What history says, else the same boot on paper: its last reason.
+    async fn why(&self, actor: &Actor, said: Option<String>, seen: &str) -> String {
+        if let Some(said) = said {
+            return said;
+        }
+        let whom = Whom::Mac(actor.mac);
+        let told = match self.stage.engine.why(&whom, Some(actor.part.firmware.arch()), false).await {
+            Ok(scenes) => scenes.iter().rev().find_map(|scene| scene.why.last().map(ToString::to_string)),
+            Err(error) => Some(error.to_string()),
+        };
+        told.map_or_else(|| seen.to_owned(), |why| format!("{seen}; {why}"))
+    }
+
+    async fn why_silent(&mut self, actor: &Actor, said: Option<String>) -> String {
+        if let Some(known) = self.silent.get(&actor.network) {
+            return known.clone();
+        }
+        let said = said.map(|text| text.replace(&actor.mac.to_string(), "it"));
+        let text = self.why(actor, said, "nobody answered").await;
+        self.silent.insert(actor.network.clone(), text.clone());
+        text
+    }
+}
+
+/// As often as its patience and its arming last.
+async fn play(actor: Actor, stage: &Stage, loss: Loss) -> Played {
+    let loses = loss.loses();
+    let mut client = Client::new(&actor, stage, loss);
+    let mut power_ons = 1;
+    let mut ended = client.live().await;
+    // Where nothing is lost, who hears nothing now hears nothing later.
+    let again = |ended: &Result<Ended, Fault>| loses && ended.as_ref().is_err_and(|fault| fault.silent);
+    while power_ons < POWER_ONS && actor.part.installs && again(&ended) {
+        power_ons += 1;
+        ended = client.live().await;
+    }
+    let Client { loader, laps, repeats, .. } = client;
+    Played { ended, loader, laps, repeats, power_ons, actor }
+}
