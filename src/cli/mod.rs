@@ -4,6 +4,7 @@
 //! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
+mod authority;
 mod capture;
 mod check;
 mod class;
@@ -128,6 +129,9 @@ enum Command {
     /// Cards that were heard and that no record holds
     #[command(subcommand)]
     Sighting(sighting::Command),
+    /// The CA by which machines know this server
+    #[command(subcommand)]
+    Ca(authority::Command),
     /// Who may use the API over TCP
     #[command(subcommand)]
     Token(token::Command),
@@ -188,6 +192,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Quirk(command) => quirk::run(command, session).await,
         Command::Lease(command) => lease::run(command, session).await,
         Command::Sighting(command) => sighting::run(command, session).await,
+        Command::Ca(command) => authority::run(command, session).await,
         Command::Token(command) => token::run(command, session).await,
         Command::Events(events) => events::run(events, session).await,
         Command::Capture(capture) => capture::run(capture, session).await,

@@ -87,7 +87,7 @@ fn https(path: &Path, now: SystemTime) -> Option<String> {
         Ok(chain) => chain,
         Err(error) => return Some(error.to_string()),
     };
-    let end = chain.iter().filter_map(|certificate| tls::ends_at(certificate)).min()?;
+    let end = chain.iter().filter_map(|certificate| crate::ca::ends_at(certificate)).min()?;
     let date = humantime::format_rfc3339_seconds(end);
     (end < now + SOON).then(|| format!("the certificate {} ends at {date}: make another", path.display()))
 }
