@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -69,10 +71,14 @@ impl Authority {
 
     fn parse(text: &str) -> Result<Authority, String> {
         let certificate = file::der(text).ok_or("there is no certificate in it")?;
-        let key = KeyPair::from_pem(text).map_err(|error| format!("its key: {error}"))?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| format!("its key: {error}"))?;
+        let key = KeyPair::try_from(&key).map_err(|error| format!("its key: {error}"))?;
         let public = key.public_key_raw();
         if !certificate.windows(public.len()).any(|part| part == public) {
             return Err("its key belongs to another certificate".into());
+        }
+        if !may_certify(&certificate) {
+            return Err("its certificate is not a CA's".into());
         }
         let issuer = Issuer::from_ca_cert_der(&certificate.as_slice().into(), key);
         let issuer = issuer.map_err(|error| format!("its certificate: {error}"))?;
@@ -105,6 +111,19 @@ impl Authority {
         let made = wanted.signed_by(&key, &self.issuer)?;
         let chain = vec![made.der().to_vec(), self.certificate.clone()];
         Ok(Certified { chain, key: Zeroizing::new(key.serialize_der()), renew_at: ahead(now, LIFE / 2) })
+    }
+}
+
+/// Whether its basic constraints (RFC 5280 §4.2.1.9), mostly critical, say that it is a CA's: clients look at that.
+fn may_certify(certificate: &[u8]) -> bool {
+    const BASIC_CONSTRAINTS: &[u8] = &[0x06, 3, 0x55, 0x1d, 0x13];
+    const TRUE: &[u8] = &[0x01, 1, 0xff];
+    let mut found = certificate.windows(BASIC_CONSTRAINTS.len()).enumerate();
+    let Some((at, _)) = found.find(|(_, part)| *part == BASIC_CONSTRAINTS) else { return false };
+    let rest = certificate.get(at.saturating_add(BASIC_CONSTRAINTS.len())..).unwrap_or_default();
+    match rest.strip_prefix(TRUE).unwrap_or(rest) {
+        [0x04, _, 0x30, _, rest @ ..] => rest.starts_with(TRUE),
+        _ => false,
     }
 }
 

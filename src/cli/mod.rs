@@ -65,9 +65,12 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Remote {
-    /// A server to ask over TCP instead of the local one, for example http://10.0.0.2:8080
+    /// A server to ask over TCP instead of the local one, for example https://10.0.0.2
     #[arg(long, global = true, env = "KICKSTAND_SERVER", hide_env_values = true, value_name = "URL")]
     server: Option<String>,
+    /// The file of its CA, for https://
+    #[arg(long, global = true, env = "KICKSTAND_CA", hide_env_values = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The token for it; better given in the environment, where `ps` does not show it
     #[arg(long, global = true, env = "KICKSTAND_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -204,7 +207,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
 impl Remote {
     fn session(self) -> Result<Session> {
         let server = match &self.server {
-            Some(url) => Server::parse(url)?,
+            Some(url) => Server::parse(url, self.ca.as_deref())?,
             None => Server::Socket(self.socket),
         };
         let token = self.token.filter(|token| !token.is_empty()).map(Secret::new);

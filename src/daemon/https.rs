@@ -181,3 +181,81 @@ fn host() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().to_lowercase();
     matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_))).then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const TWO: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+
+    fn at(text: &str) -> SystemTime {
+        humantime::parse_rfc3339(text).unwrap()
+    }
+
+    fn trusted(https: &Https, ip: Ipv4Addr, now: SystemTime) -> bool {
+        let (trust, _) = https.trust(&[ip], now).unwrap();
+        trust.unwrap().addresses == [ip]
+    }
+
+    #[test]
+    fn the_certificate_follows_the_addresses_and_is_renewed_before_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.https.names = vec!["boot.lab.example".into(), "192.0.2.9".into()];
+        let https = Https::open(&config, &folder.path().join("secret.key"), &[ONE]).unwrap().unwrap();
+        assert!(folder.path().join("ca.key").exists());
+        let now = SystemTime::now();
+        assert!(trusted(&https, ONE, now) && !trusted(&https, TWO, now));
+        assert!(trusted(&https, Ipv4Addr::new(192, 0, 2, 9), now), "an address that was named");
+        https.renew(&[ONE, TWO], now).unwrap();
+        assert!(trusted(&https, ONE, now) && trusted(&https, TWO, now), "an interface has a new address");
+        https.renew(&[TWO], now).unwrap();
+        assert!(!trusted(&https, ONE, now) && trusted(&https, TWO, now), "and lost its old one");
+        let day = Duration::from_secs(24 * 3600);
+        https.renew(&[TWO], now + day).unwrap();
+        assert!(!trusted(&https, TWO, now + day * 366), "it has an end");
+        https.renew(&[TWO], now + day * 200).unwrap();
+        assert!(trusted(&https, TWO, now + day * 366), "before which another is made");
+    }
+
+    #[test]
+    fn a_machine_whose_clock_is_decades_behind_trusts_it_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let https = Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE]).unwrap().unwrap();
+        for clock in ["1970-01-01T00:00:00Z", "1990-01-01T00:00:00Z", "2000-01-01T00:00:00Z", "2026-01-01T00:00:00Z"] {
+            assert!(trusted(&https, ONE, at(clock)), "{clock}");
+        }
+        assert!(!trusted(&https, ONE, at("2048-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_ca_that_does_not_vouch_for_the_operators_certificate_is_told_to_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let authority = Authority::open(&path("lab.key"), SystemTime::now()).unwrap().0;
+        let own = rcgen::KeyPair::generate().unwrap();
+        let made = rcgen::CertificateParams::new(vec![ONE.to_string()]).unwrap().self_signed(&own).unwrap();
+        std::fs::write(path("https.crt"), made.pem()).unwrap();
+        std::fs::write(path("https.key"), own.serialize_pem()).unwrap();
+        let mut config = Config::default();
+        (config.https.certificate, config.https.key) = (Some(path("https.crt")), Some(path("https.key")));
+        let open = |config: &Config| Https::open(config, &path("secret.key"), &[ONE]);
+        let https = open(&config).unwrap().unwrap();
+        let (trust, doubt) = https.trust(&[ONE], SystemTime::now()).unwrap();
+        assert!(trust.is_none() && doubt.unwrap().contains("no ca"), "as it was before there was one");
+        for (ca, good) in [(made.pem(), true), (authority.pem().to_owned(), false)] {
+            std::fs::write(path("ca.pem"), ca).unwrap();
+            config.https.ca = Some(path("ca.pem"));
+            let (trust, doubt) = open(&config).unwrap().unwrap().trust(&[ONE, TWO], SystemTime::now()).unwrap();
+            let wanted: &[Ipv4Addr] = if good { &[ONE] } else { &[] };
+            assert_eq!(trust.unwrap().addresses, wanted);
+            assert!(doubt.unwrap().contains("http://"), "the other address is not vouched for");
+        }
+        assert!(!path("ca.key").exists(), "none is made beside the operator's");
+        config.https.key = None;
+        assert!(open(&config).err().unwrap().to_string().contains("name both"));
+        (config.https.certificate, config.https.key) = (None, None);
+        assert!(open(&config).err().unwrap().to_string().contains("name all of them"));
+    }
+}

@@ -31,7 +31,10 @@ fn write(folder: &Path, name: &str) -> CertificateDer<'static> {
 
 async fn appliance(folder: &Path) -> Appliance {
     let file = |ending: &str| Some(folder.join("https").with_extension(ending));
-    Appliance::with(|config| config.https = Https { serve: true, port: 0, certificate: file("crt"), key: file("key"), ..Https::default() }).await
+    Appliance::with(|config| {
+        config.https = Https { serve: true, port: 0, certificate: file("crt"), key: file("key"), ..Https::default() }
+    })
+    .await
 }
 
 async fn ask(
