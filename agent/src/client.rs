@@ -43,6 +43,8 @@ impl Error {
 
 /// A server that hangs is found out after this; a body that takes longer is resumed, not waited for.
 const ANSWER_SECS: u64 = 30;
+/// With the handshake of TLS, which waits its turn where a whole rack comes at once.
+const CONNECT_SECS: u64 = 10;
 const BODY_SECS: u64 = 60;
 const ERROR_BODY_BYTES: u64 = 2_000;
 
@@ -126,7 +128,7 @@ fn agent(roots: Vec<Certificate<'static>>) -> Agent {
         .max_idle_connections(0)
         // The server is on this network; a proxy in the environment is for others.
         .proxy(None)
-        .timeout_connect(Some(Duration::from_secs(5)))
+        .timeout_connect(Some(Duration::from_secs(CONNECT_SECS)))
         .timeout_send_body(Some(Duration::from_secs(ANSWER_SECS)))
         .timeout_recv_response(Some(Duration::from_secs(ANSWER_SECS)))
         .timeout_recv_body(Some(Duration::from_secs(BODY_SECS)))

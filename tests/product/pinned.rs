@@ -72,9 +72,9 @@ fn places(folder: &Path, settings: &Value) -> Places {
     Places { settings: folder.join("agent.json"), identity: folder.join("identity.json") }
 }
 
-async fn registers(folder: &Path, settings: &Value) -> Result<String, register::Error> {
+async fn registers(folder: &Path, settings: &Value, patience: Patience) -> Result<String, register::Error> {
     let places = places(folder, settings);
-    tokio::task::spawn_blocking(move || register::run(BRIEF, &places, Default::default())).await.unwrap()
+    tokio::task::spawn_blocking(move || register::run(patience, &places, Default::default())).await.unwrap()
 }
 
 #[tokio::test]
@@ -99,19 +99,20 @@ async fn a_machine_installs_and_registers_by_https_and_no_stranger_gets_its_key(
     let strange = Authority::open(&folder.path().join("strange.key"), SystemTime::now()).unwrap().0;
     let mut wrong = right.clone();
     wrong["ca"] = strange.pem().into();
-    let error = registers(folder.path(), &wrong).await.unwrap_err();
+    let error = registers(folder.path(), &wrong, BRIEF).await.unwrap_err();
     assert!(error.is_temporary() && error.to_string().contains("UnknownIssuer"), "{error}");
     wrong["ca"] = Value::Null;
-    let error = registers(folder.path(), &wrong).await.unwrap_err();
+    let error = registers(folder.path(), &wrong, BRIEF).await.unwrap_err();
     assert!(error.to_string().contains("no CA is pinned"), "{error}");
     assert_eq!(appliance.state("web-1").await, "installed", "nobody was told the key");
-    registers(folder.path(), &right).await.unwrap();
+    registers(folder.path(), &right, Patience::NORMAL).await.unwrap();
     assert_eq!(appliance.state("web-1").await, "registered");
     let kept: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("agent.json")).unwrap()).unwrap();
     assert_eq!((&kept["ca"], &kept["key"]), (&right["ca"], &Value::Null), "it stays, for the next boot");
     let next = Places { settings: folder.path().join("agent.json"), identity: folder.path().join("identity.json") };
-    let said = tokio::task::spawn_blocking(move || register::run(BRIEF, &next, Default::default())).await.unwrap();
+    let said =
+        tokio::task::spawn_blocking(move || register::run(Patience::NORMAL, &next, Default::default())).await.unwrap();
     assert!(said.unwrap().contains("is registered; inventory sent"));
     the_key_of_the_ca_is_nowhere_else(&appliance).await;
 }
