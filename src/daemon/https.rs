@@ -135,7 +135,6 @@ impl Https {
         let (Whose::Own { made: Some(path), .. }, Some(trust)) = (&self.whose, engine.trust()) else { return };
         let text =
             format!("a CA was made: {}, SHA-256 {}; keep a copy of it", path.display(), hex::encode(trust.sha256));
-        tracing::info!("{text}");
         engine.tell(Tale::new(engine.now(), Kind::Appliance, text));
     }
 

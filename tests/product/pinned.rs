@@ -89,6 +89,10 @@ async fn a_machine_installs_and_registers_by_https_and_no_stranger_gets_its_key(
     let (status, answer) = ask(installer.ip, &ca, &installer.answer_url, None).await.unwrap();
     assert_eq!(status, 200);
     assert!(!answer.contains("http://"), "nothing that comes after it: {answer}");
+    let image = answer.split("/files/").nth(1).unwrap().split('\'').next().unwrap();
+    let image = format!("{}/files/{image}", installer.server);
+    assert_eq!(ask(installer.ip, &ca, &image, None).await.unwrap().0, 200);
+    assert!(appliance.told("file", "d/root.tar.zst by HTTPS, 10 B").await);
     let report = answer.lines().find_map(|line| line.strip_prefix("# kickstand-report: ")).unwrap();
     let (status, _) = ask(installer.ip, &ca, report, Some(json!({"stage": "done"}))).await.unwrap();
     assert_eq!((status, appliance.state("web-1").await.as_str()), (204, "installed"));
@@ -114,6 +118,10 @@ async fn a_machine_installs_and_registers_by_https_and_no_stranger_gets_its_key(
     let said =
         tokio::task::spawn_blocking(move || register::run(Patience::NORMAL, &next, Default::default())).await.unwrap();
     assert!(said.unwrap().contains("is registered; inventory sent"));
+    let vars = appliance.cli(&["machine", "vars", "web-1"]).await;
+    let row = |name: &str| vars.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("secure_server_url").contains("https://"), "{vars}");
+    assert!(row("report_url").contains("(secret)") && row("secure_report_url").contains("(secret)"), "{vars}");
     the_key_of_the_ca_is_nowhere_else(&appliance).await;
 }
 
