@@ -151,7 +151,7 @@ fn content_type(name: &str) -> &'static str {
 
 /// Which door a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum Door {
     Http,
     Https,
 }
@@ -167,7 +167,7 @@ pub async fn file(
         Ok(found) => found,
         Err(refused) => return refused.into_response(),
     };
-    let by = request.extensions().get::<By>().copied().unwrap_or(By::Http);
+    let by = request.extensions().get::<Door>().copied().unwrap_or(Door::Http);
     let is_head = *request.method() == Method::HEAD;
     let plan = Plan::of(&conditions(request.headers()), is_head, &kept);
     let body = match is_head {
@@ -197,7 +197,7 @@ fn conditions(headers: &HeaderMap) -> Conditions {
 /// A file on its way out. When the last byte is gone the engine hears of it.
 struct Sending {
     engine: Arc<Engine>,
-    by: By,
+    by: Door,
     wanted: Wanted,
     source: Source,
     from: Option<Ipv4Addr>,
@@ -209,7 +209,7 @@ struct Sending {
 
 impl Sending {
     fn new(
-        (engine, by): (Arc<Engine>, By),
+        (engine, by): (Arc<Engine>, Door),
         wanted: Wanted,
         source: Source,
         plan: &Plan,
@@ -235,7 +235,7 @@ async fn next_chunk(mut sending: Sending) -> io::Result<Option<(Bytes, Sending)>
     if sending.at >= sending.end
         && let Some(from) = sending.from
     {
-        let by = if sending.by == By::Https { "HTTPS" } else { "HTTP" };
+        let by = if sending.by == Door::Https { "HTTPS" } else { "HTTP" };
         sending.engine.sent(sending.wanted.name(), from, sending.length, sending.since.elapsed(), by);
     }
     Ok(Some((chunk, sending)))

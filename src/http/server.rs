@@ -2,7 +2,7 @@
 
 use super::auth::Peer;
 use super::direct::{self, HEAD_LIMIT, Line, Next};
-use super::files::{By, collapsed};
+use super::files::{Door, collapsed};
 use super::house::{House, Limits, Place};
 use super::stream::{Reset, Timely, Watched};
 use super::tls::Tls;
@@ -106,7 +106,7 @@ impl Web {
             () = stopped(&mut stop) => return,
         };
         match shaken {
-            Ok(stream) => self.serve_other(stream, (Bytes::new(), By::Https), from, place, stop).await,
+            Ok(stream) => self.serve_other(stream, (Bytes::new(), Door::Https), from, place, stop).await,
             Err(error) => tracing::debug!(%error, %from, "a handshake failed"),
         }
     }
@@ -137,7 +137,7 @@ impl Web {
         };
         match next {
             Ok(Next::Closed) => {}
-            Ok(Next::Other(seen)) => self.serve_other(stream, (seen, By::Http), from, place, stop).await,
+            Ok(Next::Other(seen)) => self.serve_other(stream, (seen, Door::Http), from, place, stop).await,
             Err(error) => {
                 tracing::debug!(%error, %from, "a connection broke off");
                 // Or the half of an answer would stay in the kernel for minutes; a whole one is the client's to take.
@@ -152,7 +152,7 @@ impl Web {
     async fn serve_other<S: AsyncRead + AsyncWrite + Reset + Unpin>(
         self,
         stream: S,
-        (seen, by): (Bytes, By),
+        (seen, by): (Bytes, Door),
         from: SocketAddr,
         place: Place,
         mut stop: watch::Receiver<bool>,
@@ -180,7 +180,7 @@ impl Web {
     async fn answered(
         &self,
         request: hyper::Request<hyper::body::Incoming>,
-        (from, by): (SocketAddr, By),
+        (from, by): (SocketAddr, Door),
         place: &Place,
     ) -> Result<Response, Infallible> {
         // Before anything looks at the path.

@@ -10,8 +10,7 @@ export KICKSTAND_REPORT={{ secure_report_url|shq }}
 # By this CA the agent knows the server, and by no other.
 export KICKSTAND_CA=/run/kickstand/ca.pem
 mkdir -p /run/kickstand
-cat >"$KICKSTAND_CA" <<'KICKSTAND_CA'
-{{ server_ca }}KICKSTAND_CA
+printf '%s' {{ server_ca|shq }} >"$KICKSTAND_CA"
 {% endif %}
 export LC_ALL=C
 target=/mnt

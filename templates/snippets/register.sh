@@ -11,8 +11,7 @@ if [ ! -x "$agent" ]; then
     mkdir -p "$(dirname "$agent")"
 {% if ca %}
     ca=$(mktemp -d)
-    cat >"$ca/ca.pem" <<'KICKSTAND_CA'
-{{ ca }}KICKSTAND_CA
+    printf '%s' {{ ca|shq }} >"$ca/ca.pem"
 {% endif %}
     if command -v curl >/dev/null; then
         curl -fsS --retry 5{% if ca %} --cacert "$ca/ca.pem" --capath "$ca"{% endif %} -o "$agent" {{ agent_url|shq }}

@@ -14,8 +14,7 @@ kickstand_report() {
 # The server is known by this CA, and by no other: the folder keeps the client from looking elsewhere.
 kickstand_post() {
     ca=$(mktemp -d) || return 1
-    cat >"$ca/ca.pem" <<'KICKSTAND_CA'
-{{ ca }}KICKSTAND_CA
+    printf '%s' {{ ca|shq }} >"$ca/ca.pem"
     if command -v curl >/dev/null; then
         curl -fsS --cacert "$ca/ca.pem" --capath "$ca" -o /dev/null -H 'Content-Type: application/json' -d "$1" {{ secure_report_url|shq }}
     else
