@@ -109,7 +109,7 @@ fn decisions(c: &mut Criterion) {
                     let networks = [network];
                     let facts = OfferFacts {
                         networks: &networks,
-                        here: Here { ip: Ipv4Addr::new(10, 0, 0, 3), http_port: 80, https_port: None },
+                        here: Here { ip: Ipv4Addr::new(10, 0, 0, 3), http_port: 80, https_port: None, pinned: None },
                         ours: &[],
                         standing: world.standing_of(&networks, &ask.holder, None, None),
                         records: &*world,

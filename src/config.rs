@@ -94,13 +94,21 @@ pub struct Http {
     pub stalled_secs: u32,
 }
 
-/// Off unless both files are named.
-#[derive(Debug, Clone, PartialEq)]
+/// By a certificate of the appliance's own CA, or the operator's.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Https {
+    /// Whether HTTPS is served at all.
+    pub serve: bool,
     pub port: u16,
-    /// PEM: the server's own first, then those that lead to the CA.
+    /// Names of this server beside its addresses and its host's name.
+    pub names: Vec<String>,
+    /// None: `ca.key` beside the key of secrets.
+    pub ca_key_file: Option<PathBuf>,
+    /// The operator's, PEM: the server's own first, then those that lead to the CA.
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// The CA that certified it: answer files carry it.
+    pub ca: Option<PathBuf>,
 }
 
 /// What seals secret variables.
@@ -139,7 +147,7 @@ impl Default for Config {
             tftp: Tftp { transfers: 16_384, per_client: 8, max_block: 1468, max_window: 64, ports: None },
             http_port: 80,
             http: Http { connections: 8192, connections_each: 256, stalled_secs: 60 },
-            https: Https { port: 443, certificate: None, key: None },
+            https: Https { serve: true, port: 443, ..Https::default() },
             secrets: Secrets::default(),
             answers: Answers { unused_secs: 3600, used_secs: 900 },
             listen: Vec::new(),
@@ -311,9 +319,13 @@ struct WrittenHttp {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct WrittenHttps {
+    serve: Option<bool>,
     port: Option<u16>,
+    names: Option<Vec<String>>,
+    ca_key_file: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -347,9 +359,13 @@ impl Written {
             templates: self.server.templates.unwrap_or(usual.templates),
             socket: self.server.socket.unwrap_or(usual.socket),
             https: Https {
+                serve: self.https.serve.unwrap_or(usual.https.serve),
                 port: self.https.port.unwrap_or(usual.https.port),
+                names: self.https.names.unwrap_or_default(),
+                ca_key_file: self.https.ca_key_file,
                 certificate: self.https.certificate,
                 key: self.https.key,
+                ca: self.https.ca,
             },
             secrets: Secrets { key_file: self.secrets.key_file },
             answers: Answers {

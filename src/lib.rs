@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod boot;
+pub mod ca;
 pub mod capture;
 pub mod cli;
 pub mod config;

@@ -214,6 +214,8 @@ fn answer(row: &Row, variable: &str, value: Value) -> Result<String, String> {
     let mut context = json!({
         "wiring": wiring.facts(), "kernel_options": "ks=x", "server_url": "http://10.0.0.1", "report_url": "http://10.0.0.1/report/x",
         "tree_url": all.get("tree"), "image_url": all.get("image").unwrap_or(&json!("")), "key": "x", "profile": "p", "distro": "d",
+        "secure_server_url": "https://10.0.0.1", "secure_report_url": "https://10.0.0.1/report/x",
+        "secure_image_url": all.get("image").unwrap_or(&json!("")), "server_ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         "machine": {"name": machine.name, "mac": machine.interfaces[0].mac, "domain": "lab.example", "system_id": machine.id},
     });
     context.as_object_mut().unwrap().extend(all.clone());

@@ -47,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("import", &["import", "model"]),
     ("assets", &["assets"]),
     ("vault", &["vault", "model"]),
+    ("ca", &["ca"]),
     ("metrics", &["metrics"]),
     ("capture", &["capture", "model"]),
     ("store", &["store", "model", "boot", "metrics", "vault"]),

@@ -262,7 +262,8 @@ async fn what_runs_in_the_installed_system_leaves_keys_and_a_registration() {
             said.contains("600 /etc/kickstand/agent.json") && said.contains("700 /etc/kickstand\n"),
             "{family}: {said}"
         );
-        assert!(said.contains("\"server\": \"http://10.0.0.1\", \"key\": \""), "{family}: {said}");
+        let known = "\"server\": \"https://10.0.0.1\", \"ca\": \"-----BEGIN CERTIFICATE-----\\n";
+        assert!(said.contains(known) && said.contains("\"key\": \""), "{family}: {said}");
         // RHEL's keys are the installer's own to write.
         if family != Family::Redhat {
             assert!(said.contains("\nssh-ed25519 AAAA it's me\n"), "{family}: {said}");

@@ -1,9 +1,15 @@
-//! HTTP as the agent speaks it: plain, without redirects, and always clear about whether to ask again.
+//! HTTP as the agent speaks it: plain or by TLS with the pinned CA, without redirects, and always clear about whether to ask again.
 
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::Serialize;
 use ureq::http::Response;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use crate::retry::Failure;
@@ -13,6 +19,10 @@ use crate::retry::Failure;
 pub enum Error {
     #[error("cannot reach {url}: {cause}")]
     Unreachable { url: String, cause: String },
+    #[error("{url} is not asked: it could not be verified, since no CA is pinned")]
+    Unpinned { url: String },
+    #[error("the pinned CA can not be used: {cause}")]
+    BadCa { cause: String },
     #[error("{url} answered {status}{said}")]
     Refused {
         url: String,
@@ -25,7 +35,7 @@ pub enum Error {
 impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
-            Error::Unreachable { .. } => None,
+            Error::Unreachable { .. } | Error::Unpinned { .. } | Error::BadCa { .. } => None,
             Error::Refused { status, .. } => Some(*status),
         }
     }
@@ -33,43 +43,98 @@ impl Error {
 
 /// A server that hangs is found out after this; a body that takes longer is resumed, not waited for.
 const ANSWER_SECS: u64 = 30;
+/// With the handshake of TLS, which waits its turn where a whole rack comes at once.
+const CONNECT_SECS: u64 = 10;
 const BODY_SECS: u64 = 60;
 const ERROR_BODY_BYTES: u64 = 2_000;
 
-fn agent() -> Agent {
+/// Who asks, and whom it believes: over TLS only a server with a certificate of the pinned CA.
+#[derive(Clone)]
+pub struct Client {
+    agent: Agent,
+    is_pinned: bool,
+}
+
+impl Client {
+    /// `ca` is PEM: one certificate, or several while an old CA gives way to a new one. The system's own are never asked.
+    pub fn new(ca: Option<&str>) -> Result<Client, Error> {
+        let Some(ca) = ca else { return Ok(Client { agent: agent(Vec::new()), is_pinned: false }) };
+        let all = CertificateDer::pem_slice_iter(ca.as_bytes()).collect::<Result<Vec<_>, _>>();
+        Client::pinned(&all.map_err(|cause| Error::BadCa { cause: cause.to_string() })?)
+    }
+
+    pub fn pinned(ca: &[CertificateDer<'static>]) -> Result<Client, Error> {
+        let bad = |cause: &dyn std::fmt::Display| Error::BadCa { cause: cause.to_string() };
+        // What is no certificate would be left out in silence.
+        let mut store = rustls::RootCertStore::empty();
+        ca.iter().try_for_each(|one| store.add(one.clone())).map_err(|cause| bad(&cause))?;
+        if ca.is_empty() {
+            return Err(bad(&"it holds no certificate"));
+        }
+        let roots = ca.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
+        Ok(Client { agent: agent(roots), is_pinned: true })
+    }
+
+    /// The CA in the file that $KICKSTAND_CA names, which the answer file wrote.
+    pub fn of_environment() -> Result<Client, Error> {
+        match std::env::var_os("KICKSTAND_CA") {
+            None => Client::new(None),
+            Some(path) => {
+                let unreadable = |cause| Error::BadCa { cause: format!("cannot read {}: {cause}", path.display()) };
+                Client::new(Some(&fs::read_to_string(Path::new(&path)).map_err(unreadable)?))
+            }
+        }
+    }
+
+    /// Asks for `url` with these headers; the body of a 2xx answer is still to be read.
+    pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Failure<Error>> {
+        let mut request = self.may_ask(url)?.get(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        judge(url, request.call())
+    }
+
+    /// Posts `message` as JSON, with a bearer token if there is one, and gives the answer's body.
+    pub fn post(&self, url: &str, bearer: Option<&str>, message: &impl Serialize) -> Result<String, Failure<Error>> {
+        let body = serde_json::to_vec(message).expect("wire types have string keys");
+        let mut request = self.may_ask(url)?.post(url).header("Content-Type", "application/json");
+        if let Some(token) = bearer {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let mut response = judge(url, request.send(&body[..]))?;
+        response.body_mut().read_to_string().map_err(|error| Failure::Again(unreachable(url, &error)))
+    }
+
+    fn may_ask(&self, url: &str) -> Result<&Agent, Failure<Error>> {
+        match url.starts_with("http://") || self.is_pinned {
+            true => Ok(&self.agent),
+            false => Err(Failure::Final(Error::Unpinned { url: url.to_owned() })),
+        }
+    }
+}
+
+fn agent(roots: Vec<Certificate<'static>>) -> Agent {
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
     Agent::config_builder()
+        .tls_config(tls)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
+        // The server may have been restarted since: each request has a connection of its own.
+        .max_idle_connections(0)
         // The server is on this network; a proxy in the environment is for others.
         .proxy(None)
-        .timeout_connect(Some(Duration::from_secs(5)))
+        .timeout_connect(Some(Duration::from_secs(CONNECT_SECS)))
         .timeout_send_body(Some(Duration::from_secs(ANSWER_SECS)))
         .timeout_recv_response(Some(Duration::from_secs(ANSWER_SECS)))
         .timeout_recv_body(Some(Duration::from_secs(BODY_SECS)))
         .user_agent(concat!("kickstand-agent/", env!("CARGO_PKG_VERSION")))
         .build()
         .into()
-}
-
-/// Asks for `url` with these headers; the body of a 2xx answer is still to be read.
-pub fn get(url: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Failure<Error>> {
-    let mut request = agent().get(url);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    judge(url, request.call())
-}
-
-/// Posts `message` as JSON, with a bearer token if there is one, and gives the answer's body.
-pub fn post(url: &str, bearer: Option<&str>, message: &impl Serialize) -> Result<String, Failure<Error>> {
-    let body = serde_json::to_vec(message).expect("wire types have string keys");
-    let mut request = agent().post(url).header("Content-Type", "application/json");
-    if let Some(token) = bearer {
-        request = request.header("Authorization", format!("Bearer {token}"));
-    }
-    let mut response = judge(url, request.send(&body[..]))?;
-    response.body_mut().read_to_string().map_err(|error| Failure::Again(unreachable(url, &error)))
 }
 
 /// Away, hanging, 5xx, "slow down" → again; every other refusal is final.
@@ -139,6 +204,11 @@ pub(crate) mod tests {
         }
     }
 
+    /// Nothing is pinned: HTTP alone.
+    pub(crate) fn plain() -> Client {
+        Client::new(None).unwrap()
+    }
+
     fn read_request(stream: &mut impl BufRead) -> String {
         let mut request = String::new();
         let mut body_bytes = 0;
@@ -174,7 +244,7 @@ pub(crate) mod tests {
             ("503 Starting", true),
         ] {
             let server = ScriptedServer::start(vec![answer(status, "why")]);
-            let failure = get(&server.url, &[]).unwrap_err();
+            let failure = plain().get(&server.url, &[]).unwrap_err();
             assert_eq!(matches!(failure, Failure::Again(_)), again, "{status}");
             assert!(failure.into_inner().to_string().ends_with(": why"));
         }
@@ -183,21 +253,82 @@ pub(crate) mod tests {
     #[test]
     fn nobody_listening_is_worth_another_attempt() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(matches!(get(&format!("http://{port}/"), &[]), Err(Failure::Again(Error::Unreachable { .. }))));
+        assert!(matches!(plain().get(&format!("http://{port}/"), &[]), Err(Failure::Again(Error::Unreachable { .. }))));
     }
 
     #[test]
     fn an_address_that_is_none_is_final() {
-        assert!(matches!(get("http://", &[]), Err(Failure::Final(_))));
+        assert!(matches!(plain().get("http://", &[]), Err(Failure::Final(_))));
     }
 
     #[test]
     fn posts_json_with_a_bearer_token() {
         let server = ScriptedServer::start(vec![answer("200 OK", "{}")]);
-        let said = post(&server.url, Some("secret"), &serde_json::json!({"a": 1})).unwrap();
+        let said = plain().post(&server.url, Some("secret"), &serde_json::json!({"a": 1})).unwrap();
         assert_eq!(said, "{}");
         let asked = server.asked().remove(0).to_lowercase();
         assert!(asked.contains("authorization: bearer secret"), "{asked}");
         assert!(asked.ends_with(r#"{"a":1}"#), "{asked}");
+    }
+
+    /// A CA, and a server of its that greets as often and is asked nothing that it could answer.
+    fn certified(name: &str) -> (String, Arc<rustls::ServerConfig>) {
+        use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+        let mut wanted = CertificateParams::default();
+        wanted.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        wanted.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let pem = wanted.self_signed(&key).unwrap().pem();
+        let (issuer, key) = (Issuer::new(wanted, key), KeyPair::generate().unwrap());
+        let own = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        (pem, Arc::new(config.with_single_cert(vec![own.der().clone()], key).unwrap()))
+    }
+
+    /// Answers each connection; gives its address and what came through the handshakes.
+    fn secure_server(config: Arc<rustls::ServerConfig>) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let asked = heard.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let tls = rustls::ServerConnection::new(config.clone()).unwrap();
+                let mut stream = rustls::StreamOwned::new(tls, stream.unwrap());
+                if stream.conn.complete_io(&mut stream.sock).is_err() {
+                    continue;
+                }
+                let request = read_request(&mut BufReader::new(&mut stream));
+                asked.lock().unwrap().push(request);
+                stream.write_all(&answer("200 OK", "{}")).unwrap();
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        });
+        (url, heard)
+    }
+
+    #[test]
+    fn only_a_server_of_the_pinned_ca_is_told_anything() {
+        let ((ours, config), (strange, _)) = (certified("ours"), certified("strange"));
+        let (url, heard) = secure_server(config);
+        let told =
+            |ca: &str| Client::new(Some(ca)).unwrap().post(&url, Some("secret"), &serde_json::json!({"key": "k"}));
+        assert_eq!(told(&ours).unwrap(), "{}");
+        assert_eq!(told(&format!("{strange}{ours}")).unwrap(), "{}", "while one CA gives way to another");
+        let Err(Failure::Again(error)) = told(&strange) else { panic!("a certificate of another CA is taken") };
+        assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+        assert_eq!(heard.lock().unwrap().len(), 2, "a stranger hears nothing");
+    }
+
+    #[test]
+    fn without_a_ca_no_server_is_believed_and_what_is_none_is_no_ca() {
+        let failure = plain().get("https://127.0.0.1:1/", &[]).unwrap_err();
+        assert!(matches!(failure, Failure::Final(Error::Unpinned { .. })));
+        for bad in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            assert!(matches!(Client::new(Some(bad)), Err(Error::BadCa { .. })), "{bad}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
+use crate::client::Client;
 use crate::retry::Patience;
 use crate::wire::Report;
 use crate::{client, fetch, install, inventory, register, report};
@@ -17,6 +18,8 @@ pub enum Error {
     Usage(String),
     #[error("KICKSTAND_REPORT is not set: the answer file exports it, with the address for its reports")]
     NoReportUrl,
+    #[error(transparent)]
+    Client(client::Error),
     #[error("the report was not taken: {0}")]
     Report(client::Error),
     #[error(transparent)]
@@ -52,7 +55,8 @@ pub const USAGE: &str = "\
 usage: kickstand-agent install
            fetch the answer file that kickstand.answer= on the kernel line names, and run it
        kickstand-agent report started|inventory|progress PERCENT MESSAGE|done|failed MESSAGE
-           tell the server, at $KICKSTAND_REPORT, how the install goes
+           tell the server, at $KICKSTAND_REPORT, how the install goes; the file $KICKSTAND_CA names the CA of
+           https:// addresses
        kickstand-agent fetch URL [--from PERCENT --to PERCENT MESSAGE]
            write URL to standard output, resuming as often as needed, and report progress
        kickstand-agent register
@@ -88,8 +92,8 @@ fn run_install(arguments: &[&str]) -> Result<(), Error> {
 
 fn run_report(arguments: &[&str]) -> Result<(), Error> {
     let report = parse_report(arguments)?;
-    let outcome =
-        report_url().and_then(|url| report::send(&url, &report).map_err(|failure| Error::Report(failure.into_inner())));
+    let outcome = reporter()
+        .and_then(|(client, url)| report::send(&client, &url, &report).map_err(|e| Error::Report(e.into_inner())));
     match (outcome, report) {
         // An install never fails because nobody watched it.
         (Err(error), Report::Progress { .. }) => {
@@ -120,20 +124,23 @@ fn parse_percent(text: &str) -> Result<u8, Error> {
     }
 }
 
-fn report_url() -> Result<String, Error> {
-    std::env::var("KICKSTAND_REPORT").map_err(|_| Error::NoReportUrl)
+/// Who reports, and where.
+fn reporter() -> Result<(Client, String), Error> {
+    let url = std::env::var("KICKSTAND_REPORT").map_err(|_| Error::NoReportUrl)?;
+    Ok((Client::of_environment().map_err(Error::Client)?, url))
 }
 
 fn run_fetch(arguments: &[&str]) -> Result<(), Error> {
     let mut output = io::stdout().lock();
     match arguments {
         [url] => {
-            fetch::stream(Patience::NORMAL, url, &mut output, |_, _| {})?;
+            let client = Client::of_environment().map_err(Error::Client)?;
+            fetch::stream(&client, Patience::NORMAL, url, &mut output, |_, _| {})?;
             Ok(())
         }
         [url, "--from", from, "--to", to, message] => {
             let gauge = fetch::Gauge::new(parse_percent(from)?, parse_percent(to)?);
-            fetch_with_progress(&report_url()?, url, gauge, message, &mut output)
+            fetch_with_progress(&reporter()?, url, gauge, message, &mut output)
         }
         _ => Err(Error::Usage("fetch: which URL?".to_owned())),
     }
@@ -141,7 +148,7 @@ fn run_fetch(arguments: &[&str]) -> Result<(), Error> {
 
 /// Reports from a thread of its own: the download never waits for a report, a late report is overtaken by the next.
 fn fetch_with_progress(
-    report_url: &str,
+    (client, report_url): &(Client, String),
     url: &str,
     mut gauge: fetch::Gauge,
     message: &str,
@@ -152,10 +159,10 @@ fn fetch_with_progress(
         scope.spawn(move || {
             for percent in receiver {
                 let message = message.to_owned();
-                report::send_or_warn(report_url, &Report::Progress { percent, message });
+                report::send_or_warn(client, report_url, &Report::Progress { percent, message });
             }
         });
-        fetch::stream(Patience::NORMAL, url, output, |written, total| {
+        fetch::stream(client, Patience::NORMAL, url, output, |written, total| {
             if let Some(percent) = gauge.step(written, total, Instant::now()) {
                 let _ = sender.try_send(percent);
             }
@@ -191,7 +198,7 @@ fn no_more(arguments: &[&str]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::tests::{ScriptedServer, answer};
+    use crate::client::tests::{ScriptedServer, answer, plain};
 
     #[test]
     fn every_command_is_in_the_usage() {
@@ -229,7 +236,7 @@ mod tests {
         let reports = ScriptedServer::start(vec![answer("204 No Content", "")]);
         let mut output = Vec::new();
         let gauge = fetch::Gauge::new(20, 70);
-        fetch_with_progress(&reports.url, &file.url, gauge, "unpacking", &mut output).unwrap();
+        fetch_with_progress(&(plain(), reports.url.clone()), &file.url, gauge, "unpacking", &mut output).unwrap();
         assert_eq!(output, b"0123456789");
         let report = r#"{"stage":"progress","percent":70,"message":"unpacking"}"#;
         assert!(reports.asked()[0].ends_with(report), "{:?}", reports.asked());
@@ -241,7 +248,7 @@ mod tests {
         let reports = ScriptedServer::start(vec![answer("410 Gone", "")]);
         let mut output = Vec::new();
         let gauge = fetch::Gauge::new(20, 70);
-        fetch_with_progress(&reports.url, &file.url, gauge, "unpacking", &mut output).unwrap();
+        fetch_with_progress(&(plain(), reports.url.clone()), &file.url, gauge, "unpacking", &mut output).unwrap();
         assert_eq!(output, b"0123456789");
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ureq::Body;
 use ureq::http::Response;
 
-use crate::client;
+use crate::client::{self, Client};
 use crate::retry::{Failure, Patience};
 
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,7 @@ pub enum Error {
 
 /// One download: what is known of the file and how much of it has been written.
 struct Download<'a> {
+    client: &'a Client,
     url: &'a str,
     written: u64,
     total: Option<u64>,
@@ -34,12 +35,13 @@ struct Download<'a> {
 /// Gives up when nothing arrived for the whole of `patience`, or at once when the server refuses. A reader of
 /// `output` has seen part of the file by then: what it made of it must not be used.
 pub fn stream(
+    client: &Client,
     patience: Patience,
     url: &str,
     output: &mut dyn Write,
     mut on_progress: impl FnMut(u64, u64),
 ) -> Result<u64, Error> {
-    let mut download = Download { url, written: 0, total: None, etag: None };
+    let mut download = Download { client, url, written: 0, total: None, etag: None };
     let mut pause = patience.first_pause;
     let mut advanced = Instant::now();
     loop {
@@ -69,7 +71,7 @@ impl Download<'_> {
     ) -> Result<(), Failure<Error>> {
         let range = format!("bytes={}-", self.written);
         let headers: &[_] = if self.written > 0 { &[("Range", &*range)] } else { &[] };
-        let response = client::get(self.url, headers).map_err(|failure| match failure {
+        let response = self.client.get(self.url, headers).map_err(|failure| match failure {
             Failure::Again(error) => Failure::Again(error.into()),
             Failure::Final(error) => Failure::Final(error.into()),
         })?;
@@ -158,7 +160,7 @@ impl Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::tests::{ScriptedServer, answer};
+    use crate::client::tests::{ScriptedServer, answer, plain};
     use crate::retry::tests::BRISK;
 
     fn part(head: &str, body: &str) -> Vec<u8> {
@@ -167,7 +169,7 @@ mod tests {
 
     fn fetched(server: &ScriptedServer) -> (Result<u64, Error>, String) {
         let mut output = Vec::new();
-        let outcome = stream(BRISK, &server.url, &mut output, |_, _| {});
+        let outcome = stream(&plain(), BRISK, &server.url, &mut output, |_, _| {});
         (outcome, String::from_utf8(output).unwrap())
     }
 

@@ -6,7 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::client;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::client::{self, Client};
 use crate::report;
 use crate::retry::{Patience, retry};
 use crate::wire::Report;
@@ -17,6 +20,12 @@ pub enum Error {
     Read { path: PathBuf, cause: io::Error },
     #[error("the kernel line has no kickstand.answer=URL: nothing to install")]
     NoAnswer,
+    #[error("kickstand.ca on the kernel line is not sha256:FINGERPRINT,URL")]
+    NoPin,
+    #[error(
+        "{url} is another CA than the one that the kernel line names: somebody stands between, or the server has a new one; boot again"
+    )]
+    OtherCa { url: String },
     #[error("cannot fetch the answer file: {0}{hint}", hint = hint(.0))]
     Fetch(client::Error),
     #[error("cannot write {path}: {cause}")]
@@ -56,8 +65,12 @@ pub fn run(patience: Patience, places: &Places) -> Result<(), Error> {
     let cmdline =
         fs::read_to_string(&places.cmdline).map_err(|cause| Error::Read { path: places.cmdline.clone(), cause })?;
     let url = argument(&cmdline, "kickstand.answer").ok_or(Error::NoAnswer)?;
+    let client = match argument(&cmdline, "kickstand.ca") {
+        Some(pin) => pinned(patience, pin)?,
+        None => Client::new(None).map_err(Error::Fetch)?,
+    };
     eprintln!("kickstand-agent: fetching the answer file");
-    let script = fetch(patience, url).map_err(Error::Fetch)?;
+    let script = fetch(&client, patience, url).map_err(Error::Fetch)?;
     let path = write_script(&places.run, &script)?;
     let (status, last_lines) = run_script(&path)?;
     if status.success() {
@@ -65,7 +78,7 @@ pub fn run(patience: Patience, places: &Places) -> Result<(), Error> {
     }
     if let Some(url) = report_url(&script) {
         let message = format!("{status}\n{last_lines}");
-        report::send_or_warn(url, &Report::Failed { message });
+        report::send_or_warn(&client, url, &Report::Failed { message });
     }
     Err(Error::Failed { status })
 }
@@ -78,9 +91,23 @@ fn argument<'a>(cmdline: &'a str, name: &str) -> Option<&'a str> {
         .rfind(|value| !value.is_empty())
 }
 
-fn fetch(patience: Patience, url: &str) -> Result<String, client::Error> {
+/// Fetches the CA, which anybody may have exchanged on its way, and believes it if it has the fingerprint.
+fn pinned(patience: Patience, pin: &str) -> Result<Client, Error> {
+    let (fingerprint, url) = pin.strip_prefix("sha256:").and_then(|pin| pin.split_once(',')).ok_or(Error::NoPin)?;
+    let plain = Client::new(None).map_err(Error::Fetch)?;
+    let pem = fetch(&plain, patience, url).map_err(Error::Fetch)?;
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| Error::OtherCa { url: url.to_owned() })?;
+    let seen = ring::digest::digest(&ring::digest::SHA256, &der);
+    let seen: String = seen.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    if seen != fingerprint.to_lowercase() {
+        return Err(Error::OtherCa { url: url.to_owned() });
+    }
+    Client::pinned(&[der]).map_err(Error::Fetch)
+}
+
+fn fetch(client: &Client, patience: Patience, url: &str) -> Result<String, client::Error> {
     retry(patience, || {
-        let mut response = client::get(url, &[])?;
+        let mut response = client.get(url, &[])?;
         response
             .body_mut()
             .read_to_string()
@@ -216,5 +243,33 @@ mod tests {
     fn the_report_address_stands_in_the_header_and_nowhere_else() {
         assert_eq!(report_url("#!/bin/sh\n\n# kickstand-report: http://a/r\nset -eu"), Some("http://a/r"));
         assert_eq!(report_url("#!/bin/sh\nset -eu\n# kickstand-report: http://a/r"), None);
+    }
+
+    #[test]
+    fn a_ca_without_the_fingerprint_of_the_kernel_line_is_believed_in_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let ca = rcgen::CertificateParams::new(vec!["x".into()]).unwrap().self_signed(&key).unwrap();
+        let seen = ring::digest::digest(&ring::digest::SHA256, ca.der());
+        let right: String = seen.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let brief = Patience { total: std::time::Duration::from_millis(20), ..BRISK };
+        for (body, fingerprint, taken) in [
+            (ca.pem(), right.clone(), true),
+            (format!("hello\n{}", ca.pem()), right.to_uppercase(), true),
+            (ca.pem(), "00".repeat(32), false),
+            ("no certificate".to_owned(), right, false),
+        ] {
+            let server = ScriptedServer::start(vec![answer("200 OK", &body)]);
+            let pin = format!("kickstand.ca=sha256:{fingerprint},{}/ca.pem", server.url);
+            let error = run(brief, &places(folder.path(), &format!("kickstand.answer=https://127.0.0.1:1/x {pin}")));
+            let is_other = matches!(error, Err(Error::OtherCa { .. }));
+            assert_eq!(is_other, !taken, "{body}");
+        }
+        for pin in ["kickstand.ca=x", "kickstand.ca=sha256:00"] {
+            let error = run(BRISK, &places(folder.path(), &format!("kickstand.answer=https://127.0.0.1:1/x {pin}")));
+            assert!(matches!(error, Err(Error::NoPin)), "{pin}");
+        }
+        let error = run(BRISK, &places(folder.path(), "kickstand.answer=https://127.0.0.1:1/x")).unwrap_err();
+        assert!(error.to_string().contains("no CA is pinned"), "{error}");
     }
 }

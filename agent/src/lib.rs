@@ -6,7 +6,8 @@
 //! the [`inventory`].
 //!
 //! Everything goes through [`client`], which decides what is worth another attempt ([`retry`]). The JSON is in
-//! [`wire`], which the server compiles too. Deliberately absent: TLS, redirects and chunked uploads.
+//! [`wire`], which the server compiles too. TLS is for the one CA that the answer
+//! file pinned. Deliberately absent: redirects and chunked uploads.
 
 pub mod wire;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::client;
+use crate::client::{self, Client};
 use crate::retry::{Failure, Patience, retry};
 use crate::wire::{Identity, Inventory, Registration};
 
@@ -17,6 +17,8 @@ pub enum Error {
     Read { path: PathBuf, cause: io::Error },
     #[error("{path} is not what it should be: {cause}\nArm this machine and install it again, or restore the file.")]
     Malformed { path: PathBuf, cause: serde_json::Error },
+    #[error("{path}: {cause}\nPut the CA of the server there, as `kickstand ca show --pem` prints it.")]
+    BadCa { path: PathBuf, cause: client::Error },
     #[error("cannot write {path}: {cause}")]
     Write { path: PathBuf, cause: io::Error },
     #[error(
@@ -42,6 +44,9 @@ impl Error {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Settings {
     server: String,
+    /// By which an https:// server is known, as PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     /// Chosen before the key is spent, so that a repeat is known as one.
@@ -75,18 +80,20 @@ impl Default for Places {
 pub fn run(patience: Patience, places: &Places, inventory: Inventory) -> Result<String, Error> {
     let settings: Settings = read(&places.settings)?;
     let server = settings.server.trim_end_matches('/');
+    let client =
+        Client::new(settings.ca.as_deref()).map_err(|cause| Error::BadCa { path: places.settings.clone(), cause })?;
     if places.identity.exists() {
         let Known { identity, credential } = read(&places.identity)?;
         forget_key(&places.settings, &settings)?;
         let url = format!("{server}/agent/inventory");
-        ask(patience, &url, Some(&credential), &inventory)?;
+        ask(&client, patience, &url, Some(&credential), &inventory)?;
         let Identity { name, system_id } = identity;
         return Ok(format!("{name} ({system_id}) is registered; inventory sent"));
     }
     let key = settings.key.clone().ok_or_else(|| Error::NoKey { path: places.settings.clone() })?;
     let credential = credential(&places.settings, &settings)?;
     let url = format!("{server}/agent/register");
-    let answer = ask(patience, &url, None, &Registration { key, credential: credential.clone(), inventory })?;
+    let answer = ask(&client, patience, &url, None, &Registration { key, credential: credential.clone(), inventory })?;
     let identity: Identity = serde_json::from_str(&answer).map_err(Error::Answer)?;
     let Identity { name, system_id } = identity.clone();
     // The identity is on the disk before the key leaves it.
@@ -95,8 +102,14 @@ pub fn run(patience: Patience, places: &Places, inventory: Inventory) -> Result<
     Ok(format!("registered as {name} ({system_id})"))
 }
 
-fn ask(patience: Patience, url: &str, bearer: Option<&str>, message: &impl Serialize) -> Result<String, Error> {
-    retry(patience, || client::post(url, bearer, message)).map_err(|failure| match failure {
+fn ask(
+    client: &Client,
+    patience: Patience,
+    url: &str,
+    bearer: Option<&str>,
+    message: &impl Serialize,
+) -> Result<String, Error> {
+    retry(patience, || client.post(url, bearer, message)).map_err(|failure| match failure {
         Failure::Again(error) => Error::Away(error),
         Failure::Final(error) => Error::Refused(error),
     })
@@ -121,8 +134,7 @@ fn forget_key(path: &Path, settings: &Settings) -> Result<(), Error> {
     if settings.key.is_none() {
         return Ok(());
     }
-    let server = settings.server.clone();
-    write(path, &Settings { server, key: None, credential: None })
+    write(path, &Settings { key: None, credential: None, ..settings.clone() })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {

@@ -1,16 +1,16 @@
 //! Tells the server how the install goes.
 
-use crate::client::{self, Error};
+use crate::client::{Client, Error};
 use crate::retry::{Failure, Patience, retry};
 use crate::wire::Report;
 
 /// Posts `report` to `url`, as long as this report is worth waiting for.
-pub fn send(url: &str, report: &Report) -> Result<(), Failure<Error>> {
-    send_with(patience_for(report), url, report)
+pub fn send(client: &Client, url: &str, report: &Report) -> Result<(), Failure<Error>> {
+    send_with(client, patience_for(report), url, report)
 }
 
-fn send_with(patience: Patience, url: &str, report: &Report) -> Result<(), Failure<Error>> {
-    retry(patience, || client::post(url, None, report)).map(|_| ())
+fn send_with(client: &Client, patience: Patience, url: &str, report: &Report) -> Result<(), Failure<Error>> {
+    retry(patience, || client.post(url, None, report)).map(|_| ())
 }
 
 fn patience_for(report: &Report) -> Patience {
@@ -23,8 +23,8 @@ fn patience_for(report: &Report) -> Patience {
 }
 
 /// A report that may be lost: an install never fails because nobody watched it.
-pub fn send_or_warn(url: &str, report: &Report) {
-    if let Err(failure) = send(url, report) {
+pub fn send_or_warn(client: &Client, url: &str, report: &Report) {
+    if let Err(failure) = send(client, url, report) {
         eprintln!("kickstand-agent: progress not reported: {}", failure.into_inner());
     }
 }
@@ -32,7 +32,7 @@ pub fn send_or_warn(url: &str, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::tests::{ScriptedServer, answer};
+    use crate::client::tests::{ScriptedServer, answer, plain};
     use crate::retry::tests::BRISK;
 
     #[test]
@@ -42,7 +42,7 @@ mod tests {
             Vec::new(), // hangs up without a word
             answer("204 No Content", ""),
         ]);
-        send_with(BRISK, &server.url, &Report::Done).unwrap();
+        send_with(&plain(), BRISK, &server.url, &Report::Done).unwrap();
         assert_eq!(server.asked().len(), 3);
         assert!(server.asked()[2].ends_with(r#"{"stage":"done"}"#));
     }
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn a_refused_report_is_not_repeated() {
         let server = ScriptedServer::start(vec![answer("410 Gone", "this boot is over")]);
-        let failure = send_with(BRISK, &server.url, &Report::Started).unwrap_err();
+        let failure = send_with(&plain(), BRISK, &server.url, &Report::Started).unwrap_err();
         assert!(matches!(&failure, Failure::Final(error) if error.status() == Some(410)));
     }
 

@@ -27,6 +27,8 @@ fn context() -> Result<Value> {
     let mut context: Value = toml::from_str(&defaults)?;
     let given = json!({
         "server_url": "http://10.0.0.1", "report_url": format!("http://10.0.0.1/report/{}", "0".repeat(64)),
+        "secure_server_url": "https://10.0.0.1", "secure_report_url": format!("https://10.0.0.1/report/{}", "0".repeat(64)),
+        "server_ca": include_str!("../../tests/house/ca.pem"),
         "tree_url": "http://mirror.example/alma/9/BaseOS", "image_url": "", "key": "1".repeat(64),
         "machine": {
             "name": "web1", "system_id": "0192f0c1-0000-7000-8000-000000000000", "mac": "52:54:00:00:00:01",

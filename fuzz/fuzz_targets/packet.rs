@@ -13,7 +13,7 @@ use kickstand::model::*;
 use libfuzzer_sys::fuzz_target;
 use std::net::Ipv4Addr;
 
-const HERE: Here = Here { ip: Ipv4Addr::new(10, 9, 0, 2), http_port: 80, https_port: None };
+const HERE: Here = Here { ip: Ipv4Addr::new(10, 9, 0, 2), http_port: 80, https_port: None, pinned: None };
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(packet) = Packet::parse(bytes) else { return };

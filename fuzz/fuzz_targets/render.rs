@@ -20,6 +20,7 @@ fn context(value: &Value) -> Value {
     json!({
         "name": value, "list": [value, value], "table": {"a": value}, "number": 7, "yes": true,
         "wiring": {"first": {}, "cards": []}, "server_url": "http://10.0.0.1", "report_url": value, "tree_url": value,
+        "secure_server_url": value, "secure_report_url": value, "secure_image_url": value, "server_ca": value,
         "machine": {"name": value, "mac": "52:54:00:00:00:01", "domain": value, "ip": "10.0.0.9"},
         "profile": value, "distro": value, "key": value, "packages": [value], "disk": value, "image_url": value,
     })

@@ -31,6 +31,6 @@ pub mod script;
 mod told;
 
 pub use decision::{Ask, Decision, Effect, Reason, Step, Tale};
-pub use names::Here;
+pub use names::{Here, Pinned};
 pub use records::Records;
 pub use role::{Role, Standing};

@@ -11,10 +11,16 @@ use serde_json::Value;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -26,12 +32,16 @@ pub enum Error {
     Denied { path: PathBuf, users: String },
     #[error("cannot reach {server}: {source}; is `kickstand serve` running there, and is the port right?")]
     Unreachable { server: String, source: std::io::Error },
-    #[error("{0} is not an address of a server: write it like http://10.0.0.2 or http://10.0.0.2:8080")]
+    #[error("{0} is not an address of a server: write it like https://10.0.0.2 or http://10.0.0.2:8080")]
     BadServer(String),
     #[error(
-        "https is not supported yet: use http:// inside a trusted network, or reach the server's socket through ssh"
+        "https:// wants the server's CA: write it to a file with `kickstand ca show --pem` there, then name that with --ca or KICKSTAND_CA"
     )]
-    Https,
+    NoCa,
+    #[error("the CA {} can not be used: {cause}", path.display())]
+    BadCa { path: PathBuf, cause: String },
+    #[error("{server} is not known by the CA that was named: {source}")]
+    Stranger { server: String, source: std::io::Error },
     #[error(
         "{server} wants a token: make one there with `kickstand token add NAME`, then give it with --token or KICKSTAND_TOKEN"
     )]
@@ -57,32 +67,38 @@ impl Error {
 }
 
 /// Where the server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Server {
     Socket(PathBuf),
     /// `host:port`.
     Tcp(String),
+    /// The same, and whom to believe there.
+    Tls(String, Arc<ClientConfig>),
 }
 
 impl Server {
-    /// Reads `http://host[:port]`.
-    pub fn parse(text: &str) -> Result<Server, Error> {
+    /// Reads `http://host[:port]`, or `https://` with the file of the one CA that is believed.
+    pub fn parse(text: &str, ca: Option<&Path>) -> Result<Server, Error> {
         let bad = || Error::BadServer(text.to_owned());
-        if text.starts_with("https://") {
-            return Err(Error::Https);
-        }
-        let rest = text.strip_prefix("http://").ok_or_else(bad)?.trim_end_matches('/');
+        let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
+        let rest = rest.trim_end_matches('/');
         let authority: hyper::http::uri::Authority = rest.parse().map_err(|_| bad())?;
         if rest.contains(['/', '@', '?', '#']) || authority.host().is_empty() {
             return Err(bad());
         }
-        Ok(Server::Tcp(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80))))
+        let at = |port| format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(port));
+        match scheme {
+            "http" => Ok(Server::Tcp(at(80))),
+            "https" => Ok(Server::Tls(at(443), Arc::new(believing(ca.ok_or(Error::NoCa)?)?))),
+            _ => Err(bad()),
+        }
     }
 
     fn name(&self) -> String {
         match self {
             Server::Socket(path) => path.display().to_string(),
             Server::Tcp(address) => format!("http://{}", address.trim_end_matches(":80")),
+            Server::Tls(address, _) => format!("https://{}", address.trim_end_matches(":443")),
         }
     }
 }
@@ -129,7 +145,7 @@ impl Client {
     fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, Error> {
         let host = match &self.server {
             Server::Socket(_) => "kickstand",
-            Server::Tcp(address) => address,
+            Server::Tcp(address) | Server::Tls(address, _) => address,
         };
         let mut request = Request::builder().method(method).uri(format!("/api/v1/{path}")).header(header::HOST, host);
         if let Some(token) = &self.token {
@@ -151,6 +167,16 @@ impl Client {
             Server::Tcp(address) => {
                 let unreachable = |source| Error::Unreachable { server: self.server.name(), source };
                 self.converse(TcpStream::connect(address).await.map_err(unreachable)?, request).await
+            }
+            Server::Tls(address, config) => {
+                let unreachable = |source| Error::Unreachable { server: self.server.name(), source };
+                let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+                let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+                let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+                let name = name.map_err(|_| Error::BadServer(self.server.name()))?;
+                let stranger = |source| Error::Stranger { server: self.server.name(), source };
+                let stream = TlsConnector::from(config.clone()).connect(name, stream).await.map_err(stranger)?;
+                self.converse(stream, request).await
             }
         }
     }
@@ -195,6 +221,21 @@ impl Client {
     }
 }
 
+/// Whoever has a certificate of this CA, and nobody whom the system knows.
+fn believing(path: &Path) -> Result<ClientConfig, Error> {
+    let bad = |cause: &dyn std::fmt::Display| Error::BadCa { path: path.to_owned(), cause: cause.to_string() };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| bad(&e))? {
+        roots.add(certificate.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
+    }
+    if roots.is_empty() {
+        return Err(bad(&"it holds no certificate"));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().map_err(|e| bad(&e))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
 fn no_socket(path: &Path, error: std::io::Error) -> Error {
     match error.kind() {
         ErrorKind::PermissionDenied => Error::Denied { path: path.to_owned(), users: users(path) },
@@ -224,15 +265,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_an_http_address_and_nothing_else() {
-        let tcp = |text: &str| Server::Tcp(text.to_owned());
-        assert_eq!(Server::parse("http://10.0.0.2").unwrap(), tcp("10.0.0.2:80"));
-        assert_eq!(Server::parse("http://boot.lab:8080/").unwrap(), tcp("boot.lab:8080"));
-        assert_eq!(Server::parse("http://[fd00::1]:81").unwrap(), tcp("[fd00::1]:81"));
-        assert!(matches!(Server::parse("https://10.0.0.2"), Err(Error::Https)));
-        for text in ["10.0.0.2", "http://", "http://a/b", "http://user@host", "ftp://x"] {
-            assert!(matches!(Server::parse(text), Err(Error::BadServer(_))), "{text}");
+    fn a_server_is_an_address_and_nothing_else() {
+        let named = |text: &str| Server::parse(text, None).map(|server| server.name());
+        assert_eq!(named("http://10.0.0.2").unwrap(), "http://10.0.0.2");
+        assert_eq!(named("http://boot.lab:8080/").unwrap(), "http://boot.lab:8080");
+        assert_eq!(named("http://[fd00::1]:81").unwrap(), "http://[fd00::1]:81");
+        for text in ["10.0.0.2", "http://", "http://a/b", "http://user@host", "ftp://x", "https://a/b"] {
+            assert!(matches!(named(text), Err(Error::BadServer(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn https_wants_a_ca_that_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let parsed = |ca: Option<&Path>| Server::parse("https://10.0.0.2", ca);
+        assert!(matches!(parsed(None), Err(Error::NoCa)));
+        assert!(matches!(parsed(Some(&path)), Err(Error::BadCa { .. })), "it is not there");
+        std::fs::write(&path, "nonsense").unwrap();
+        assert!(matches!(parsed(Some(&path)), Err(Error::BadCa { .. })), "it holds none");
+        let ca = rcgen::CertificateParams::new(vec!["x".into()]).unwrap();
+        let ca = ca.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        std::fs::write(&path, ca.pem()).unwrap();
+        assert_eq!(parsed(Some(&path)).unwrap().name(), "https://10.0.0.2");
     }
 
     #[tokio::test]

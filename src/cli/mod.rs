@@ -4,6 +4,7 @@
 //! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
+mod authority;
 mod capture;
 mod check;
 mod class;
@@ -65,9 +66,12 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Remote {
-    /// A server to ask over TCP instead of the local one, for example http://10.0.0.2:8080
+    /// A server to ask over TCP instead of the local one, for example https://10.0.0.2
     #[arg(long, global = true, env = "KICKSTAND_SERVER", hide_env_values = true, value_name = "URL")]
     server: Option<String>,
+    /// The file of its CA, for https://
+    #[arg(long, global = true, env = "KICKSTAND_CA", hide_env_values = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The token for it; better given in the environment, where `ps` does not show it
     #[arg(long, global = true, env = "KICKSTAND_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -129,6 +133,9 @@ enum Command {
     /// Cards that were heard and that no record holds
     #[command(subcommand)]
     Sighting(sighting::Command),
+    /// The CA by which machines know this server
+    #[command(subcommand)]
+    Ca(authority::Command),
     /// Who may use the API over TCP
     #[command(subcommand)]
     Token(token::Command),
@@ -192,6 +199,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Quirk(command) => quirk::run(command, session).await,
         Command::Lease(command) => lease::run(command, session).await,
         Command::Sighting(command) => sighting::run(command, session).await,
+        Command::Ca(command) => authority::run(command, session).await,
         Command::Token(command) => token::run(command, session).await,
         Command::Events(events) => events::run(events, session).await,
         Command::Capture(capture) => capture::run(capture, session).await,
@@ -203,7 +211,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
 impl Remote {
     fn session(self) -> Result<Session> {
         let server = match &self.server {
-            Some(url) => Server::parse(url)?,
+            Some(url) => Server::parse(url, self.ca.as_deref())?,
             None => Server::Socket(self.socket),
         };
         let token = self.token.filter(|token| !token.is_empty()).map(Secret::new);

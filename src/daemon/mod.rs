@@ -1,5 +1,6 @@
 //! Bind, start, supervise, stop: `kickstand serve`.
 
+mod https;
 mod listen;
 mod log;
 
@@ -13,12 +14,12 @@ use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::http::house::Limits;
 use crate::http::server::Web;
-use crate::http::tls::Tls;
 use crate::model::{Kind, Placement};
 use crate::store::{Edit, Store};
 use crate::tftp;
 use crate::vault::Place;
 use anyhow::{Context, Result, anyhow, bail};
+use https::Https;
 use listen::{doors, link_numbers, listen, listen_v6, own_networks};
 use log::log_events;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -67,9 +68,11 @@ pub async fn start(config: Config) -> Result<Running> {
     raise_file_limit();
     let doors = doors(&config)?;
     let listen = listen(&config, &doors)?;
-    let tls = tls(&config.https)?;
     let sockets = Sockets::bind(&config, &doors, &listen).await?;
-    let store = Store::open_with(&config.database, &key_place(&config)).await?;
+    let key_place = key_place(&config);
+    let store = Store::open_with(&config.database, &key_place).await?;
+    let key_file = key_place.file.unwrap_or_else(|| config::DEFAULT_KEY_FILE.into());
+    let https = Https::open(&config, &key_file, &listen)?;
     if config.own_networks {
         own_networks(&store, &config).await?;
     }
@@ -90,7 +93,11 @@ pub async fn start(config: Config) -> Result<Running> {
         tracing::error!("{text}");
         engine.tell(Tale::new(engine.now(), Kind::Appliance, text));
     }
-    sockets.serve(engine, doors, config, tls)
+    if let Some(https) = &https {
+        https.fit(&engine, &engine.addresses());
+        https.announce(&engine);
+    }
+    sockets.serve(engine, doors, config, https.map(Arc::new))
 }
 
 /// Where the key of secrets is: as set, or beside the database; a credential of systemd wins.
@@ -103,14 +110,15 @@ fn key_place(config: &Config) -> Place {
 impl Running {
     fn say_ready(&self) {
         let list = |all: &[SocketAddr]| all.iter().map(|a| a.to_string()).collect::<Vec<_>>().join(", ");
-        tracing::info!(dhcp = list(&self.dhcp), tftp = list(&self.tftp), http = list(&self.http), "Kickstand is ready");
+        let (dhcp, tftp) = (list(&self.dhcp), list(&self.tftp));
+        tracing::info!(dhcp, tftp, http = list(&self.http), https = list(&self.https), "Kickstand is ready");
         let world = self.engine.store.world();
         for network in world.networks.values() {
             match self.engine.here(network) {
                 Some(here) => {
                     tracing::info!(network.name = %network.name, "serving {} as {}", network.cidr, here.ip);
                     if network.dhcp.https && here.https_port.is_none() {
-                        tracing::warn!(network.name = %network.name, "its machines are told http:// URLs, since [https] is not set");
+                        tracing::warn!(network.name = %network.name, "its firmware is told http:// URLs, since [https] serve is false");
                     }
                 }
                 None => {
@@ -164,10 +172,15 @@ impl Sockets {
             })?);
         }
         let mut https = Vec::new();
-        for ip in listen.iter().filter(|_| config.https.certificate.is_some()) {
+        for ip in listen.iter().filter(|_| config.https.serve) {
             let at = SocketAddr::from((*ip, config.https.port));
             https.push(TcpListener::bind(at).await.map_err(|e| {
-                busy(e, "HTTPS", &at.to_string(), "stop the other server (`ss -tlnp` names it), or set [https] port")
+                busy(
+                    e,
+                    "HTTPS",
+                    &at.to_string(),
+                    "stop the other server (`ss -tlnp` names it), or set [https] port or serve = false",
+                )
             })?);
         }
         let path = &config.socket;
@@ -181,7 +194,13 @@ impl Sockets {
         Ok(self.http.first().context("no address to serve HTTP on")?.local_addr()?.port())
     }
 
-    fn serve(self, engine: Arc<Engine>, doors: Vec<Door>, config: Config, tls: Option<Tls>) -> Result<Running> {
+    fn serve(
+        self,
+        engine: Arc<Engine>,
+        doors: Vec<Door>,
+        config: Config,
+        secure: Option<Arc<Https>>,
+    ) -> Result<Running> {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let dhcp = self.dhcp.iter().map(|s| s.local_addr()).collect::<io::Result<Vec<_>>>()?;
@@ -206,9 +225,12 @@ impl Sockets {
         for listener in self.http {
             tasks.spawn(logged("HTTP", web.clone().run_tcp(listener, stopped.clone())));
         }
-        for (listener, tls) in self.https.into_iter().zip(std::iter::repeat(&tls)) {
-            let Some(tls) = tls.clone() else { continue };
-            tasks.spawn(logged("HTTPS", web.clone().run_tls(listener, tls, stopped.clone())));
+        for (listener, secure) in self.https.into_iter().zip(std::iter::repeat(&secure)) {
+            let Some(secure) = secure else { continue };
+            tasks.spawn(logged("HTTPS", web.clone().run_tls(listener, secure.tls.clone(), stopped.clone())));
+        }
+        if let Some(secure) = secure.clone() {
+            tasks.spawn(secure.watch(engine.clone(), stopped.clone()));
         }
         tasks.spawn(engine.clone().watch_shelf(stopped.clone()));
         tasks.spawn(engine.clone().watch_templates(stopped.clone()));
@@ -218,7 +240,7 @@ impl Sockets {
         tasks.spawn(logged(CLI, http::server::run_socket(self.socket, engine.clone(), stopped.clone())));
         if !config.listen.iter().any(IpAddr::is_ipv4) {
             let tftp = (config.tftp_port, tftp_limits(&config.tftp));
-            let https = tls.map(|tls| (config.https.port, tls));
+            let https = secure.map(|secure| (config.https.port, secure));
             let ports = Ports { tftp, http: engine.http_port, https };
             tasks.spawn(watch_addresses(engine.clone(), web, doors, ports, stopped));
         }
@@ -249,14 +271,6 @@ pub(crate) fn http_limits(set: crate::config::Http) -> Limits {
     }
     let stalled = std::time::Duration::from_secs(set.stalled_secs.into());
     Limits { connections: set.connections.min(most), connections_each: set.connections_each, stalled }
-}
-
-fn tls(set: &crate::config::Https) -> Result<Option<Tls>> {
-    match (&set.certificate, &set.key) {
-        (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => Ok(Some(Tls::read(certificate, key).context("cannot serve HTTPS")?)),
-        _ => bail!("[https] names one of certificate and key: name both, or neither"),
-    }
 }
 
 /// As many files as this process may have: what it starts with is meant for programs that use `select`.
@@ -337,6 +351,9 @@ async fn watch_addresses(
                         served.insert(*ip);
                     }
                 }
+                if let Some((_, secure)) = &ports.https {
+                    secure.fit(&engine, &now);
+                }
                 engine.set_addresses(now.clone());
                 drop(engine.store.edit(Edit::Announce(now), "serve", engine.now()).await);
             }
@@ -367,7 +384,7 @@ const ANNOUNCE: std::time::Duration = std::time::Duration::from_secs(3600);
 struct Ports {
     tftp: (u16, tftp::Limits),
     http: u16,
-    https: Option<(u16, Tls)>,
+    https: Option<(u16, Arc<Https>)>,
 }
 
 /// TFTP and HTTP at an address that came later; tried again at the next change where it fails.
@@ -375,7 +392,7 @@ async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, web: &Web, 
     let bound = async {
         let tftp = UdpSocket::bind((ip, ports.tftp.0)).await?;
         let https = match &ports.https {
-            Some((port, tls)) => Some((TcpListener::bind((ip, *port)).await?, tls.clone())),
+            Some((port, secure)) => Some((TcpListener::bind((ip, *port)).await?, secure.tls.clone())),
             None => None,
         };
         Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?, https))

@@ -26,6 +26,11 @@ impl Dish {
         Some(format!("templates/{}", own.unwrap_or(usual)))
     }
 
+    /// By HTTPS where the installer can be told of the CA.
+    pub(super) fn answer_url(&self, token: &Secret) -> String {
+        if self.row().pins { self.here.secure_answer(token) } else { self.here.answer(token) }
+    }
+
     /// Only the answer file itself registers: what stands beside it needs no secret.
     pub(super) fn carries_key(&self, file: Option<&str>) -> bool {
         let row = self.row();

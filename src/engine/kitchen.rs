@@ -143,7 +143,7 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<Value, Error> {
-        let answer_url = dish.here.answer(token);
+        let answer_url = dish.answer_url(token);
         let variables = self.with_defaults(dish)?;
         let wiring = dish.wiring(&variables)?;
         let trip = answers::trip(dish, &answer_url, &variables, &wiring);
@@ -190,7 +190,7 @@ impl Engine {
         file: Option<&str>,
     ) -> Result<(Value, Variables), Error> {
         let mut context = self.with_defaults(dish)?;
-        let mut given = answers::told(dish, &dish.here.answer(token), &context)?;
+        let mut given = answers::told(dish, &dish.answer_url(token), &context)?;
         given.extend(self.given(dish, token));
         if !dish.carries_key(file) {
             given.insert("key".into(), "".into());
@@ -237,10 +237,16 @@ impl Engine {
     pub(super) fn given(&self, dish: &Dish, token: &Secret) -> Variables {
         let url = |variable: &str| family::url(dish.here, &dish.recipe.variables, variable);
         let key = dish.recipe.key.as_ref().map(|_| self.derived("key", token));
+        let report = self.derived("report", token);
+        let trust = self.trust().filter(|_| dish.here.pinned.is_some());
         let given = json!({
             "server_url": dish.here.url(),
-            "report_url": dish.here.report(&self.derived("report", token)),
+            "secure_server_url": dish.here.secure_url(),
+            "server_ca": trust.as_ref().map_or("", |trust| &trust.pem),
+            "report_url": dish.here.report(&report),
+            "secure_report_url": dish.here.secure_report(&report),
             "image_url": url("image"),
+            "secure_image_url": family::secure_url(dish.here, &dish.recipe.variables, "image"),
             "tree_url": url("tree"),
             "key": key.as_ref().map_or("", |key| key.expose()),
             "machine": machine(dish),

@@ -1,7 +1,7 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
-//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `paper` shows answer files without their secrets. None of them decides: `boot/` does.
+//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `trust` which CA machines are told of, `paper` shows answer files without their secrets. None of them decides: `boot/` does.
 
 mod answers;
 mod compare;
@@ -21,6 +21,7 @@ mod serve;
 mod shelf;
 mod texts;
 mod tokens;
+mod trust;
 mod variables;
 mod versions;
 mod why;
@@ -35,6 +36,7 @@ pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
 pub use tokens::fresh_secret;
+pub use trust::Trust;
 pub use variables::{Over, Variable};
 pub use versions::InUse;
 pub use why::{Instead, Scene, Whom};
@@ -81,6 +83,8 @@ pub struct Engine {
     /// The last DHCP packets of each machine.
     pub captures: Captures,
     spell: OnceLock<rehearse::Spell>,
+    /// None: there is no CA that machines could be told of.
+    trust: RwLock<Option<Arc<Trust>>>,
     /// Our own addresses, as the interfaces have them now.
     addresses: RwLock<Vec<Ipv4Addr>>,
     /// Keys of single installs and report URLs are derived with it.
@@ -132,6 +136,7 @@ impl Engine {
             changing: Default::default(),
             captures,
             spell: OnceLock::new(),
+            trust: RwLock::default(),
             addresses,
             secret,
             lifetimes,
@@ -157,7 +162,7 @@ impl Engine {
     /// The same where the address is known already.
     pub fn here_as(&self, ip: Ipv4Addr, network: &Network) -> Here {
         let https_port = self.https_port.filter(|_| network.dhcp.https);
-        Here { ip, http_port: self.http_port, https_port }
+        Here { ip, http_port: self.http_port, https_port, pinned: self.pinned(ip) }
     }
 
     /// An interface came, went or changed its address.

@@ -28,7 +28,7 @@ pub struct Over {
 }
 
 /// What the server gives and nobody else may read.
-const HIDDEN: [&str; 2] = ["key", "report_url"];
+const HIDDEN: [&str; 3] = ["key", "report_url", "secure_report_url"];
 
 impl Engine {
     /// In the order of their names.

@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     needs: &["live", "product"],
     files: &["live", "tree"],
     fetches_agent: true,
+    pins: false,
     arguments,
     start: Start::Linux,
     check: check::agama,

@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     needs: &["mirror_host"],
     files: &[],
     fetches_agent: true,
+    pins: false,
     arguments,
     start: Start::Linux,
     check: check::preseed,

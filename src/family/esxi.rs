@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     needs: &["tree", "modules", "root_password_hash"],
     files: &["tree"],
     fetches_agent: false,
+    pins: false,
     arguments,
     start: Start::Mboot,
     check: check::esxi,

@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     needs: &["live", "config_space"],
     files: &["live", "config_space"],
     fetches_agent: true,
+    pins: false,
     arguments,
     start: Start::Linux,
     check: check::shell,

@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     needs: &[],
     files: &["rootfs", "image"],
     fetches_agent: true,
+    pins: false,
     arguments,
     start: Start::Linux,
     check: check::ignition,

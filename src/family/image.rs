@@ -11,16 +11,21 @@ pub const ROW: Row = Row {
     needs: &["live", "image"],
     files: &["live", "image"],
     fetches_agent: false,
+    pins: true,
     arguments,
     start: Start::Linux,
     check: check::shell,
 };
 
-/// The initramfs fetches the live system by HTTP; the agent in that looks for `kickstand.answer`.
+/// The initramfs fetches the live system by HTTP; the agent in that looks for `kickstand.answer`, and for the CA by
+/// whose fingerprint it knows us from then on.
 fn arguments(trip: &Trip<'_>) -> Vec<String> {
     let mut all = vec!["boot=kickstand".into()];
     all.extend(words::klibc(trip));
     all.push(format!("kickstand.live={}", trip.url("live")));
     all.push(format!("kickstand.answer={}", trip.answer_url));
+    all.extend(
+        trip.here.pinned.map(|pinned| format!("kickstand.ca=sha256:{},{}", hex::encode(pinned.sha256), trip.here.ca())),
+    );
     all
 }

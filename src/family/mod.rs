@@ -40,6 +40,8 @@ pub struct Row {
     pub files: &'static [&'static str],
     /// Its answer file fetches the agent from here when there is a key to register with.
     pub fetches_agent: bool,
+    /// Its installer is told on the command line by which CA it knows us, and fetches its answer file by HTTPS.
+    pub pins: bool,
     /// Kernel arguments, before the operator's.
     pub arguments: fn(&Trip<'_>) -> Vec<String>,
     /// What its loader does with the distro's kernel.
@@ -122,10 +124,19 @@ pub fn consoles(wiring: &Wiring) -> Vec<String> {
 }
 
 pub fn url(here: Here, variables: &Variables, variable: &str) -> String {
+    url_by(|path| here.file(path), variables, variable)
+}
+
+/// The same for who verifies us.
+pub fn secure_url(here: Here, variables: &Variables, variable: &str) -> String {
+    url_by(|path| here.secure_file(path), variables, variable)
+}
+
+fn url_by(ours: impl Fn(&str) -> String, variables: &Variables, variable: &str) -> String {
     match variables.get(variable).and_then(|v| v.as_str()).unwrap_or_default() {
         "" => String::new(),
         whole if whole.contains("://") => whole.to_owned(),
-        path => here.file(path),
+        path => ours(path),
     }
 }
 

@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     needs: &["tree"],
     files: &["tree"],
     fetches_agent: true,
+    pins: false,
     arguments,
     start: Start::Linux,
     check: check::autoyast,

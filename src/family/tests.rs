@@ -80,7 +80,7 @@ fn line(family: Family, value: Value) -> String {
         secrets: Default::default(),
         layers: Default::default(),
     };
-    let here = Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80, https_port: None };
+    let here = Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80, https_port: None, pinned: None };
     let name = "web-1".parse().unwrap();
     let answer_url = "http://10.0.0.1/answer/T";
     Trip { name: &name, mac: BOOTS, here, answer_url, recipe: &recipe, variables: &all, wiring: &wiring }.command_line()

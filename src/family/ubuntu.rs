@@ -14,6 +14,7 @@ pub const ROW: Row = Row {
     needs: &["iso"],
     files: &["iso"],
     fetches_agent: true,
+    pins: false,
     arguments,
     start: Start::Linux,
     check: check::autoinstall,

@@ -149,6 +149,13 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
+/// Which door a request came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Http,
+    Https,
+}
+
 /// `GET` and `HEAD` of `/loader/…` and `/files/…`.
 pub async fn file(
     State(engine): State<Arc<Engine>>,
@@ -160,11 +167,12 @@ pub async fn file(
         Ok(found) => found,
         Err(refused) => return refused.into_response(),
     };
+    let by = request.extensions().get::<Door>().copied().unwrap_or(Door::Http);
     let is_head = *request.method() == Method::HEAD;
     let plan = Plan::of(&conditions(request.headers()), is_head, &kept);
     let body = match is_head {
         true => Body::empty(),
-        false => stream(Sending::new(engine, wanted, source, &plan, from(&peer))),
+        false => stream(Sending::new((engine, by), wanted, source, &plan, from(&peer))),
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(plan.status).unwrap_or_default();
@@ -189,6 +197,7 @@ fn conditions(headers: &HeaderMap) -> Conditions {
 /// A file on its way out. When the last byte is gone the engine hears of it.
 struct Sending {
     engine: Arc<Engine>,
+    by: Door,
     wanted: Wanted,
     source: Source,
     from: Option<Ipv4Addr>,
@@ -199,9 +208,15 @@ struct Sending {
 }
 
 impl Sending {
-    fn new(engine: Arc<Engine>, wanted: Wanted, source: Source, plan: &Plan, from: Option<Ipv4Addr>) -> Sending {
+    fn new(
+        (engine, by): (Arc<Engine>, Door),
+        wanted: Wanted,
+        source: Source,
+        plan: &Plan,
+        from: Option<Ipv4Addr>,
+    ) -> Sending {
         let (at, end, length) = (plan.start, plan.end, plan.length());
-        Sending { engine, wanted, source, from, at, end, length, since: Instant::now() }
+        Sending { engine, by, wanted, source, from, at, end, length, since: Instant::now() }
     }
 }
 
@@ -220,7 +235,8 @@ async fn next_chunk(mut sending: Sending) -> io::Result<Option<(Bytes, Sending)>
     if sending.at >= sending.end
         && let Some(from) = sending.from
     {
-        sending.engine.sent(sending.wanted.name(), from, sending.length, sending.since.elapsed(), "HTTP");
+        let by = if sending.by == Door::Https { "HTTPS" } else { "HTTP" };
+        sending.engine.sent(sending.wanted.name(), from, sending.length, sending.since.elapsed(), by);
     }
     Ok(Some((chunk, sending)))
 }

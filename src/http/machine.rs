@@ -94,6 +94,12 @@ async fn answered(engine: &Engine, peer: &Peer, token: &str, file: Option<&str>)
     }
 }
 
+/// Public, as every certificate: who must be sure that it is ours knows its fingerprint.
+pub async fn ca(State(engine): State<Arc<Engine>>) -> Response {
+    let Some(trust) = engine.trust() else { return not_found() };
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], trust.pem.clone()).into_response()
+}
+
 pub async fn report(
     State(engine): State<Arc<Engine>>,
     ConnectInfo(peer): ConnectInfo<Peer>,

@@ -5,6 +5,7 @@
 //! | `GET /boot/{mac}/script.ipxe` | anyone; a token only at the machine's leased address | `machine` |
 //! | `GET /loader/{path}`, `/grub/{path}` | anyone; a script only at a leased address | `direct`, `files` |
 //! | `GET /files/{path}` | anyone | `direct`, `files` |
+//! | `GET /ca.pem` | anyone | `machine` |
 //! | `GET /answer/{token}`, `/answer/{token}/{file}` | who has the token, at its address | `machine` |
 //! | `POST /report/{token}` | who has the report token, at its address | `machine` |
 //! | `POST /agent/register` | who has an unspent key | `agent` |
@@ -45,6 +46,7 @@ pub fn machine_routes() -> Router<Arc<Engine>> {
         .route("/loader/{*path}", get(files::file))
         .route("/grub/{*path}", get(files::file))
         .route("/files/{*path}", get(files::file))
+        .route("/ca.pem", get(machine::ca))
         .route("/answer/{token}", get(machine::answer).head(machine::no_head))
         .route("/answer/{token}/{file}", get(machine::answer_part).head(machine::no_head))
         .route("/report/{token}", post(machine::report))

@@ -2,7 +2,7 @@
 
 use super::auth::Peer;
 use super::direct::{self, HEAD_LIMIT, Line, Next};
-use super::files::collapsed;
+use super::files::{Door, collapsed};
 use super::house::{House, Limits, Place};
 use super::stream::{Reset, Timely, Watched};
 use super::tls::Tls;
@@ -106,7 +106,7 @@ impl Web {
             () = stopped(&mut stop) => return,
         };
         match shaken {
-            Ok(stream) => self.serve_other(stream, Bytes::new(), from, place, stop).await,
+            Ok(stream) => self.serve_other(stream, (Bytes::new(), Door::Https), from, place, stop).await,
             Err(error) => tracing::debug!(%error, %from, "a handshake failed"),
         }
     }
@@ -137,7 +137,7 @@ impl Web {
         };
         match next {
             Ok(Next::Closed) => {}
-            Ok(Next::Other(seen)) => self.serve_other(stream, seen, from, place, stop).await,
+            Ok(Next::Other(seen)) => self.serve_other(stream, (seen, Door::Http), from, place, stop).await,
             Err(error) => {
                 tracing::debug!(%error, %from, "a connection broke off");
                 // Or the half of an answer would stay in the kernel for minutes; a whole one is the client's to take.
@@ -152,7 +152,7 @@ impl Web {
     async fn serve_other<S: AsyncRead + AsyncWrite + Reset + Unpin>(
         self,
         stream: S,
-        seen: Bytes,
+        (seen, by): (Bytes, Door),
         from: SocketAddr,
         place: Place,
         mut stop: watch::Receiver<bool>,
@@ -161,7 +161,7 @@ impl Web {
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).title_case_headers(true);
         http.max_buf_size(UNSENT_BY_HYPER);
-        let service = hyper::service::service_fn(|request| self.answered(request, from, &place));
+        let service = hyper::service::service_fn(|request| self.answered(request, (from, by), &place));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
@@ -180,7 +180,7 @@ impl Web {
     async fn answered(
         &self,
         request: hyper::Request<hyper::body::Incoming>,
-        from: SocketAddr,
+        (from, by): (SocketAddr, Door),
         place: &Place,
     ) -> Result<Response, Infallible> {
         // Before anything looks at the path.
@@ -196,6 +196,7 @@ impl Web {
         let limit = if request.uri().path().starts_with("/api/") { API_BODY_LIMIT } else { BODY_LIMIT };
         let mut request = request.map(|body| Body::new(Timely::new(body, place.seat.clone(), limit)));
         request.extensions_mut().insert(ConnectInfo(Peer::Tcp(from)));
+        request.extensions_mut().insert(by);
         let answered = self.routes.clone().oneshot(request).await;
         place.seat.got_on();
         answered

@@ -1,11 +1,17 @@
 {## The install script of the image family: the live system fetches it, and kickstand-agent runs it as root.
-    Variables: server_url, report_url, image_url, key, machine (name, ip, mac, system_id), disk (empty: the first one),
+    Variables: secure_server_url, secure_report_url, secure_image_url, server_ca (empty: no HTTPS), key, machine (name, ip, mac, system_id), disk (empty: the first one),
     kernel_arguments, root_password_hash (empty: no password), ssh_authorized_keys (a list), timezone, wiring. ##}
 #!/bin/sh
-# kickstand-report: {{ report_url|line }}
+# kickstand-report: {{ secure_report_url|line }}
 # The line above is for the agent, which reports a failure of this script there.
 set -eu
-export KICKSTAND_REPORT={{ report_url|shq }}
+export KICKSTAND_REPORT={{ secure_report_url|shq }}
+{% if server_ca %}
+# By this CA the agent knows the server, and by no other.
+export KICKSTAND_CA=/run/kickstand/ca.pem
+mkdir -p /run/kickstand
+printf '%s' {{ server_ca|shq }} >"$KICKSTAND_CA"
+{% endif %}
 export LC_ALL=C
 target=/mnt
 disk={{ disk|shq }}
@@ -65,7 +71,7 @@ mount -o noatime "$(partition 3)" "$target"
 broken=/run/kickstand/broken
 rm -f "$broken"
 echo "== unpacking"
-{ kickstand-agent fetch {{ image_url|shq }} --from 5 --to 60 "unpacking the system" || touch "$broken"; } |
+{ kickstand-agent fetch {{ secure_image_url|shq }} --from 5 --to 60 "unpacking the system" || touch "$broken"; } |
     { zstd -dc || touch "$broken"; } |
     tar -x --numeric-owner --xattrs --xattrs-include='*.*' -C "$target"
 [ ! -e "$broken" ] || fail "the image did not arrive whole"

@@ -1,16 +1,26 @@
 {## Leaves the agent and its key on the installed system, which registers at its first boot.
-    Runs inside the installed system (chroot, %post, in-target) as root, with sh -eu; needs server_url and key.
+    Runs inside the installed system (chroot, %post, in-target) as root, with sh -eu; needs key, server_url, secure_server_url and
+    server_ca, which the agent always verifies by; whether the client that fetches it does, curl_verifies says as in report.sh.
     A system that keeps /usr to itself names another place in agent_place. ##}
+{% set ca = server_ca if curl_verifies is not defined or curl_verifies else "" %}
+{% set agent_url = (secure_server_url if ca else server_url) ~ "/files/agent/kickstand-agent" %}
 {% set place = agent_place if agent_place is defined else "/usr/local/sbin/kickstand-agent" %}
 # An installer that has brought the agent along (the live system) spares the download.
 agent={{ place }}
 if [ ! -x "$agent" ]; then
     mkdir -p "$(dirname "$agent")"
+{% if ca %}
+    ca=$(mktemp -d)
+    printf '%s' {{ ca|shq }} >"$ca/ca.pem"
+{% endif %}
     if command -v curl >/dev/null; then
-        curl -fsS --retry 5 -o "$agent" {{ (server_url ~ "/files/agent/kickstand-agent")|shq }}
+        curl -fsS --retry 5{% if ca %} --cacert "$ca/ca.pem" --capath "$ca"{% endif %} -o "$agent" {{ agent_url|shq }}
     else
-        wget -q -O "$agent" {{ (server_url ~ "/files/agent/kickstand-agent")|shq }}
+        wget -q{% if ca %} --ca-certificate="$ca/ca.pem" --ca-directory="$ca"{% endif %} -O "$agent" {{ agent_url|shq }}
     fi
+{% if ca %}
+    rm -r "$ca"
+{% endif %}
     chmod 0755 "$agent"
 fi
 
@@ -18,7 +28,7 @@ fi
 mkdir -p /etc/kickstand
 chmod 0700 /etc/kickstand
 (umask 077 && cat >/etc/kickstand/agent.json) <<'KICKSTAND_SETTINGS'
-{"server": {{ server_url|tojson }}, "key": {{ key|tojson }}}
+{"server": {{ secure_server_url|tojson }}, {% if server_ca %}"ca": {{ server_ca|tojson }}, {% endif %}"key": {{ key|tojson }}}
 KICKSTAND_SETTINGS
 
 cat >/etc/systemd/system/kickstand-agent.service <<'KICKSTAND_UNIT'

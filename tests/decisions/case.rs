@@ -185,7 +185,7 @@ fn mac() -> Mac {
 }
 
 fn here() -> Here {
-    Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80, https_port: None }
+    Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80, https_port: None, pinned: None }
 }
 
 fn told<R: Debug>(decision: Decision<R>) -> Vec<String> {

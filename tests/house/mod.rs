@@ -5,7 +5,7 @@ use base64::Engine as _;
 use ipnetwork::Ipv4Network;
 use kickstand::assets::Assets;
 use kickstand::boot::lifecycle;
-use kickstand::engine::{Engine, Parts};
+use kickstand::engine::{Engine, Parts, Trust};
 use kickstand::model::*;
 use kickstand::store::{Edit, Store};
 use serde_json::json;
@@ -20,6 +20,14 @@ pub struct House {
 }
 
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// A CA that stays the same, so that snapshots do.
+pub const CA: &str = include_str!("ca.pem");
+
+pub fn trust() -> Trust {
+    let sha256 = kickstand::ca::fingerprint(CA).unwrap();
+    Trust { pem: CA.into(), sha256, ends_at: None, addresses: vec![SERVER] }
+}
 
 pub fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -39,11 +47,12 @@ impl House {
             files: folder.path().join("files"),
             loaders: vec![],
             http_port: 80,
-            https_port: None,
+            https_port: Some(443),
             addresses: vec![SERVER],
             lifetimes: Default::default(),
         };
         let house = House { engine: Engine::new(parts).await.unwrap(), folder };
+        house.engine.set_trust(Some(trust()));
         house.furnish().await;
         house
     }

@@ -33,7 +33,7 @@ const INSTALL: &[(&str, &str)] = &[
     ("script", "installer of profile web, boot 1"),
     ("kernel", "debian-12/vmlinuz by HTTP"),
     ("file", "debian-12/initrd.img by HTTP"),
-    ("file", "debian-12/live.squashfs by HTTP"),
+    ("file", "debian-12/live.squashfs by HTTP,"),
     ("answer", "which carries a single-use key of web"),
     ("state", "the installer runs"),
     ("progress", "unpacking"),
@@ -158,6 +158,7 @@ fn a_stranger_gets_nothing_then_a_record_then_one_install() {
     lab.power_on("stranger", STRANGER, Firmware::Bios, Order::DiskFirst);
     lab.until("it is taken in", BOOT_SECS, |lab| lab.json(&["machine", "list"]).to_string().contains(&name));
     lab.until_state(&name, "registered", INSTALL_SECS);
+    assert_eq!(lab.count("file", "root.tar.zst by HTTPS"), 1, "what follows the loader is verified");
     assert_one_address(&lab, STRANGER, 3);
     lab.power_off("stranger");
     lab.power_on("stranger", STRANGER, Firmware::Bios, Order::NetworkFirst);

@@ -31,7 +31,10 @@ fn write(folder: &Path, name: &str) -> CertificateDer<'static> {
 
 async fn appliance(folder: &Path) -> Appliance {
     let file = |ending: &str| Some(folder.join("https").with_extension(ending));
-    Appliance::with(|config| config.https = Https { port: 0, certificate: file("crt"), key: file("key") }).await
+    Appliance::with(|config| {
+        config.https = Https { serve: true, port: 0, certificate: file("crt"), key: file("key"), ..Https::default() }
+    })
+    .await
 }
 
 async fn ask(
@@ -158,7 +161,7 @@ async fn a_certificate_that_is_not_there_stops_the_start_with_a_remedy() {
     write(folder.path(), "https");
     let mut config = Appliance::empty().await.config.clone();
     let (crt, key) = (folder.path().join("https.crt"), folder.path().join("none.key"));
-    config.https = Https { port: 0, certificate: Some(crt), key: Some(key) };
+    config.https = Https { serve: true, port: 0, certificate: Some(crt), key: Some(key), ..Https::default() };
     let Err(error) = kickstand::daemon::start(config.clone()).await else { panic!("it starts without a key") };
     let text = format!("{error:#}");
     assert!(text.contains("none.key can not be read as a private key") && text.contains("docs/install.md"), "{text}");

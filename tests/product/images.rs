@@ -175,7 +175,8 @@ async fn https_is_spoken_with_those_whom_the_host_trusts() {
     let path = |ending: &str| folder.path().join("s").with_extension(ending);
     fs::write(path("key"), key.serialize_pem()).unwrap();
     fs::write(path("crt"), made.pem()).unwrap();
-    let https = Https { port: 0, certificate: Some(path("crt")), key: Some(path("key")) };
+    let https =
+        Https { serve: true, port: 0, certificate: Some(path("crt")), key: Some(path("key")), ..Https::default() };
     let scene = Scene::with(|config| config.https = https).await;
     alma(&scene.appliance.config.files.join("mirror"));
     let url = format!("https://{}/files/mirror", scene.appliance.running().https[0]);

@@ -15,6 +15,7 @@ mod mirrors;
 mod one_shot;
 mod operators;
 mod paths;
+mod pinned;
 mod rehearsals;
 mod replace;
 mod replacements;

@@ -28,7 +28,7 @@ fn settings(folder: &Path, more: &str) -> String {
     )
 }
 
-const PORTS: &str = "[tftp]\nport = 0\n[http]\nport = 0\n";
+const PORTS: &str = "[tftp]\nport = 0\n[http]\nport = 0\n[https]\nport = 0\n";
 
 #[tokio::test]
 async fn a_malformed_setting_names_its_line() {
@@ -50,7 +50,7 @@ async fn a_busy_port_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.79.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let text = settings(folder.path(), &format!("[tftp]\nport = 0\n[http]\nport = {port}\n"));
+    let text = settings(folder.path(), &format!("[tftp]\nport = 0\n[http]\nport = {port}\n[https]\nport = 0\n"));
     refused(folder.path(), &text, &["cannot serve HTTP on 127.79.0.1", "stop the other web server"]).await;
     assert!(!folder.path().join("k.db").exists(), "nothing half-made");
 }

@@ -41,6 +41,10 @@ fn a_shell_reads_every_script_of_its_own() {
         "server_url": "http://10.0.0.2",
         "report_url": "http://10.0.0.2/report/x",
         "image_url": "http://10.0.0.2/files/root.tar.zst",
+        "secure_server_url": "https://10.0.0.2",
+        "secure_report_url": "https://10.0.0.2/report/x",
+        "secure_image_url": "https://10.0.0.2/files/root.tar.zst",
+        "server_ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         "tree_url": "",
         "key": "key",
         "machine": {

@@ -98,7 +98,7 @@ async fn a_disk_that_fails_to_sync_ends_the_server() {
     let (at, file) = (folder.path().display(), folder.path().join("kickstand.toml"));
     let settings = format!(
         "[database]\nurl = \"sqlite://{at}/k.db\"\n[server]\nfiles = \"{at}/files\"\nsocket = \"{at}/socket\"\n\
-         [dhcp]\nport = 0\naddress = \"127.79.7.1\"\n[tftp]\nport = 0\n[http]\nport = 0\n"
+         [dhcp]\nport = 0\naddress = \"127.79.7.1\"\n[tftp]\nport = 0\n[http]\nport = 0\n[https]\nport = 0\n"
     );
     std::fs::write(&file, settings).unwrap();
     // Each commit syncs once; starting takes less than 40 of them.

@@ -62,8 +62,9 @@ impl Server {
     /// On loopback at this address, where answers go back to whoever asked; not started yet.
     pub fn on_loopback(folder: &Path, ip: Ipv4Addr, database: Option<&str>) -> Server {
         let sqlite = format!("sqlite://{}/kickstand.db", folder.display());
-        let doors =
-            format!("[dhcp]\naddress = \"{ip}\"\nport = {DHCP_PORT}\n[tftp]\nport = 6969\n[http]\nport = 8080\n");
+        let doors = format!(
+            "[dhcp]\naddress = \"{ip}\"\nport = {DHCP_PORT}\n[tftp]\nport = 6969\n[http]\nport = 8080\n[https]\nport = 8443\n"
+        );
         let mut server = Server::lay(folder, database.unwrap_or(&sqlite), &doors);
         (server.dhcp, server.http) = ((ip, DHCP_PORT).into(), (ip, 8080).into());
         server

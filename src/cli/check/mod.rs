@@ -53,7 +53,8 @@ fn missing(config: &Config) -> Vec<String> {
         missing.push(format!("there is no folder {}: make it, kernels and initrds live there", config.files.display()));
     }
     missing.extend(of_loaders(config).unwrap_or_else(|text| vec![text]));
-    missing.extend(config.https.certificate.as_deref().and_then(|path| https(path, SystemTime::now())));
+    let own = [&config.https.certificate, &config.https.ca].into_iter().flatten();
+    missing.extend(own.filter_map(|path| https(path, SystemTime::now())));
     missing
 }
 
@@ -87,7 +88,7 @@ fn https(path: &Path, now: SystemTime) -> Option<String> {
         Ok(chain) => chain,
         Err(error) => return Some(error.to_string()),
     };
-    let end = chain.iter().filter_map(|certificate| tls::ends_at(certificate)).min()?;
+    let end = chain.iter().filter_map(|certificate| crate::ca::ends_at(certificate)).min()?;
     let date = humantime::format_rfc3339_seconds(end);
     (end < now + SOON).then(|| format!("the certificate {} ends at {date}: make another", path.display()))
 }

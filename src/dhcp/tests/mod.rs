@@ -23,7 +23,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-const HERE: Here = Here { ip: Ipv4Addr::new(10, 9, 0, 2), http_port: 80, https_port: None };
+const HERE: Here = Here { ip: Ipv4Addr::new(10, 9, 0, 2), http_port: 80, https_port: None, pinned: None };
 const IP: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 15);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 254);

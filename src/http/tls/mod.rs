@@ -1,20 +1,21 @@
-//! HTTPS: the certificate, which is read again when its files change, and the handshake. Off unless it is set.
+//! HTTPS: the certificate, which is read again when its files change or given anew, and the handshake.
 
 mod dhe;
-mod ends;
-
-pub use ends::ends_at;
 
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::{Acceptor, ClientHello, ResolvesServerCert, ServerConfig};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
@@ -35,6 +36,10 @@ pub enum Error {
     Empty { path: PathBuf },
     #[error("{} and {} do not fit each other: {source}", certificate.display(), key.display())]
     Unfit { certificate: PathBuf, key: PathBuf, source: tokio_rustls::rustls::Error },
+    #[error("it can not be used: {0}")]
+    Unusable(tokio_rustls::rustls::Error),
+    #[error("{0}")]
+    Distrusted(String),
     #[error("TLS can not be set up: {0}")]
     Setup(tokio_rustls::rustls::Error),
 }
@@ -52,8 +57,18 @@ pub struct Tls {
 impl Tls {
     /// Reads both files: PEM, as every tool writes them.
     pub fn read(certificate: &Path, key: &Path) -> Result<Tls, Error> {
+        Tls::with(Kept::read(certificate, key, Arc::new(ring::default_provider()))?)
+    }
+
+    /// A certificate that lies in no file: [`Tls::replace`] gives another.
+    pub fn given(chain: &[Vec<u8>], key: &[u8]) -> Result<Tls, Error> {
         let provider = Arc::new(ring::default_provider());
-        let kept = Arc::new(Kept::read(certificate, key, provider.clone())?);
+        let now = Now { pair: made(chain, key, &provider)?, stamp: [None; 2], warned: None, looked: Instant::now() };
+        Tls::with(Kept { files: None, provider, now: Mutex::new(now) })
+    }
+
+    fn with(kept: Kept) -> Result<Tls, Error> {
+        let (provider, kept) = (kept.provider.clone(), Arc::new(kept));
         let config = |provider| {
             let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12]);
             let config = config.map_err(Error::Setup)?.with_no_client_auth().with_cert_resolver(kept.clone());
@@ -61,6 +76,31 @@ impl Tls {
         };
         let no_curves = config(Arc::new(dhe::provider()))?;
         Ok(Tls { curves: config(provider)?, no_curves, turns: Arc::default(), kept })
+    }
+
+    /// For all handshakes from now on.
+    pub fn replace(&self, chain: &[Vec<u8>], key: &[u8]) -> Result<(), Error> {
+        let pair = made(chain, key, &self.kept.provider)?;
+        self.kept.now.lock().unwrap_or_else(PoisonError::into_inner).pair = pair;
+        Ok(())
+    }
+
+    /// What a client says of the certificate at this address who trusts this CA (PEM) alone.
+    pub fn convinces(&self, ca: &str, ip: IpAddr, now: SystemTime) -> Result<(), Error> {
+        self.kept.refresh();
+        let distrusted = |error: &dyn std::fmt::Display| Error::Distrusted(error.to_string());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+            let certificate = certificate.map_err(|error| distrusted(&error))?;
+            roots.add(certificate).map_err(|error| distrusted(&error))?;
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), self.kept.provider.clone()).build();
+        let verifier = verifier.map_err(|error| distrusted(&error))?;
+        let pair = self.kept.now.lock().unwrap_or_else(PoisonError::into_inner).pair.clone();
+        let (own, between) = pair.cert.split_first().ok_or_else(|| distrusted(&"there is none"))?;
+        let now = UnixTime::since_unix_epoch(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
+        let seen = verifier.verify_server_cert(own, between, &ServerName::IpAddress(ip.into()), &[], now);
+        seen.map(drop).map_err(|error| distrusted(&error))
     }
 
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -112,8 +152,8 @@ pub fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 
 /// The certificate as it was read last.
 struct Kept {
-    certificate: PathBuf,
-    key: PathBuf,
+    /// The certificate's and the key's, where they are files.
+    files: Option<(PathBuf, PathBuf)>,
     provider: Arc<CryptoProvider>,
     now: Mutex<Now>,
 }
@@ -134,22 +174,23 @@ impl Kept {
     fn read(certificate: &Path, key: &Path, provider: Arc<CryptoProvider>) -> Result<Kept, Error> {
         let stamp = stamp(certificate, key);
         let now = Now { pair: pair(certificate, key, &provider)?, stamp, warned: None, looked: Instant::now() };
-        Ok(Kept { certificate: certificate.to_owned(), key: key.to_owned(), provider, now: Mutex::new(now) })
+        Ok(Kept { files: Some((certificate.to_owned(), key.to_owned())), provider, now: Mutex::new(now) })
     }
 
     /// Files that can not be read, or are half of a new pair, change nothing and are tried again: what was in the way may
     /// be none of their own, such as the mode of a folder.
     fn refresh(&self) {
+        let Some((certificate, key)) = &self.files else { return };
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if now.looked.elapsed() < LOOK {
             return;
         }
         now.looked = Instant::now();
-        let stamp = stamp(&self.certificate, &self.key);
+        let stamp = stamp(certificate, key);
         if stamp == now.stamp {
             return;
         }
-        match pair(&self.certificate, &self.key, &self.provider) {
+        match pair(certificate, key, &self.provider) {
             Ok(pair) => {
                 tracing::info!("the certificate of HTTPS was read again");
                 (now.pair, now.stamp, now.warned) = (pair, stamp, None);
@@ -169,6 +210,12 @@ fn pair(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Arc
     let secret = PrivateKeyDer::from_pem_file(key).map_err(unreadable)?;
     let unfit = |source| Error::Unfit { certificate: certificate.to_owned(), key: key.to_owned(), source };
     CertifiedKey::from_der(chain, secret, provider).map(Arc::new).map_err(unfit)
+}
+
+fn made(chain: &[Vec<u8>], key: &[u8], provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Error> {
+    let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.clone())).collect();
+    let key = PrivateKeyDer::Pkcs8(key.to_vec().into());
+    CertifiedKey::from_der(chain, key, provider).map(Arc::new).map_err(Error::Unusable)
 }
 
 fn stamp(certificate: &Path, key: &Path) -> Stamp {

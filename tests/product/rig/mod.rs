@@ -8,7 +8,7 @@ pub use client::{Answer, Conversation, get, post, request};
 pub use fake::{Booted, CREDENTIAL, FakeMachine, Installer, Rom, key};
 pub use log::{at_trace, logged};
 
-use kickstand::config::{Config, Dhcp, Secrets};
+use kickstand::config::{Config, Dhcp, Https, Secrets};
 use kickstand::daemon::{self, Running};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -87,6 +87,8 @@ impl Appliance {
             tftp_port: 0,
             http_port: 0,
             listen: vec![],
+            // Machines that boot here speak plain HTTP: what comes by HTTPS is in pinned.rs.
+            https: Https { serve: false, ..Https::default() },
             secrets: Secrets { key_file: Some(path("secret.key")) },
             ..Config::default()
         };

@@ -1,0 +1,260 @@
+//! HTTPS as it is set: whose certificate is shown, for which addresses, and what machines are told of it.
+
+use crate::boot::Tale;
+use crate::ca::{self, Authority};
+use crate::config::{self, Config};
+use crate::engine::{Engine, Trust, stopped};
+use crate::http::tls::Tls;
+use crate::model::Kind;
+use anyhow::{Context, Result, bail};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// How often it is asked whether a certificate must be made anew, or was changed.
+const LOOK: Duration = Duration::from_secs(60);
+
+pub(super) struct Https {
+    pub tls: Tls,
+    whose: Whose,
+    now: Mutex<Shown>,
+}
+
+enum Whose {
+    /// Of the appliance's own CA, which was made just now or lay there.
+    Own { authority: Box<Authority>, names: Vec<String>, further: Vec<IpAddr>, made: Option<PathBuf> },
+    /// The operator's, and the CA that it comes from.
+    Operators { ca: Option<PathBuf> },
+}
+
+/// The certificate of now.
+struct Shown {
+    addresses: Vec<Ipv4Addr>,
+    renew_at: SystemTime,
+    /// Why some address is not vouched for: said once.
+    warned: Option<String>,
+}
+
+impl Https {
+    /// None: it is not served.
+    pub fn open(config: &Config, key_file: &Path, addresses: &[Ipv4Addr]) -> Result<Option<Https>> {
+        let set = &config.https;
+        if !set.serve {
+            return Ok(None);
+        }
+        let now = SystemTime::now();
+        let (tls, whose, renew_at) = match (&set.certificate, &set.key) {
+            (Some(certificate), Some(key)) => {
+                let tls = Tls::read(certificate, key).context("cannot serve HTTPS")?;
+                (tls, Whose::Operators { ca: set.ca.clone() }, now)
+            }
+            (None, None) if set.ca.is_none() => {
+                let whose = own(set, key_file, now).context("cannot serve HTTPS")?;
+                let made = whose.certify(addresses, now).context("cannot serve HTTPS")??;
+                (Tls::given(&made.chain, &made.key)?, whose, made.renew_at)
+            }
+            (None, None) => bail!("[https] names a ca, but no certificate and key of it: name all of them, or none"),
+            _ => bail!("[https] names one of certificate and key: name both, or neither"),
+        };
+        let shown = Shown { addresses: addresses.to_vec(), renew_at, warned: None };
+        Ok(Some(Https { tls, whose, now: Mutex::new(shown) }))
+    }
+
+    /// Makes the certificate fit these addresses, and says where machines may rely on it.
+    pub fn fit(&self, engine: &Engine, addresses: &[Ipv4Addr]) {
+        let now = SystemTime::now();
+        if let Err(error) = self.renew(addresses, now) {
+            tracing::error!("HTTPS goes on with the certificate that it has: {error:#}");
+        }
+        match self.trust(addresses, now) {
+            Ok((trust, doubt)) => {
+                engine.set_trust(trust);
+                self.warn(doubt);
+            }
+            Err(error) => {
+                engine.set_trust(None);
+                self.warn(Some(format!("{error:#}")));
+            }
+        }
+    }
+
+    fn renew(&self, addresses: &[Ipv4Addr], now: SystemTime) -> Result<()> {
+        let mut shown = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.addresses == addresses && now < shown.renew_at {
+            return Ok(());
+        }
+        if let Some(made) = self.whose.certify(addresses, now) {
+            let made = made?;
+            self.tls.replace(&made.chain, &made.key)?;
+            shown.renew_at = made.renew_at;
+            tracing::info!(?addresses, "HTTPS has a new certificate");
+        }
+        shown.addresses = addresses.to_vec();
+        Ok(())
+    }
+
+    /// What machines are told, and what keeps some of them from being told.
+    fn trust(&self, addresses: &[Ipv4Addr], now: SystemTime) -> Result<(Option<Trust>, Option<String>)> {
+        let pem = match &self.whose {
+            Whose::Own { authority, .. } => authority.pem().to_owned(),
+            Whose::Operators { ca: None } => {
+                let text = "[https] names a certificate and no ca, so installers are told http:// URLs";
+                return Ok((None, Some(text.into())));
+            }
+            Whose::Operators { ca: Some(path) } => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
+        };
+        let sha256 = ca::fingerprint(&pem).context("[https] ca holds no certificate: it must be PEM")?;
+        let seen = addresses.iter().map(|ip| (*ip, self.tls.convinces(&pem, (*ip).into(), now)));
+        let (good, bad): (Vec<_>, Vec<_>) = seen.partition(|(_, seen)| seen.is_ok());
+        let doubt = bad.into_iter().find_map(|(ip, seen)| Some((ip, seen.err()?)));
+        let text = |(ip, why)| {
+            format!(
+                "installers are told http:// URLs at {ip}: who trusts [https] ca alone refuses the certificate there: {why}"
+            )
+        };
+        let ends_at = ca::ends_at_of(&pem).map(Into::into);
+        let trust = Trust { pem, sha256, ends_at, addresses: good.into_iter().map(|(ip, _)| ip).collect() };
+        Ok((Some(trust), doubt.map(text)))
+    }
+
+    fn warn(&self, doubt: Option<String>) {
+        let mut shown = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = doubt.as_ref().filter(|_| shown.warned != doubt) {
+            tracing::warn!("{text}");
+        }
+        shown.warned = doubt;
+    }
+
+    /// That there is a CA from now on, which machines will trust for as long as they live.
+    pub fn announce(&self, engine: &Engine) {
+        let (Whose::Own { made: Some(path), .. }, Some(trust)) = (&self.whose, engine.trust()) else { return };
+        let text =
+            format!("a CA was made: {}, SHA-256 {}; keep a copy of it", path.display(), hex::encode(trust.sha256));
+        engine.tell(Tale::new(engine.now(), Kind::Appliance, text));
+    }
+
+    pub async fn watch(self: Arc<Self>, engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => return,
+                _ = look.tick() => self.fit(&engine, &engine.addresses()),
+            }
+        }
+    }
+}
+
+impl Whose {
+    /// None: it is not ours to make.
+    fn certify(&self, addresses: &[Ipv4Addr], now: SystemTime) -> Option<Result<ca::Certified>> {
+        let Whose::Own { authority, names, further, .. } = self else { return None };
+        let all: Vec<_> = addresses.iter().map(|ip| IpAddr::V4(*ip)).chain(further.iter().copied()).collect();
+        Some(authority.certify(&all, names, now).context("no certificate could be made"))
+    }
+}
+
+/// Its own CA, made where there is none.
+fn own(set: &config::Https, key_file: &Path, now: SystemTime) -> Result<Whose> {
+    let usual = || key_file.with_file_name(ca::FILE);
+    let path = set.ca_key_file.clone().unwrap_or_else(usual);
+    let (authority, was_made) = Authority::open(&path, now)?;
+    let (mut names, mut further) = (host().into_iter().collect::<Vec<_>>(), Vec::new());
+    for name in &set.names {
+        match ServerName::try_from(name.as_str()) {
+            Ok(ServerName::IpAddress(ip)) => further.push(ip.into()),
+            Ok(_) if !names.contains(name) => names.push(name.clone()),
+            Ok(_) => {}
+            Err(_) => bail!("[https] names {name:?}, which is neither a name nor an address of a server"),
+        }
+    }
+    Ok(Whose::Own { authority: Box::new(authority), names, further, made: was_made.then_some(path) })
+}
+
+/// This host's own name, if it is one that a certificate can hold.
+fn host() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().to_lowercase();
+    matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_))).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const TWO: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+
+    fn at(text: &str) -> SystemTime {
+        humantime::parse_rfc3339(text).unwrap()
+    }
+
+    fn trusted(https: &Https, ip: Ipv4Addr, now: SystemTime) -> bool {
+        let (trust, _) = https.trust(&[ip], now).unwrap();
+        trust.unwrap().addresses == [ip]
+    }
+
+    #[test]
+    fn the_certificate_follows_the_addresses_and_is_renewed_before_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.https.names = vec!["boot.lab.example".into(), "192.0.2.9".into()];
+        let https = Https::open(&config, &folder.path().join("secret.key"), &[ONE]).unwrap().unwrap();
+        assert!(folder.path().join("ca.key").exists());
+        let now = SystemTime::now();
+        assert!(trusted(&https, ONE, now) && !trusted(&https, TWO, now));
+        assert!(trusted(&https, Ipv4Addr::new(192, 0, 2, 9), now), "an address that was named");
+        https.renew(&[ONE, TWO], now).unwrap();
+        assert!(trusted(&https, ONE, now) && trusted(&https, TWO, now), "an interface has a new address");
+        https.renew(&[TWO], now).unwrap();
+        assert!(!trusted(&https, ONE, now) && trusted(&https, TWO, now), "and lost its old one");
+        let day = Duration::from_secs(24 * 3600);
+        https.renew(&[TWO], now + day).unwrap();
+        assert!(!trusted(&https, TWO, now + day * 366), "it has an end");
+        https.renew(&[TWO], now + day * 200).unwrap();
+        assert!(trusted(&https, TWO, now + day * 366), "before which another is made");
+    }
+
+    #[test]
+    fn a_machine_whose_clock_is_decades_behind_trusts_it_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let https = Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE]).unwrap().unwrap();
+        for clock in ["1970-01-01T00:00:00Z", "1990-01-01T00:00:00Z", "2000-01-01T00:00:00Z", "2026-01-01T00:00:00Z"] {
+            assert!(trusted(&https, ONE, at(clock)), "{clock}");
+        }
+        assert!(!trusted(&https, ONE, at("2048-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_ca_that_does_not_vouch_for_the_operators_certificate_is_told_to_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let authority = Authority::open(&path("lab.key"), SystemTime::now()).unwrap().0;
+        let own = rcgen::KeyPair::generate().unwrap();
+        let made = rcgen::CertificateParams::new(vec![ONE.to_string()]).unwrap().self_signed(&own).unwrap();
+        std::fs::write(path("https.crt"), made.pem()).unwrap();
+        std::fs::write(path("https.key"), own.serialize_pem()).unwrap();
+        let mut config = Config::default();
+        (config.https.certificate, config.https.key) = (Some(path("https.crt")), Some(path("https.key")));
+        let open = |config: &Config| Https::open(config, &path("secret.key"), &[ONE]);
+        let https = open(&config).unwrap().unwrap();
+        let (trust, doubt) = https.trust(&[ONE], SystemTime::now()).unwrap();
+        assert!(trust.is_none() && doubt.unwrap().contains("no ca"), "as it was before there was one");
+        for (ca, good) in [(made.pem(), true), (authority.pem().to_owned(), false)] {
+            std::fs::write(path("ca.pem"), ca).unwrap();
+            config.https.ca = Some(path("ca.pem"));
+            let (trust, doubt) = open(&config).unwrap().unwrap().trust(&[ONE, TWO], SystemTime::now()).unwrap();
+            let wanted: &[Ipv4Addr] = if good { &[ONE] } else { &[] };
+            assert_eq!(trust.unwrap().addresses, wanted);
+            assert!(doubt.unwrap().contains("http://"), "the other address is not vouched for");
+        }
+        assert!(!path("ca.key").exists(), "none is made beside the operator's");
+        config.https.key = None;
+        assert!(open(&config).err().unwrap().to_string().contains("name both"));
+        (config.https.certificate, config.https.key) = (None, None);
+        assert!(open(&config).err().unwrap().to_string().contains("name all of them"));
+    }
+}

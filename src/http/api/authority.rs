@@ -1,0 +1,36 @@
+//! The CA that machines are told of: `/api/v1/ca`.
+
+use crate::engine::Engine;
+use crate::http::problem::{Kind, Problem};
+use crate::model::Time;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CaView {
+    /// Of its certificate, in hexadecimal.
+    pub sha256: String,
+    pub ends_at: Option<Time>,
+    /// Where it vouches for this server; machines elsewhere are told http:// URLs.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Its certificate, as PEM.
+    pub certificate: String,
+}
+
+pub async fn show(State(engine): State<Arc<Engine>>) -> Result<Json<CaView>, Problem> {
+    let none = || {
+        let text =
+            "there is no CA that machines are told of: HTTPS is not served, or [https] names a certificate and no ca";
+        Problem::new(Kind::Missing, text.to_owned())
+    };
+    let trust = engine.trust().ok_or_else(none)?;
+    Ok(Json(CaView {
+        sha256: hex::encode(trust.sha256),
+        ends_at: trust.ends_at,
+        addresses: trust.addresses.clone(),
+        certificate: trust.pem.clone(),
+    }))
+}
