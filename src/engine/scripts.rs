@@ -127,7 +127,8 @@ impl Engine {
             lost: self.store.lost_since().is_some(),
             ticket: self.ticket(token, from),
         };
-        let decision = ask.decide(facts, self.now());
+        let mut decision = ask.decide(facts, self.now());
+        world.stamp(&mut decision.effects);
         let dish = match &decision.reply {
             ScriptReply::Install { machine, profile, .. } => {
                 let machine = world.machine(*machine)?;

@@ -26,6 +26,8 @@ async fn two_nodes_know_the_same() {
         after_start.push(start.elapsed());
         assert_eq!(change, Change::Machine(new.id));
         assert_eq!(b.world().machine(new.id), Some(&new));
+        assert_eq!(heard.recv().await.unwrap(), Change::Revision(i64::from(n) + 2));
+        assert_eq!((b.world().revision(), a.world().revision()), (i64::from(n) + 2, i64::from(n) + 2));
     }
     let both = |took: &[Duration]| format!("p50 {:?}, p99 {:?}", centile(took, 50), centile(took, 99));
     println!("the other node knew: {} after the commit", both(&after_commit));
