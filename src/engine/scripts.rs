@@ -18,6 +18,9 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// How many are remembered.
 const MOST: usize = 4096;
 
+/// What leads an iPXE to its script.
+pub(super) const AUTOEXEC: &str = "pxe/ipxe/autoexec.ipxe";
+
 /// What was given lately, by TFTP: to whom, and with which token inside.
 #[derive(Default)]
 pub struct Scripts(Mutex<HashMap<Question, Given>>);
@@ -80,7 +83,7 @@ impl Engine {
             world.network_of(from).and_then(|network| self.here(network))
         };
         let Some(here) = here else { return Ok(None) };
-        self.rendered("pxe/ipxe/autoexec.ipxe", json!({ "mac": mac, "script_url": here.script(mac) }), Whose::default())
+        self.rendered(AUTOEXEC, json!({ "mac": mac, "script_url": here.script(mac) }), Whose::default())
             .await
             .map(Some)
     }

@@ -56,7 +56,7 @@ pub use events::EventFilter;
 pub use revisions::Plan;
 pub use shared::Counters;
 pub use ticket::{Ticket, Tickets};
-pub use world::World;
+pub use world::{Paper, Resident, World};
 
 use crate::boot::Effect;
 use crate::model::*;
@@ -308,6 +308,22 @@ impl Store {
     pub async fn revision(&self, number: i64) -> Result<Revision, Error> {
         let mut db = self.shared.database.reader().await?;
         revisions::one(&mut db, number).await?.ok_or_else(|| Error::missing("revision", number))
+    }
+
+    /// The configuration as it is, and as a change would make it: on paper alone.
+    pub fn on_paper(&self, mut edit: Edit, at: Time) -> Result<(Paper, Paper), Error> {
+        seals::seal(&mut edit, &self.shared.vault)?;
+        let (now, mut then, gone) = {
+            let world = self.world();
+            let named = |name: &Name| world.machine_named(name).map(|machine| machine.id);
+            let gone = if let Edit::RemoveMachine(name) = &edit { named(name) } else { None };
+            (world.paper(), world.paper(), gone)
+        };
+        match gone {
+            Some(machine) => then.strike(machine),
+            None => then.write(edit, at),
+        }
+        Ok((now, then))
     }
 
     /// What a rollback to a revision would do now.

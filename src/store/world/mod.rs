@@ -1,10 +1,13 @@
 //! The World: what packets need to know, in memory, as of the last commit. Pure: no database, no clock.
 
 //!
-//! `write` brings it to what was committed, `leases` are those of one network.
+//! `write` brings it to what was committed, `leases` are those of one network, `paper` is what a change would make of it.
 
 mod leases;
+mod paper;
 mod write;
+
+pub use paper::{Paper, Resident};
 
 use crate::boot::{Effect, Records, Standing};
 use crate::model::*;

@@ -222,6 +222,16 @@ impl World {
         Some(seen)
     }
 
+    /// All that a machine brings.
+    pub(super) fn clear_residents(&mut self) {
+        self.names.clear();
+        let ids: Vec<MachineId> = self.machines.keys().copied().collect();
+        ids.into_iter().for_each(|id| drop(self.drop_machine(id)));
+        self.leases.clear();
+        self.sightings.clear();
+        self.silent_for.clear();
+    }
+
     /// A number only goes up, whatever order news come in.
     pub(in super::super) fn put_revision(&mut self, number: i64, of: impl IntoIterator<Item = RecordKey>) {
         self.revision = self.revision.max(number);
