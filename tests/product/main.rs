@@ -17,6 +17,7 @@ mod operators;
 mod paths;
 mod replace;
 mod replacements;
+mod revisions;
 mod rig;
 mod scripts;
 mod secrets;
