@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn machines_are_counted_and_the_first_ones_named() {
         let names = |count: usize| (0..count).map(|n| format!("web-{n}").parse().unwrap()).collect::<Vec<_>>();
-        let change = |machines| ComparisonView { machines, of: 40, touched: names(machines), broken: vec![], changes: vec![] };
+        let change =
+            |machines| ComparisonView { machines, of: 40, touched: names(machines), broken: vec![], changes: vec![] };
         assert_eq!(listed(&change(1)), "1 of 40 machines gets something else: web-0");
         assert_eq!(
             listed(&change(10)),

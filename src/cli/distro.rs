@@ -1,8 +1,8 @@
 //! `kickstand distro`: the files that boot an installer.
 
+use super::agreed::Asking;
 use super::import::Import;
 use super::secret::{Hidden, new_secrets, secrets};
-use super::agreed::Asking;
 use super::session::Session;
 use super::table::{maybe, variables as shown, words};
 use super::values::{OrNone, Variable, clearable, new_variables, variables};
@@ -102,7 +102,8 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             session.send(Method::POST, "distros", &draft, |d: &DistroView| format!("distro {} added", d.name)).await
         }
         Command::Set(set) => {
-            let Set { name, family, kernel, initrd, arguments, variables: given, secrets: hidden, loader, asking } = set;
+            let Set { name, family, kernel, initrd, arguments, variables: given, secrets: hidden, loader, asking } =
+                set;
             let patch = DistroPatch {
                 family,
                 kernel,

@@ -1,8 +1,8 @@
 //! `kickstand network`: the networks that are served.
 
+use super::agreed::Asking;
 use super::dhcp::{self, DhcpArgs};
 use super::secret::{Hidden, new_secrets, secrets};
-use super::agreed::Asking;
 use super::session::Session;
 use super::table::{maybe, variables as shown, words};
 use super::values::{OrNone, Variable, clearable, list, new_variables, variables};

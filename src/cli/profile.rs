@@ -1,7 +1,7 @@
 //! `kickstand profile`: how to install.
 
-use super::secret::{Hidden, new_secrets, secrets};
 use super::agreed::Asking;
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};

@@ -1,7 +1,7 @@
 //! `kickstand range`: addresses that name a profile.
 
-use super::secret::{Hidden, new_secrets, secrets};
 use super::agreed::Asking;
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, options as shown};
 use super::values::{Setting, Variable, new_variables, settings, variables};

@@ -136,7 +136,9 @@ fn lines(record: &Value) -> String {
             Value::Null => {}
             Value::String(words) if words.contains('\n') => text += &format!("{field}:\n{words}"),
             Value::String(words) => text += &format!("{field} = {words}\n"),
-            Value::Object(inner) => inner.iter().for_each(|(name, value)| text += &format!("{field}.{name} = {value}\n")),
+            Value::Object(inner) => {
+                inner.iter().for_each(|(name, value)| text += &format!("{field}.{name} = {value}\n"))
+            }
             other => text += &format!("{field} = {other}\n"),
         }
     }

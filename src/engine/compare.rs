@@ -169,7 +169,9 @@ impl Engine {
         match dishes {
             (Err(_), Err(_)) => false,
             (Ok(_), Err(why)) => found.breaks((name, "install"), why.to_string()),
-            (Err(_), Ok(then)) => found.differ((name, "install"), "", &format!("from profile {}\n", then.recipe.profile)),
+            (Err(_), Ok(then)) => {
+                found.differ((name, "install"), "", &format!("from profile {}\n", then.recipe.profile))
+            }
             (Ok(now), Ok(then)) if now == then && sides.changed.is_empty() => false,
             (Ok(now), Ok(then)) => {
                 let mut texts: BTreeMap<String, (Option<Served>, Option<Served>)> = BTreeMap::new();
@@ -203,9 +205,8 @@ impl Sides {
 impl Found {
     /// Whether a text changes.
     fn compare(&mut self, of: (&Name, &str), texts: &(Option<Served>, Option<Served>), sides: &Sides) -> bool {
-        let render = |templates: &Templates, text: &Served| {
-            templates.render_telling(&text.template, &text.context, &text.whose)
-        };
+        let render =
+            |templates: &Templates, text: &Served| templates.render_telling(&text.template, &text.context, &text.whose);
         let (before, after) = match texts {
             (Some(now), Some(then)) => {
                 let same = now.template == then.template && now.context == then.context && now.whose == then.whose;

@@ -83,9 +83,7 @@ impl Engine {
             world.network_of(from).and_then(|network| self.here(network))
         };
         let Some(here) = here else { return Ok(None) };
-        self.rendered(AUTOEXEC, json!({ "mac": mac, "script_url": here.script(mac) }), Whose::default())
-            .await
-            .map(Some)
+        self.rendered(AUTOEXEC, json!({ "mac": mac, "script_url": here.script(mac) }), Whose::default()).await.map(Some)
     }
 
     async fn make_script(&self, mac: Mac, from: Ipv4Addr, language: Language, by: By) -> Result<Option<Script>, Error> {

@@ -80,7 +80,8 @@ mod tests {
         .unwrap();
         let first = |network: &Network| pooled(network).map(|ip| ip.to_string());
         assert_eq!(first(&network).as_deref(), Some("10.0.0.30"));
-        network.dhcp.excluded = ["10.0.0.25-10.0.0.33", "10.0.0.34-10.0.0.35"].map(|span| span.parse().unwrap()).to_vec();
+        network.dhcp.excluded =
+            ["10.0.0.25-10.0.0.33", "10.0.0.34-10.0.0.35"].map(|span| span.parse().unwrap()).to_vec();
         assert_eq!(first(&network).as_deref(), Some("10.0.0.36"));
         network.dhcp.excluded = vec!["10.0.0.30-10.0.0.40".parse().unwrap()];
         assert_eq!(first(&network), None);

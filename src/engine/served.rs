@@ -5,7 +5,8 @@ use super::operate::stepped;
 use super::rehearse::FIRMWARE;
 use super::variables::is_empty;
 use super::{Engine, Error, scripts};
-use crate::boot::Standing;
+use crate::boot::offer::OfferReply;
+use crate::boot::rehearsal::Rehearsal;
 use crate::boot::script::ScriptReply;
 use crate::model::option::{option_name, option_text};
 use crate::model::*;
@@ -89,28 +90,26 @@ impl Engine {
     }
 
     fn offer(&self, world: &World, machine: &Machine, arch: Arch) -> String {
-        let Some(mac) = machine.interfaces.first().map(|card| card.mac) else { return String::new() };
-        let standing = Standing::Machine(machine);
-        let Ok(network) = self.network_of(world, mac, standing) else { return String::new() };
-        let (scenes, boot) = self.rehearsed(world, (mac, arch), (network, self.here_or_there(network)), standing);
-        let first = scenes.first().map(|scene| scene.answer.as_str()).unwrap_or_default();
-        let mut text = format!("{first}\n");
-        let Some(boot) = boot else { return text };
-        let network = world.wire(network).get(boot.grant.place).copied().unwrap_or(network);
+        let Some(Rehearsal { scenes, reply, boot, .. }) = self.rehearsed(world, machine, arch) else {
+            return String::new();
+        };
+        let mut text = format!("{}\n", scenes.first().map(|scene| scene.answer.as_str()).unwrap_or_default());
+        let (OfferReply::Offer(grant) | OfferReply::Proxy(grant)) = reply else { return text };
+        let Some(network) = world.network_of(grant.ip) else { return text };
         let dns: Vec<_> = network.dns.iter().map(ToString::to_string).collect();
         for (what, value) in [
             ("netmask", Some(network.cidr.mask().to_string())),
             ("gateway", network.gateway.map(|ip| ip.to_string())),
             ("dns", Some(dns.join(" ")).filter(|dns| !dns.is_empty())),
             ("domain", network.domain.as_ref().map(ToString::to_string)),
-            ("hostname", boot.grant.hostname.as_ref().map(ToString::to_string)),
+            ("hostname", grant.hostname.as_ref().map(ToString::to_string)),
         ] {
             value.into_iter().for_each(|value| text += &format!("{what} {value}\n"));
         }
-        for (code, bytes) in boot.grant.options.iter() {
+        for (code, bytes) in grant.options.iter() {
             text += &format!("{} = {}\n", option_name(code), option_text(code, bytes));
         }
-        text + &match boot.script {
+        text + &match boot.map_or(ScriptReply::NotFound, |boot| boot.script) {
             ScriptReply::Install { way, .. } => format!("then the installer, then its own disk by {way}\n"),
             ScriptReply::Disk { way } => format!("then its own disk by {way}\n"),
             ScriptReply::Show { way } => format!("then a word on the console, then its own disk by {way}\n"),

@@ -18,10 +18,16 @@ async fn each_change_is_shown_with_its_secrets_as_words() {
     assert_eq!((&shown["what"], &shown["by"]), (&json!("changed profile web"), &json!("root@socket")));
     let change = &shown["changes"][0];
     assert_eq!((&change["noun"], &change["name"]), (&json!("profile"), &json!("web")));
-    assert_eq!((&change["before"]["variables"], &change["before"]["secrets"]), (&json!({"disk": "/dev/sda"}), &json!({"wifi": "(secret)"})));
+    assert_eq!(
+        (&change["before"]["variables"], &change["before"]["secrets"]),
+        (&json!({"disk": "/dev/sda"}), &json!({"wifi": "(secret)"}))
+    );
     assert_eq!(change["after"]["secrets"], json!({"wifi": "(secret, set anew)"}));
     let all = api.get("revisions").await;
-    assert_eq!(all[0], json!({"revision": number, "at": shown["at"], "by": "root@socket", "what": "changed profile web", "records": 1}));
+    assert_eq!(
+        all[0],
+        json!({"revision": number, "at": shown["at"], "by": "root@socket", "what": "changed profile web", "records": 1})
+    );
     assert_eq!(all.as_array().unwrap().len() as i64, number);
     for (method, path) in [("GET", "revisions/999"), ("GET", "revisions/x"), ("POST", "revisions/999/rollback")] {
         assert_eq!(api.refused(method, path, Value::Null).await.0, 404, "{path}");
@@ -39,7 +45,11 @@ async fn a_rollback_says_what_it_would_do_and_then_does_it() {
     let text = json!({"text": "own {{ machine.name }}\n"});
     api.ask("PUT", "templates/text/templates/debian/preseed.cfg", text).await;
     let plan = api.ask("POST", &format!("revisions/{at}/rollback?dry_run=true"), Value::Null).await.1;
-    assert_eq!((&plan["revision"], &plan["machines"]["machines"], &plan["left"]), (&Value::Null, &json!(2), &json!([])), "{plan}");
+    assert_eq!(
+        (&plan["revision"], &plan["machines"]["machines"], &plan["left"]),
+        (&Value::Null, &json!(2), &json!([])),
+        "{plan}"
+    );
     assert_eq!(plan["machines"]["touched"], json!(["web1", "web2"]));
     assert_eq!(revision(&api).await, at + 2, "nothing is done yet");
     let done = api.ask("POST", &format!("revisions/{at}/rollback"), Value::Null).await.1;
@@ -54,7 +64,9 @@ async fn a_rollback_says_what_it_would_do_and_then_does_it() {
     let why = api.get("why/web1").await;
     let last = why.as_array().unwrap().last().unwrap();
     assert_eq!((&last["question"], &last["answer"]), (&json!("configuration"), &json!(format!("revision {}", at + 3))));
-    assert!(last["why"][0]["text"].as_str().unwrap().starts_with(&format!("rolled back to revision {at} by root@socket")));
+    assert!(
+        last["why"][0]["text"].as_str().unwrap().starts_with(&format!("rolled back to revision {at} by root@socket"))
+    );
 }
 
 /// Which machines a change touches, and what of them.
@@ -97,7 +109,10 @@ async fn every_change_says_which_machines_it_touches_and_in_what() {
     is(&at("PATCH", "networks/lab", json!({"lease_secs": 7200})).await, &["db1", "none1", "web1"]);
     is(&at("PATCH", "networks/lab", json!({"unknown": "show"})).await, &[]);
     is(&at("PATCH", "options", json!({"ntp-servers": "10.0.0.1"})).await, &["db1", "none1", "web1"]);
-    is(&at("POST", "classes", json!({"name": "all", "options": {"ntp-servers": "10.0.0.1"}})).await, &["db1", "none1", "web1"]);
+    is(
+        &at("POST", "classes", json!({"name": "all", "options": {"ntp-servers": "10.0.0.1"}})).await,
+        &["db1", "none1", "web1"],
+    );
     // Whose profile speaks: what can not be installed any more is broken.
     let found = at("DELETE", "ranges/rack", Value::Null).await;
     assert_eq!(found.0, ["web1"]);

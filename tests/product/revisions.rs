@@ -38,7 +38,8 @@ async fn every_step_of_a_boot_says_by_which_configuration_it_was_decided() {
         assert_eq!(by(kind), [before + 1], "{kind}: {events}");
     }
     let why = appliance.cli(&["why", "web-1"]).await;
-    let last = format!("configuration\n  → revision {}\n    because  revision: changed the options for everybody", before + 1);
+    let last =
+        format!("configuration\n  → revision {}\n    because  revision: changed the options for everybody", before + 1);
     assert!(why.contains(&last), "{why}");
 }
 
@@ -73,7 +74,9 @@ async fn a_change_says_first_which_machines_it_touches_and_a_rollback_takes_it_b
     let list = appliance.cli(&["revision", "list", "--limit", "6"]).await;
     assert_eq!(list.lines().count(), 7, "{list}");
     let plan = appliance.cli(&["rollback", &at.to_string(), "--dry-run"]).await;
-    let head = format!("back to revision {at}: 2 records changed\n  network lab: changed\n  profile web: changed\n10 of 10 machines");
+    let head = format!(
+        "back to revision {at}: 2 records changed\n  network lab: changed\n  profile web: changed\n10 of 10 machines"
+    );
     assert!(plan.starts_with(&head), "{plan}");
     assert_eq!(revision(&appliance).await, at + 6, "a plan changes nothing");
     let (first, then) = said(&appliance, &["rollback", &at.to_string()]).await;

@@ -74,5 +74,6 @@ async fn configuration(engine: &Engine) -> Result<SceneView, Problem> {
         text: format!("{} by {} at {}", line.what, line.by, line.at),
     };
     let answer = format!("revision {}", newest.as_ref().map_or(0, |line| line.number));
-    Ok(SceneView { question: "configuration".into(), answer, why: newest.map(reason).into_iter().collect(), text: None })
+    let why = newest.map(reason).into_iter().collect();
+    Ok(SceneView { question: "configuration".into(), answer, why, without: Vec::new(), text: None })
 }
