@@ -126,3 +126,21 @@ async fn every_change_says_which_machines_it_touches_and_in_what() {
     assert_eq!(api.refused("PATCH", "diff/profiles/nope", json!({})).await.0, 404);
     assert_eq!(api.refused("PATCH", "diff/profiles/web", json!({"colour": 1})).await.0, 422);
 }
+
+#[tokio::test]
+#[ignore = "a measurement: cargo test --release --test api -- --ignored --exact --nocapture revisions::how_long_it_takes_to_compare_five_thousand"]
+async fn how_long_it_takes_to_compare_five_thousand() {
+    let api = Api::furnished().await;
+    let card = |n: usize| json!({"mac": format!("52:54:01:00:{:02x}:{:02x}", n / 250, n % 250)});
+    let count = std::env::var("KICKSTAND_MACHINES").ok().and_then(|text| text.parse().ok()).unwrap_or(5000);
+    let list: Vec<Value> =
+        (0..count).map(|n| json!({"name": format!("m{n}"), "profile": "web", "interfaces": [card(n)]})).collect();
+    api.add("machines/batch", json!(list)).await;
+    for (what, patch) in
+        [("all of them", json!({"arguments": "debug"})), ("none of them", json!({"variables": {"nobody": 1}}))]
+    {
+        let began = std::time::Instant::now();
+        let change = api.ask("PATCH", "diff/profiles/web", patch).await.1;
+        println!("{what}: {} of {} in {:?}", change["machines"], change["of"], began.elapsed());
+    }
+}

@@ -35,6 +35,14 @@ async fn two_nodes_know_the_same() {
 
     everything_else_arrives_too(&a, &b).await;
     of_two_nodes_one_wins(&a, &b).await;
+    let newest = b.world().revision();
+    edit(&a, Edit::AddMachines(vec![machine("late", 990, None)])).await.unwrap();
+    edit(&a, Edit::SetKey(ActivationKey { enabled: false, ..key("web", None) })).await.unwrap();
+    until(Duration::from_secs(2), || b.world().revision() == newest + 2).await;
+    // Of what one node wrote, the other takes back.
+    edit(&b, Edit::RollBack { to: newest }).await.unwrap();
+    until(Duration::from_secs(2), || a.world().machine_named(&name("late")).is_none()).await;
+    assert!(a.world().keys[&name("web")].enabled);
     until(Duration::from_secs(2), || everything(&a) == everything(&b)).await;
     a.close().await;
     b.close().await;

@@ -271,3 +271,50 @@ fn changes(turns: &[Turn]) -> Vec<Change> {
     }
     changes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{load, sql::Database};
+    use super::*;
+    use crate::store::revisions;
+    use crate::vault;
+
+    /// Adds distros, one revision each.
+    async fn furnish(db: &mut Conn) {
+        for n in 1..=3 {
+            let distro: Distro = serde_json::from_value(serde_json::json!({
+                "name": format!("d-{n}"), "family": "image", "kernel": "k", "initrd": "i", "arguments": "", "variables": {},
+                "loader": null,
+            }))
+            .unwrap();
+            distros::add(db, &distro).await.unwrap();
+            let turns = vec![Turn::new(None, Some(Record::Distro(distro)))];
+            let outcome = Outcome { turns, ..Outcome::default() };
+            revisions::add(db, &outcome, "root", Time::from_secs(n)).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rollback_that_is_cut_off_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, _lock) = Database::at(&format!("sqlite://{}/k.db", folder.path().display())).await.unwrap();
+        let mut db = database.connect().await.unwrap();
+        load::migrate(&mut db).await.unwrap();
+        furnish(&mut db).await;
+        let vault = vault::Vault::locked("no key");
+        for end in ["cut off", "committed"] {
+            db.begin().await.unwrap();
+            let outcome = restore(&mut db, 1, "root", Time::from_secs(9), &vault).await.unwrap();
+            revisions::add(&mut db, &outcome, "root", Time::from_secs(9)).await.unwrap();
+            assert_eq!(distros::all(&mut db).await.unwrap().len(), 1);
+            if end == "committed" {
+                db.commit().await.unwrap();
+            }
+            // As a kill does, without a word.
+            drop(db);
+            db = database.connect().await.unwrap();
+            let (distros, newest) = (distros::all(&mut db).await.unwrap(), revisions::newest(&mut db).await.unwrap());
+            assert_eq!((distros.len(), newest), if end == "committed" { (1, 4) } else { (3, 3) }, "{end}");
+        }
+    }
+}
