@@ -101,6 +101,9 @@ async fn every_change_says_which_machines_it_touches_and_in_what() {
     let found = at("PATCH", "profiles/web", json!({"secrets": {"root_password_hash": "$6$x"}})).await;
     is(&found, &["db1", "web1"]);
     assert!(found.1.iter().all(|what| what == "answer file"), "{found:?}");
+    let secret = |text: &str| json!({"secrets": {"root_password_hash": text}});
+    api.ask("PATCH", "profiles/web", secret("$6$x")).await;
+    is(&at("PATCH", "profiles/web", secret("$6$y")).await, &["db1", "web1"]);
     is(&at("PATCH", "distros/debian", json!({"arguments": "debug"})).await, &["db1", "web1"]);
     // What DHCP says: to all there, and of one option to those who have no nearer word.
     let found = at("PATCH", "networks/lab", json!({"gateway": "10.0.0.254"})).await;
