@@ -49,7 +49,10 @@ impl Asking {
         let change: ComparisonView = match session.client.ask(method, &format!("diff/{path}"), body).await {
             Ok(value) => understood(value)?,
             // What is wrong with a change is for the change itself to say.
-            Err(Error::Refused(_)) if !std::io::stdin().is_terminal() => return Ok(()),
+            Err(Error::Refused(why)) if !std::io::stdin().is_terminal() => {
+                eprintln!("which machines it touches is not known: {why}");
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         };
         if change.machines == 0 && change.broken.is_empty() {

@@ -126,7 +126,7 @@ impl Engine {
             });
             so_far = done.await.map_err(|e| Error::Internal(format!("a comparison was cut off: {e}")))?;
             if began.elapsed() > COMPARE_TIME {
-                let text = "comparing takes too long: a template is slow, or there are too many machines";
+                let text = "comparing takes too long: a template is slow, or there are too many machines; --yes goes on without";
                 return Err(Error::Invalid(text.into()));
             }
         }

@@ -107,8 +107,12 @@ async fn the_way_back(url: &str, folder: &Path) {
     let plan = store.plan(at).await.unwrap();
     assert_eq!((plan.left, configuration(&store) == later), (vec![], true), "a plan changes nothing");
     back(&store, at).await.unwrap();
-    assert_eq!(configuration(&store), then);
+    assert!(configuration(&store) == then);
     assert_eq!(opened(&store), "\"first\"");
+    let before = everything(&store);
+    store.close().await;
+    let store = open(url, folder).await;
+    assert_eq!((configuration(&store), everything(&store)), (then, before), "and it is written");
     assert_eq!(revision(&store).await, last + 1);
     back(&store, last).await.unwrap();
     assert_eq!(configuration(&store), later);
