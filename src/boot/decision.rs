@@ -114,11 +114,13 @@ pub struct Tale {
     pub ip: Option<Ipv4Addr>,
     pub text: String,
     pub percent: Option<u8>,
+    /// The configuration's that it was decided by; who does not say so leaves it to the store.
+    pub revision: Option<i64>,
 }
 
 impl Tale {
     pub fn new(at: Time, kind: Kind, text: impl Into<String>) -> Self {
-        Tale { at, kind, machine: None, mac: None, ip: None, text: text.into(), percent: None }
+        Tale { at, kind, machine: None, mac: None, ip: None, text: text.into(), percent: None, revision: None }
     }
 
     pub fn of(mut self, machine: MachineId) -> Self {
@@ -138,7 +140,7 @@ impl Tale {
 
     /// Gives the event its id.
     pub fn named(self, id: Uuid) -> Event {
-        let Tale { at, kind, machine, mac, ip, text, percent } = self;
-        Event { id, at, kind, machine, mac, ip, text, percent }
+        let Tale { at, kind, machine, mac, ip, text, percent, revision } = self;
+        Event { id, at, kind, machine, mac, ip, text, percent, revision }
     }
 }

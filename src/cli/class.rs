@@ -1,5 +1,6 @@
 //! `kickstand class`: options for clients that have something in common.
 
+use super::agreed::Asking;
 use super::session::Session;
 use super::table::{maybe, options as shown};
 use super::values::{OrNone, Setting, clearable, number, settings};
@@ -26,6 +27,8 @@ pub enum Command {
     Remove {
         /// Its name
         name: Name,
+        #[command(flatten)]
+        asking: Asking,
     },
 }
 
@@ -87,6 +90,8 @@ pub struct Set {
     /// A DHCP option that they get; NAME= removes it; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 /// Decimal, or hexadecimal behind 0x.
@@ -110,7 +115,8 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Set(set) => {
             let path = format!("classes/{}", set.name);
             let said = |c: &ClassView| format!("class {} changed: {}", c.name, criteria(c));
-            session.send(Method::PATCH, &path, &set.patch()?, said).await
+            let asking = set.asking;
+            asking.send(session, Method::PATCH, &path, &set.patch()?, said).await
         }
         Command::Show { name } => session.show(&format!("classes/{name}"), card).await,
         Command::List => {
@@ -120,7 +126,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let empty = "No class yet: `kickstand class add NAME --vendor PREFIX --option NAME=VALUE`";
             session.list("classes", &["name", "network", "clients", "options"], row, empty).await
         }
-        Command::Remove { name } => session.remove("class", &name).await,
+        Command::Remove { name, asking } => asking.remove(session, "class", &name).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `kickstand distro`: the files that boot an installer.
 
+use super::agreed::Asking;
 use super::import::Import;
 use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
@@ -30,6 +31,8 @@ pub enum Command {
     Remove {
         /// Its name
         name: Name,
+        #[command(flatten)]
+        asking: Asking,
     },
 }
 
@@ -85,6 +88,8 @@ pub struct Set {
     /// The boot loader that starts its kernel; "" clears it
     #[arg(long)]
     loader: Option<OrNone<Name>>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
@@ -96,7 +101,9 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let draft = DistroDraft { name, family, kernel, initrd, arguments, variables, secrets, loader };
             session.send(Method::POST, "distros", &draft, |d: &DistroView| format!("distro {} added", d.name)).await
         }
-        Command::Set(Set { name, family, kernel, initrd, arguments, variables: given, secrets: hidden, loader }) => {
+        Command::Set(set) => {
+            let Set { name, family, kernel, initrd, arguments, variables: given, secrets: hidden, loader, asking } =
+                set;
             let patch = DistroPatch {
                 family,
                 kernel,
@@ -107,7 +114,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
                 loader: clearable(loader),
             };
             let said = |d: &DistroView| format!("distro {} changed", d.name);
-            session.send(Method::PATCH, &format!("distros/{name}"), &patch, said).await
+            asking.send(session, Method::PATCH, &format!("distros/{name}"), &patch, said).await
         }
         Command::Show { name } => session.show(&format!("distros/{name}"), card).await,
         Command::List => {
@@ -115,7 +122,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let empty = "No distro yet: `kickstand distro add debian-12 --family debian --kernel PATH --initrd PATH`";
             session.list("distros", &["name", "family", "kernel", "initrd"], row, empty).await
         }
-        Command::Remove { name } => session.remove("distro", &name).await,
+        Command::Remove { name, asking } => asking.remove(session, "distro", &name).await,
     }
 }
 

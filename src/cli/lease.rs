@@ -211,6 +211,7 @@ mod tests {
                 ip: None,
                 text: "10.0.0.10 for boot ROM, BIOS".into(),
                 percent: None,
+                revision: None,
             }],
         }
     }

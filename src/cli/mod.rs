@@ -4,6 +4,7 @@
 //! `client` speaks to it, `session` writes what came of it, `table` and `values` are the words for both.
 //! [`watch`] and [`events`] stay on the line by way of `follow`.
 
+mod agreed;
 mod authority;
 mod capture;
 mod check;
@@ -28,6 +29,7 @@ mod quirk;
 mod range;
 mod rehearse;
 mod reservation;
+mod revision;
 mod secret;
 mod serve;
 mod session;
@@ -118,6 +120,11 @@ enum Command {
     /// The texts that machines are given, and their versions
     #[command(subcommand)]
     Template(template::Command),
+    /// Each change of the configuration, with a number
+    #[command(subcommand)]
+    Revision(revision::Command),
+    /// Restore the configuration as it was at a revision, whole
+    Rollback(revision::Rollback),
     /// Activation keys, which let installed systems register
     #[command(subcommand)]
     Key(key::Command),
@@ -194,6 +201,8 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Distro(command) => distro::run(command, session).await,
         Command::Profile(command) => profile::run(command, session).await,
         Command::Template(command) => template::run(command, session).await,
+        Command::Revision(command) => revision::run(command, session).await,
+        Command::Rollback(rollback) => revision::rollback(rollback, session).await,
         Command::Key(command) => key::run(command, session).await,
         Command::Machine(command) => machine::run(command, session).await,
         Command::Quirk(command) => quirk::run(command, session).await,

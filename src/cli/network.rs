@@ -1,5 +1,6 @@
 //! `kickstand network`: the networks that are served.
 
+use super::agreed::Asking;
 use super::dhcp::{self, DhcpArgs};
 use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
@@ -30,6 +31,8 @@ pub enum Command {
     Remove {
         /// Its name
         name: Name,
+        #[command(flatten)]
+        asking: Asking,
     },
 }
 
@@ -108,6 +111,8 @@ pub struct Set {
     secrets: Vec<Hidden>,
     #[command(flatten)]
     dhcp: DhcpArgs,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
@@ -118,9 +123,8 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         }
         Command::Set(set) => {
             let path = format!("networks/{}", set.name);
-            session
-                .send(Method::PATCH, &path, &set.patch()?, |n: &NetworkView| format!("network {} changed", n.name))
-                .await
+            let (asking, said) = (set.asking, |n: &NetworkView| format!("network {} changed", n.name));
+            asking.send(session, Method::PATCH, &path, &set.patch()?, said).await
         }
         Command::Show { name } => session.show(&format!("networks/{name}"), card).await,
         Command::List => {
@@ -128,7 +132,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let empty = "No network yet: `kickstand network add lab --cidr 10.0.0.0/24 --pool 10.0.0.100-10.0.0.199`";
             session.list("networks", &heads, row, empty).await
         }
-        Command::Remove { name } => session.remove("network", &name).await,
+        Command::Remove { name, asking } => asking.remove(session, "network", &name).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `kickstand option`: the DHCP options that there are, and those that everybody gets.
 
+use super::agreed::Asking;
 use super::session::{Output, Session, json, print, width};
 use super::table::{self, table};
 use super::values::{Setting, settings};
@@ -26,6 +27,8 @@ pub struct Set {
     /// For example ntp-servers=10.0.0.1; a number stands for an option that has no name here
     #[arg(required = true, value_name = "NAME=VALUE")]
     options: Vec<Setting>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
@@ -33,26 +36,28 @@ pub struct Unset {
     /// Their names or numbers
     #[arg(required = true, value_name = "NAME")]
     options: Vec<String>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::List => list(session.output),
         Command::Show => show(session).await,
-        Command::Set(Set { options }) => change(options, session).await,
-        Command::Unset(Unset { options }) => {
+        Command::Set(Set { options, asking }) => change(options, asking, session).await,
+        Command::Unset(Unset { options, asking }) => {
             let gone = options.iter().map(|name| format!("{name}=").parse().map_err(anyhow::Error::msg));
-            change(gone.collect::<Result<_>>()?, session).await
+            change(gone.collect::<Result<_>>()?, asking, session).await
         }
     }
 }
 
-async fn change(options: Vec<Setting>, session: &Session) -> Result<()> {
+async fn change(options: Vec<Setting>, asking: Asking, session: &Session) -> Result<()> {
     let said = |set: &OptionSet| match set.is_empty() {
         true => "nothing is set for everybody".to_owned(),
         false => format!("everybody gets {}", table::options(set).replace('\n', "; ")),
     };
-    session.send(Method::PATCH, "options", &settings(options)?, said).await
+    asking.send(session, Method::PATCH, "options", &settings(options)?, said).await
 }
 
 async fn show(session: &Session) -> Result<()> {

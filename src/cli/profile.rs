@@ -1,5 +1,6 @@
 //! `kickstand profile`: how to install.
 
+use super::agreed::Asking;
 use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, variables as shown};
@@ -30,6 +31,8 @@ pub enum Command {
     Remove {
         /// Its name
         name: Name,
+        #[command(flatten)]
+        asking: Asking,
     },
 }
 
@@ -106,6 +109,8 @@ pub struct Set {
     /// The way to its machines' own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot; "" leaves it to the parent
     #[arg(long, value_name = "WAY")]
     disk_boot: Option<OrNone<DiskBoot>>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
@@ -120,9 +125,8 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         }
         Command::Set(set) => {
             let path = format!("profiles/{}", set.name);
-            session
-                .send(Method::PATCH, &path, &set.patch()?, |p: &ProfileView| format!("profile {} changed", p.name))
-                .await
+            let (asking, said) = (set.asking, |p: &ProfileView| format!("profile {} changed", p.name));
+            asking.send(session, Method::PATCH, &path, &set.patch()?, said).await
         }
         Command::Show { name } => session.show(&format!("profiles/{name}"), card).await,
         Command::List => {
@@ -134,7 +138,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let row = |r: &ReadyView| vec![r.name.clone(), r.family.to_string(), r.about.clone()];
             session.list("catalogue", &["name", "family", "installs"], row, "There is no ready-made profile").await
         }
-        Command::Remove { name } => session.remove("profile", &name).await,
+        Command::Remove { name, asking } => asking.remove(session, "profile", &name).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `kickstand range`: addresses that name a profile.
 
+use super::agreed::Asking;
 use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, options as shown};
@@ -27,6 +28,8 @@ pub enum Command {
     Remove {
         /// Its name
         name: Name,
+        #[command(flatten)]
+        asking: Asking,
     },
 }
 
@@ -76,6 +79,8 @@ pub struct Set {
     /// A secret variable to set: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; NAME= removes it; may be repeated
     #[arg(long = "secret", value_name = "NAME=VALUE")]
     secrets: Vec<Hidden>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
@@ -88,11 +93,11 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             };
             session.send(Method::POST, "ranges", &draft, said).await
         }
-        Command::Set(Set { name, span, profile, network, options, variables: given, secrets: hidden }) => {
+        Command::Set(Set { name, span, profile, network, options, variables: given, secrets: hidden, asking }) => {
             let (options, variables, secrets) = (settings(options)?, variables(given), secrets(hidden)?);
             let patch = RangePatch { network, span, profile, options, variables, secrets };
             let said = |r: &RangeView| format!("range {} changed", r.name);
-            session.send(Method::PATCH, &format!("ranges/{name}"), &patch, said).await
+            asking.send(session, Method::PATCH, &format!("ranges/{name}"), &patch, said).await
         }
         Command::Show { name } => session.show(&format!("ranges/{name}"), card).await,
         Command::List => {
@@ -100,7 +105,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let empty = "No range yet: `kickstand range add rack1 10.0.0.10-10.0.0.50 --profile NAME`";
             session.list("ranges", &["name", "addresses", "profile", "network"], row, empty).await
         }
-        Command::Remove { name } => session.remove("range", &name).await,
+        Command::Remove { name, asking } => asking.remove(session, "range", &name).await,
     }
 }
 

@@ -112,7 +112,8 @@ pub fn answer(engine: &Engine, pool: &mut Pool, heard: &Heard, now: Time) -> Opt
         lost_since: engine.store.lost_since(),
         fresh: &|| [Uuid::now_v7(), Uuid::now_v7()],
     };
-    let decision = ask.decide(facts, now);
+    let mut decision = ask.decide(facts, now);
+    world.stamp(&mut decision.effects);
     log(&ask, &decision);
     let outgoing = reply(packet, &decision.reply, &networks, here);
     seen::decided(&engine.metrics, &ask, &decision, outgoing.as_ref());

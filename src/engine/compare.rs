@@ -1,17 +1,14 @@
-//! What a change of a template would do: the texts of every machine, rendered before and after it.
+//! What a change would do: all that each machine may be given, on paper, before it and after it.
 
 use super::kitchen::Dish;
-use super::texts::{Book, whole_name};
-use super::variables::is_empty;
-use super::{Engine, Error, scripts};
-use crate::boot::{Standing, role};
+use super::served::Served;
+use super::texts::whole_name;
+use super::{Engine, Error};
 use crate::model::*;
-use crate::render::{Templates, Used, Whose};
-use crate::store::World;
-use serde_json::{Value, json};
+use crate::render::Templates;
+use crate::store::{Edit, Paper, Plan, Resident};
 use similar::{ChangeTag, TextDiff};
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,13 +19,15 @@ const COMPARE_TIME: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Comparison {
-    /// Machines of which a text changes, those that no longer render included.
-    pub touched: usize,
+    /// Machines that get something else, those of which something breaks included.
+    pub touched: Vec<Name>,
+    /// How many machines there are.
+    pub of: usize,
     pub broken: Vec<Broken>,
     pub groups: Vec<Group>,
 }
 
-/// A text that renders now and would not any more.
+/// What is fine now and would not be any more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Broken {
     pub machine: Name,
@@ -45,155 +44,206 @@ pub struct Group {
     pub diff: String,
 }
 
-/// A text that a machine may be given.
-struct Served {
-    what: String,
-    template: String,
-    context: Value,
-    whose: Whose,
+/// Both sides of a comparison.
+struct Sides {
+    now: Paper,
+    then: Paper,
+    old: Templates,
+    new: Templates,
+    /// The templates that differ.
+    changed: BTreeSet<String>,
+    /// Whether records may differ, too.
+    records: bool,
 }
 
-/// Which machines a change touches, and how. By the changed lines alone: what stands around them is each machine's own.
-type Groups = BTreeMap<(String, String), Group>;
+/// What was found so far. A group is known by the changed lines alone: what stands around them is each machine's own.
+#[derive(Default)]
+struct Found {
+    touched: Vec<Name>,
+    broken: Vec<Broken>,
+    groups: BTreeMap<(String, String), Group>,
+}
 
 impl Engine {
     /// Compares without changing anything. Tokens are made up, and secrets masked.
     pub async fn compare_template(self: &Arc<Self>, name: &str, text: String) -> Result<Comparison, Error> {
         let name = whole_name(name)?;
         self.look_at_templates().await;
-        let old = self.book();
-        let compiled = old.templates.with([(name.clone(), Some(text))]);
-        let new = compiled.map_err(|mut errors| Error::Template(errors.remove(0)))?;
+        let (now, then) = {
+            let world = self.store.world();
+            (world.paper(), world.paper())
+        };
+        self.compare_sides((now, then), vec![(name, Some(text))], false).await
+    }
+
+    /// What an operator's change would do. Whether it is allowed is for the change itself to find out.
+    pub async fn compare(self: &Arc<Self>, edit: Edit) -> Result<Comparison, Error> {
+        let sides = self.store.on_paper(edit, self.now())?;
+        self.compare_sides(sides, Vec::new(), true).await
+    }
+
+    /// What a rollback would do.
+    pub async fn compare_rollback(self: &Arc<Self>, to: i64) -> Result<(Plan, Comparison), Error> {
+        let plan = self.store.plan(to).await?;
+        let (now, mut then) = {
+            let world = self.store.world();
+            (world.paper(), world.paper())
+        };
+        plan.turns.iter().for_each(|turn| then.restore(turn.clone(), self.now()));
+        let texts = self.texts_of(&plan).await?;
+        let comparison = self.compare_sides((now, then), texts, true).await?;
+        Ok((plan, comparison))
+    }
+
+    async fn compare_sides(
+        self: &Arc<Self>,
+        (now, then): (Paper, Paper),
+        texts: Vec<(String, Option<String>)>,
+        records: bool,
+    ) -> Result<Comparison, Error> {
+        let book = self.book();
+        let changed = texts.iter().map(|(name, _)| name.clone()).collect();
+        let new = book.templates.with(texts).map_err(|mut errors| Error::Template(errors.remove(0)))?;
+        let sides = Sides { now, then, old: book.templates.clone(), new, changed, records };
         let _turn = self.texts.comparing().await?;
         let began = Instant::now();
-        let machines: Vec<Name> = self.store.world().machines().map(|machine| machine.name.clone()).collect();
-        let (new, mut so_far) = (Arc::new(new), (Comparison::default(), Groups::new()));
+        let (of, machines): (usize, Vec<MachineId>) = {
+            let world = self.store.world();
+            let all = world.machines().map(|machine| machine.id);
+            (world.machines().count(), all.filter(|id| sides.then.may_touch(*id)).collect())
+        };
+        let mut so_far = (sides, Found::default());
         for machine in machines {
             // Whoever boots meanwhile gets a room between two machines.
             let room = self.texts.room().await?;
-            let (engine, name, old, new) = (self.clone(), name.clone(), old.clone(), new.clone());
+            let engine = self.clone();
             let done = tokio::task::spawn_blocking(move || {
                 let _room = room;
-                engine.compare_machine(&name, (&old, &new), &machine, &mut so_far);
+                // A copy: while it is rendered, the World is free.
+                let resident = engine.store.world().resident(machine);
+                resident.into_iter().for_each(|resident| engine.compare_machine(&resident, &mut so_far));
                 so_far
             });
             so_far = done.await.map_err(|e| Error::Internal(format!("a comparison was cut off: {e}")))?;
             if began.elapsed() > COMPARE_TIME {
-                let text = "comparing takes too long: a template is slow, or there are too many machines";
+                let text = "comparing takes too long: a template is slow, or there are too many machines; --yes goes on without";
                 return Err(Error::Invalid(text.into()));
             }
         }
-        let (mut comparison, groups) = so_far;
-        comparison.groups = groups.into_values().collect();
-        comparison.groups.sort_by_key(|group| std::cmp::Reverse(group.machines.len()));
-        Ok(comparison)
+        let Found { touched, broken, groups } = so_far.1;
+        let mut groups: Vec<Group> = groups.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.machines.len()));
+        Ok(Comparison { touched, of, broken, groups })
     }
 
-    fn compare_machine(
-        &self,
-        name: &str,
-        books: (&Book, &Templates),
-        machine: &Name,
-        so_far: &mut (Comparison, Groups),
-    ) {
-        let (comparison, groups) = so_far;
-        let mut touched = false;
-        for served in self.served(machine) {
-            touched |= self.compare_one(name, books, (machine, &served), comparison, groups);
-        }
-        comparison.touched = comparison.touched.saturating_add(usize::from(touched));
-    }
-
-    /// Whether this text changes.
-    fn compare_one(
-        &self,
-        name: &str,
-        (old, new): (&Book, &Templates),
-        (machine, served): (&Name, &Served),
-        comparison: &mut Comparison,
-        groups: &mut Groups,
-    ) -> bool {
-        let render = |templates: &Templates| templates.render_telling(&served.template, &served.context, &served.whose);
-        let (before, used) = render(&old.templates);
-        // What had no part in it changes nothing; what there was not yet may have one now.
-        if !used.contains(name) && old.templates.has(name) {
-            return false;
-        }
-        let (after, used): (_, Used) = render(new);
-        let what = served.what.clone();
-        match (before, after) {
-            (Ok(_), Err(why)) => {
-                comparison.broken.push(Broken { machine: machine.clone(), what, why: why.to_string() });
-                true
+    fn compare_machine(&self, resident: &Resident, (sides, found): &mut (Sides, Found)) {
+        let name = &resident.machine.name;
+        let Some(now) = sides.now.seat(resident) else { return };
+        let touched = match sides.then.seat(resident) {
+            None => found.differ((name, "record"), &format!("{name}\n"), ""),
+            Some(then) => {
+                let dishes = (self.dish_of(&sides.now.world, &now), self.dish_of(&sides.then.world, &then));
+                let by_texts = self.compare_dishes(name, dishes, sides, found);
+                by_texts | (sides.records && self.compare_offers((&now, &then), sides, found))
             }
-            (before, Ok(after)) if used.contains(name) => {
-                let before = before.unwrap_or_default();
-                let Some((changed, diff)) = difference(&before, &after) else { return false };
-                let group = || Group { machines: Vec::new(), what: what.clone(), diff };
-                groups.entry((what.clone(), changed)).or_insert_with(group).machines.push(machine.clone());
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Everything that a machine may be given; nothing where no profile speaks for it.
-    fn served(&self, name: &Name) -> Vec<Served> {
-        let dish = {
-            let world = self.store.world();
-            let machine = world.machine_named(name);
-            machine.and_then(|machine| self.dish_of(&world, machine))
         };
-        let Some(dish) = dish else { return Vec::new() };
-        let token = Secret::new("0".repeat(64));
-        let mut served = Vec::new();
-        for file in dish.files() {
-            let Some(template) = dish.template_of(file) else { continue };
-            let Ok((mut context, given)) = self.answer_context(&dish, &token, file) else { continue };
-            mask(&mut context, &dish, &given);
-            let what = file.unwrap_or("answer file").to_owned();
-            served.push(Served { what, template, context, whose: dish.whose() });
-        }
-        for (language, by) in [(Language::Ipxe, By::Http), (Language::Grub, By::Tftp), (Language::Pxelinux, By::Tftp)] {
-            if let Ok(context) = self.script_context(&dish, &token, language, by) {
-                let template = scripts::template(language, dish.row().start.script()).to_owned();
-                let what = format!("install script of {language}");
-                served.push(Served { what, template, context, whose: dish.whose() });
+        found.touched.extend(touched.then(|| name.clone()));
+    }
+
+    fn compare_offers(&self, (now, then): (&Machine, &Machine), sides: &Sides, found: &mut Found) -> bool {
+        let offers = self.offers(&sides.now.world, now).into_iter();
+        let offers = offers.zip(self.offers(&sides.then.world, then));
+        // All of them: each may be in a group of its own.
+        offers.fold(false, |touched, ((what, before), (_, after))| {
+            found.differ((&now.name, &what), &before, &after) | touched
+        })
+    }
+
+    fn compare_dishes(
+        &self,
+        name: &Name,
+        dishes: (Result<Dish, Error>, Result<Dish, Error>),
+        sides: &Sides,
+        found: &mut Found,
+    ) -> bool {
+        match dishes {
+            (Err(_), Err(_)) => false,
+            (Ok(_), Err(why)) => found.breaks((name, "install"), why.to_string()),
+            (Err(_), Ok(then)) => {
+                found.differ((name, "install"), "", &format!("from profile {}\n", then.recipe.profile))
             }
-            let context = json!({ "name": dish.machine.name, "mac": dish.mac, "method": DiskBoot::Auto });
-            let template = scripts::template(language, "disk").to_owned();
-            let what = format!("disk script of {language}");
-            served.push(Served { what, template, context, whose: Whose::default() });
+            (Ok(now), Ok(then)) if now == then && sides.changed.is_empty() => false,
+            (Ok(now), Ok(then)) => {
+                let mut texts: BTreeMap<String, (Option<Served>, Option<Served>)> = BTreeMap::new();
+                let others = |dish: &Dish| if sides.changed.is_empty() { Vec::new() } else { self.other_texts(dish) };
+                for served in self.install_texts(&now, None).into_iter().chain(others(&now)) {
+                    let text = texts.entry(served.what.clone()).or_default();
+                    text.0 = Some(served);
+                }
+                for served in self.install_texts(&then, Some(&now)).into_iter().chain(others(&then)) {
+                    let text = texts.entry(served.what.clone()).or_default();
+                    text.1 = Some(served);
+                }
+                texts.iter().fold(false, |touched, (what, text)| found.compare((name, what), text, sides) | touched)
+            }
         }
-        served
-    }
-
-    /// What it would be installed from, were it armed: at its own address, or at one that it might have.
-    fn dish_of(&self, world: &World, machine: &Machine) -> Option<Dish> {
-        let interface = machine.interfaces.first()?;
-        let network = self.network_of(world, interface.mac, Standing::Machine(machine)).ok()?;
-        let leased = || world.lease(&network.name, &interface.mac.into()).map(|lease| lease.ip);
-        let pooled = || network.pools.first().map(|pool| pool.span.first);
-        let ip = interface.ip.or_else(leased).or_else(pooled).unwrap_or_else(|| first_host(network));
-        // A server that shares the database may be the one that serves it.
-        let here = self.here(network).unwrap_or_else(|| self.here_as(first_host(network), network));
-        let profile = role::profile(Some(machine), ip, &world.ranges, network).0?;
-        Dish::gather(world, machine, profile, (interface.mac, ip), (network, here)).ok()
     }
 }
 
-fn first_host(network: &Network) -> Ipv4Addr {
-    network.gateway.or_else(|| network.cidr.nth(1)).unwrap_or(network.cidr.ip())
+impl Sides {
+    /// Whether it is made of the same on both sides: what had no part in it changes nothing, what there was not yet may have
+    /// one now.
+    fn may_differ(&self, now: &Served, then: &Served, used: &BTreeSet<String>) -> bool {
+        let had_part = |name: &String| used.contains(name) || !self.old.has(name);
+        now.template != then.template
+            || now.context != then.context
+            || now.whose != then.whose
+            || self.changed.iter().any(had_part)
+    }
 }
 
-/// Puts «name» for every secret, for what an operator's defaults say in clear, too.
-pub(super) fn mask(context: &mut Value, dish: &Dish, given: &Variables) {
-    let Value::Object(context) = context else { return };
-    let by_name = |(name, value): (&String, &Value)| (is_secret(name) && !is_empty(value)).then(|| name.clone());
-    let mut names: Vec<String> = context.iter().filter_map(by_name).collect();
-    names.extend(dish.recipe.secrets.keys().cloned());
-    names.retain(|name| !given.contains_key(name));
-    context.extend(names.into_iter().map(|name| (name.clone(), Value::String(format!("«{name}»")))));
+impl Found {
+    /// Whether a text changes.
+    fn compare(&mut self, of: (&Name, &str), texts: &(Option<Served>, Option<Served>), sides: &Sides) -> bool {
+        let render =
+            |templates: &Templates, text: &Served| templates.render_telling(&text.template, &text.context, &text.whose);
+        let (before, after) = match texts {
+            (Some(now), Some(then)) => {
+                let same = now.template == then.template && now.context == then.context && now.whose == then.whose;
+                if same && sides.changed.is_empty() {
+                    return false;
+                }
+                let (before, used) = render(&sides.old, now);
+                if !sides.may_differ(now, then, &used) {
+                    return false;
+                }
+                (before.map_err(drop), render(&sides.new, then).0)
+            }
+            (Some(now), None) => match render(&sides.old, now).0 {
+                Ok(_) => return self.breaks(of, "it would not be made any more".into()),
+                Err(_) => return false,
+            },
+            (None, Some(then)) => (Err(()), render(&sides.new, then).0),
+            (None, None) => return false,
+        };
+        match (before, after) {
+            (Ok(_), Err(why)) => self.breaks(of, why.to_string()),
+            (before, Ok(after)) => self.differ(of, &before.unwrap_or_default(), &after),
+            (Err(()), Err(_)) => false,
+        }
+    }
+
+    fn breaks(&mut self, (machine, what): (&Name, &str), why: String) -> bool {
+        self.broken.push(Broken { machine: machine.clone(), what: what.to_owned(), why });
+        true
+    }
+
+    fn differ(&mut self, (machine, what): (&Name, &str), before: &str, after: &str) -> bool {
+        let Some((changed, diff)) = difference(before, after) else { return false };
+        let group = || Group { machines: Vec::new(), what: what.to_owned(), diff };
+        self.groups.entry((what.to_owned(), changed)).or_insert_with(group).machines.push(machine.clone());
+        true
+    }
 }
 
 /// The changed lines alone, and the whole as `diff -u` would show it; none where nothing differs.

@@ -20,7 +20,7 @@ const NOT_HERE: &str = "a secret: everybody can read what a machine boots by, it
 const TELLING: usize = 6;
 
 /// One install, with everything that its texts are made from: a copy, so that no lock is held while rendering.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dish {
     pub recipe: Recipe,
     pub machine: Machine,

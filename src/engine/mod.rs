@@ -1,7 +1,7 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
-//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `trust` which CA machines are told of, `paper` shows answer files without their secrets. None of them decides: `boot/` does.
+//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `seat` where a machine would boot, `revisions` how the configuration was and the way back, `trust` which CA machines are told of, `paper` shows answer files without their secrets. None of them decides: `boot/` does.
 
 mod answers;
 mod compare;
@@ -16,8 +16,11 @@ mod operate;
 mod pace;
 mod paper;
 mod rehearse;
+mod revisions;
 mod scripts;
+mod seat;
 mod serve;
+mod served;
 mod shelf;
 mod texts;
 mod tokens;

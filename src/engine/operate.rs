@@ -96,7 +96,7 @@ impl Engine {
         self.store.edit(edit, by, self.now()).await.map_err(|e| raced(e, name))
     }
 
-    fn armed(&self, machine: &Machine) -> Result<Step, Error> {
+    pub(super) fn armed(&self, machine: &Machine) -> Result<Step, Error> {
         let already = || Error::Conflict(format!("machine {} is armed already", machine.name));
         self.arming(machine)?.ok_or_else(already)
     }
@@ -139,7 +139,7 @@ impl Engine {
 }
 
 /// The machine as it will be after a step.
-fn stepped(machine: &Machine, step: Step) -> Machine {
+pub(super) fn stepped(machine: &Machine, step: Step) -> Machine {
     Machine { state: step.state, install: step.install, ..machine.clone() }
 }
 

@@ -128,6 +128,22 @@ impl Engine {
         Ok(lacking::lacking(&facts, mac, ip, profile).into_iter().map(played).collect())
     }
 
+    /// A machine's boot in any world, on paper as well; none where nobody can say from which network it boots.
+    pub(super) fn rehearsed(&self, world: &World, machine: &Machine, arch: Arch) -> Option<Rehearsal> {
+        let mac = machine.interfaces.first()?.mac;
+        let standing = Standing::Machine(machine);
+        let network = self.network_of(world, mac, standing).ok()?;
+        let scenery = Scenery {
+            networks: world.wire(network),
+            network,
+            here: self.here_or_there(network),
+            standing,
+            pool: pool(world, network.link(), self.store.seed()),
+            shelf: self.shelf(),
+        };
+        Some(rehearsal::play(mac, arch, &scenery.facts(world), self.now()))
+    }
+
     fn scenery<'a>(&self, world: &'a World, mac: Mac, instead: Option<&'a Machine>) -> Result<Scenery<'a>, Error> {
         let standing = instead.map_or_else(|| world.standing(mac), Standing::Machine);
         let network = self.network_of(world, mac, standing)?;

@@ -18,6 +18,9 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// How many are remembered.
 const MOST: usize = 4096;
 
+/// What leads an iPXE to its script.
+pub(super) const AUTOEXEC: &str = "pxe/ipxe/autoexec.ipxe";
+
 /// What was given lately, by TFTP: to whom, and with which token inside.
 #[derive(Default)]
 pub struct Scripts(Mutex<HashMap<Question, Given>>);
@@ -80,9 +83,7 @@ impl Engine {
             world.network_of(from).and_then(|network| self.here(network))
         };
         let Some(here) = here else { return Ok(None) };
-        self.rendered("pxe/ipxe/autoexec.ipxe", json!({ "mac": mac, "script_url": here.script(mac) }), Whose::default())
-            .await
-            .map(Some)
+        self.rendered(AUTOEXEC, json!({ "mac": mac, "script_url": here.script(mac) }), Whose::default()).await.map(Some)
     }
 
     async fn make_script(&self, mac: Mac, from: Ipv4Addr, language: Language, by: By) -> Result<Option<Script>, Error> {
@@ -127,7 +128,8 @@ impl Engine {
             lost: self.store.lost_since().is_some(),
             ticket: self.ticket(token, from),
         };
-        let decision = ask.decide(facts, self.now());
+        let mut decision = ask.decide(facts, self.now());
+        world.stamp(&mut decision.effects);
         let dish = match &decision.reply {
             ScriptReply::Install { machine, profile, .. } => {
                 let machine = world.machine(*machine)?;

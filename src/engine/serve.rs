@@ -104,7 +104,9 @@ impl Engine {
         let is_there = dish.as_ref().and_then(|dish| dish.as_ref().ok()).is_none_or(is_there);
         let file = is_there.then(|| file.unwrap_or("answer file"));
         let facts = AutoinstallFacts { machine, lease, file, key, lives_secs: self.lifetimes.used_secs };
-        (AutoinstallAsk { token: token.hash(), from }.decide(facts, self.now()), dish)
+        let mut decision = AutoinstallAsk { token: token.hash(), from }.decide(facts, self.now());
+        world.stamp(&mut decision.effects);
+        (decision, dish)
     }
 
     /// The answer file, and what is to be told of the secrets that it carries.
@@ -135,7 +137,10 @@ impl Engine {
         for _ in 0..TRIES {
             let decision = {
                 let world = self.store.world();
-                ask.decide(ReportFacts { machine: world.machine_with_report(ask.report) }, self.now())
+                let facts = ReportFacts { machine: world.machine_with_report(ask.report) };
+                let mut decision = ask.decide(facts, self.now());
+                world.stamp(&mut decision.effects);
+                decision
             };
             if self.lost_the_race(decision.effects).await? {
                 continue;
@@ -163,7 +168,9 @@ impl Engine {
                     activation_key: key.and_then(|k| world.keys.get(&k.key)),
                     machine: key.and_then(|k| world.machine(k.machine)),
                 };
-                ask.decide(facts, self.now())
+                let mut decision = ask.decide(facts, self.now());
+                world.stamp(&mut decision.effects);
+                decision
             };
             if self.lost_the_race(decision.effects).await? {
                 continue;

@@ -3,12 +3,10 @@
 use super::kitchen::Dish;
 use super::{Engine, Error, fresh_secret};
 use crate::boot::recipe::{self, Layer, Origin, Place, Recipe};
-use crate::boot::{Standing, role};
 use crate::model::*;
 use crate::store::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 /// A variable as the machine's templates would see it now.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,24 +51,15 @@ impl Engine {
 
     /// The recipe of its next install, and what the server would give to it.
     fn laid(&self, world: &World, machine: &Machine) -> Result<(Recipe, Variables), Error> {
-        let Some(card) = machine.interfaces.first() else {
-            return Err(Error::Invalid(format!("machine {} has no interface to boot from", machine.name)));
-        };
-        let network = self.network_of(world, card.mac, Standing::Machine(machine))?;
-        let leased = || world.lease(&network.name, &card.mac.into()).map(|lease| lease.ip);
-        // Without an address no range has a word, and the network's own address lies in none.
-        let ip: Ipv4Addr = card.ip.or_else(leased).unwrap_or(network.cidr.network());
-        let (profile, why) = role::profile(Some(machine), ip, &world.ranges, network);
-        let profile = profile.ok_or_else(|| match ip == network.cidr.network() {
-            true => Error::Invalid(format!("machine {0} has neither a profile nor an address, which could name one: `kickstand machine set {0} --profile NAME`", machine.name)),
-            false => Error::Invalid(format!("machine {} has no profile: {}", machine.name, why.text)),
-        })?;
+        let seat = self.seat(world, machine)?;
+        let (network, ip) = (seat.network, seat.ip);
+        let profile = self.speaker(world, machine, &seat)?;
         let Some(here) = self.here(network) else {
             let place = Place { network, ranges: &world.ranges, ip };
             let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);
             return Ok((recipe.map_err(Error::Invalid)?, Variables::new()));
         };
-        let dish = Dish::plan(world, machine, profile, (card.mac, ip), (network, here))?;
+        let dish = Dish::plan(world, machine, profile, (seat.mac, ip), (network, here))?;
         let given = self.given(&dish, &fresh_secret()?);
         Ok((dish.recipe, given))
     }

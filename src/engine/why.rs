@@ -2,7 +2,7 @@
 
 use super::kitchen::Dish;
 use super::rehearse::Played;
-use super::{Engine, Error, compare, fresh_secret};
+use super::{Engine, Error, fresh_secret, served};
 use crate::boot::{Reason, rehearsal};
 use crate::model::*;
 
@@ -163,7 +163,7 @@ impl Engine {
     ) -> Result<Option<String>, Error> {
         let Some(template) = dish.template_of(file) else { return Ok(None) };
         let (mut context, given) = self.answer_context(dish, token, file)?;
-        compare::mask(&mut context, dish, &given);
+        served::mask(&mut context, dish, &given);
         Ok(self.rendered(&template, context, dish.whose()).await.ok())
     }
 

@@ -4,7 +4,7 @@ use super::{Arch, Client, Mac, Malformed, Name, OptionSet, Program, serde_as_tex
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Class {
     pub name: Name,
     /// Only on this network.

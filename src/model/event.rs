@@ -17,6 +17,8 @@ pub struct Event {
     pub text: String,
     /// How far an install is, on `progress`.
     pub percent: Option<u8>,
+    /// The configuration's when it was decided; none in history that is older than revisions.
+    pub revision: Option<i64>,
 }
 
 words! {

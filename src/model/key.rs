@@ -1,10 +1,11 @@
 //! Activation keys: the operator's, which never leaves the server, and the one of a single install.
 
 use super::{Hash, MachineId, Name, Time};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Who may register, and into which groups.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivationKey {
     pub name: Name,
     pub description: String,

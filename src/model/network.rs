@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::{fmt, str::FromStr};
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     pub name: Name,
     pub cidr: Ipv4Network,
@@ -23,6 +23,7 @@ pub struct Network {
     pub dhcp: Dhcp,
     /// Of machines that are installed here.
     pub variables: Variables,
+    #[serde(skip)]
     pub secrets: Secrets,
 }
 
@@ -178,7 +179,7 @@ words! {
 }
 
 /// Addresses that name a profile. Where ranges nest, the smallest that holds an address speaks.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     pub name: Name,
     pub network: Name,
@@ -188,6 +189,7 @@ pub struct Range {
     pub options: OptionSet,
     /// Of machines whose address it holds.
     pub variables: Variables,
+    #[serde(skip)]
     pub secrets: Secrets,
 }
 

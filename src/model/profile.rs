@@ -1,6 +1,7 @@
 //! What to install: the distro (whose files) and the profile (how), with the variables that both carry.
 
 use super::{DiskBoot, Name, OptionSet, Secrets, Variables, words};
+use serde::{Deserialize, Serialize};
 
 words! {
     /// How an installer is driven: which answer file it reads and how it is told where that is.
@@ -27,7 +28,7 @@ words! {
 }
 
 /// The files that boot an installer. Paths lie below the appliance's `files` folder.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Distro {
     pub name: Name,
     pub family: Family,
@@ -36,13 +37,14 @@ pub struct Distro {
     /// Kernel arguments of the installer, before the family's own and the profile's.
     pub arguments: String,
     pub variables: Variables,
+    #[serde(skip)]
     pub secrets: Secrets,
     /// The loader that starts its kernel: under Secure Boot only the one of the same family does.
     pub loader: Option<Name>,
 }
 
 /// How to install. What it does not say, its parent says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     pub name: Name,
     pub parent: Option<Name>,
@@ -54,6 +56,7 @@ pub struct Profile {
     /// The activation key whose groups a machine joins.
     pub key: Option<Name>,
     pub variables: Variables,
+    #[serde(skip)]
     pub secrets: Secrets,
     /// DHCP options of its machines.
     pub options: OptionSet,

@@ -1,11 +1,12 @@
 //! Addresses that are kept: reservations for clients that need no record, and holds on addresses that nobody gets.
 
 use super::{Holder, Mac, Malformed, Name, Time, serde_as_text, words};
+use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::{fmt, str::FromStr};
 
 /// An address for a client that is no machine of ours, or for whatever is plugged into a switch port.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reservation {
     /// One reservation for each address.
     pub ip: Ipv4Addr,

@@ -1,6 +1,6 @@
 //! Versions of a template: each text that was in use, since when, by whom and whence.
 
-use super::{Malformed, Time};
+use super::{Malformed, Time, serde_as_text};
 use std::fmt;
 
 /// One version. Numbers count for each name, whencever its versions come.
@@ -52,3 +52,5 @@ impl std::str::FromStr for Whence {
         }
     }
 }
+
+serde_as_text!(Whence);

@@ -1,7 +1,7 @@
 //! Brings the World to what was just committed, straight from the data of the change: nothing is read again.
 
 use super::edit::Edit;
-use super::{World, servers};
+use super::{World, revisions, servers};
 use crate::boot::Effect;
 use crate::model::*;
 
@@ -49,6 +49,29 @@ impl World {
         self.put_lease(lease);
     }
 
+    /// Makes a record what it shall be again.
+    pub(super) fn restore(&mut self, turn: Turn, at: Time) {
+        match (turn.before, turn.after) {
+            (_, Some(Record::Machine(wish))) => self.restore_machine(wish, at),
+            (Some(Record::Machine(wish)), None) => drop(self.drop_machine(wish.id)),
+            (_, Some(Record::Options(options))) => self.options = options,
+            (before, Some(record)) => {
+                putting(record, before.is_some()).into_iter().for_each(|e| self.apply_edit(e, at))
+            }
+            (Some(record), None) => removing(record).into_iter().for_each(|edit| self.apply_edit(edit, at)),
+            (None, None) => {}
+        }
+    }
+
+    fn restore_machine(&mut self, wish: Wish, at: Time) {
+        wish.interfaces.iter().for_each(|card| self.lift_tombstone(card.mac));
+        let machine = match self.drop_machine(wish.id) {
+            Some(known) => Ok(wish.onto(Machine { revision: known.revision + 1, ..known })),
+            None => revisions::restored(wish, at),
+        };
+        machine.into_iter().for_each(|machine| self.put_machine(machine));
+    }
+
     pub(super) fn apply_edit(&mut self, edit: Edit, at: Time) {
         match edit {
             Edit::AddNetwork(network) | Edit::SetNetwork(network) => {
@@ -93,6 +116,8 @@ impl World {
             Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
             // Its number is the database's word: the outcome brings it.
             Edit::SetTemplate { .. } => {}
+            // What it restores is the database's word, too.
+            Edit::RollBack { .. } => {}
             Edit::RemoveToken(name) => self.tokens.retain(|_, (other, _)| *other != name),
             Edit::ForgetCard(mac) => self.lift_tombstone(mac),
             Edit::ReleaseLease { network, ip } => {
@@ -152,4 +177,32 @@ impl World {
             _ => unreachable!("apply_edit handles the other nouns"),
         }
     }
+}
+
+/// The edit that makes such a record, or makes it so.
+fn putting(record: Record, is_there: bool) -> Option<Edit> {
+    Some(match record {
+        Record::Network(network) => Edit::SetNetwork(network),
+        Record::Range(range) => Edit::SetRange(range),
+        Record::Class(class) => Edit::SetClass(class),
+        Record::Reservation(kept) => Edit::AddReservation(kept),
+        Record::Distro(distro) => Edit::SetDistro(distro),
+        Record::Profile(profile) => Edit::SetProfile(profile),
+        Record::Key(key) if is_there => Edit::SetKey(key),
+        Record::Key(key) => Edit::AddKey(key),
+        Record::Options(_) | Record::Machine(_) | Record::Template(_) => return None,
+    })
+}
+
+fn removing(record: Record) -> Option<Edit> {
+    Some(match record {
+        Record::Network(network) => Edit::RemoveNetwork(network.name),
+        Record::Range(range) => Edit::RemoveRange(range.name),
+        Record::Class(class) => Edit::RemoveClass(class.name),
+        Record::Reservation(kept) => Edit::RemoveReservation(kept.ip),
+        Record::Distro(distro) => Edit::RemoveDistro(distro.name),
+        Record::Profile(profile) => Edit::RemoveProfile(profile.name),
+        Record::Key(key) => Edit::RemoveKey(key.name),
+        Record::Options(_) | Record::Machine(_) | Record::Template(_) => return None,
+    })
 }

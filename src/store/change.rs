@@ -20,6 +20,8 @@ pub enum Change {
     Options,
     Servers,
     Templates,
+    /// The configuration has this number now.
+    Revision(i64),
     Machine(MachineId),
     Tombstone(Mac),
     Lease {
@@ -48,6 +50,7 @@ impl fmt::Display for Change {
             Change::Options => f.write_str("options"),
             Change::Servers => f.write_str("servers"),
             Change::Templates => f.write_str("templates"),
+            Change::Revision(number) => write!(f, "revision={number}"),
             Change::Machine(id) => write!(f, "machine={id}"),
             Change::Tombstone(mac) => write!(f, "tombstone={mac}"),
             Change::Lease { network, holder } => write!(f, "lease={network}/{holder}"),
@@ -74,6 +77,7 @@ impl FromStr for Change {
             "options" => Change::Options,
             "servers" => Change::Servers,
             "templates" => Change::Templates,
+            "revision" => Change::Revision(of.parse().map_err(drop)?),
             "machine" => Change::Machine(of.parse().map_err(drop)?),
             "tombstone" => Change::Tombstone(of.parse().map_err(drop)?),
             "lease" => {
@@ -142,6 +146,7 @@ mod tests {
             Change::Options,
             Change::Servers,
             Change::Templates,
+            Change::Revision(7),
             Change::Machine(MachineId(uuid::Uuid::nil())),
             Change::Tombstone(mac),
             Change::Hold { network: network.clone(), ip: Ipv4Addr::LOCALHOST },

@@ -9,6 +9,11 @@ pub async fn all(db: &mut Conn) -> Result<Vec<Class>, Error> {
     sql("SELECT * FROM classes ORDER BY name").rows(db).await?.iter().map(read).collect()
 }
 
+pub async fn one(db: &mut Conn, name: &Name) -> Result<Option<Class>, Error> {
+    let row = sql("SELECT * FROM classes WHERE name = $1").text(name).row(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
 fn read(row: &Row) -> Result<Class, Error> {
     let (name, network) = (row.get("name")?, row.get_or_null("network")?);
     Ok(Class { name, network, matches: row.json("matches")?, options: row.json("options")? })
@@ -21,13 +26,22 @@ fn bind(statement: Statement, class: &Class) -> Statement {
 
 pub async fn add(db: &mut Conn, class: &Class) -> Result<(), Error> {
     check_dhcp::class(db, class).await?;
-    let insert = "INSERT INTO classes (name, network, matches, options) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    insert(db, class).await
+}
+
+/// The row alone: who writes many checks them together.
+pub async fn insert(db: &mut Conn, class: &Class) -> Result<(), Error> {
+    let text = "INSERT INTO classes (name, network, matches, options) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &class.name, format!("class {}", class.name));
-    touched(bind(sql(insert), class).run(db).await?, taken)
+    touched(bind(sql(text), class).run(db).await?, taken)
 }
 
 pub async fn set(db: &mut Conn, class: &Class) -> Result<(), Error> {
     check_dhcp::class(db, class).await?;
+    update(db, class).await
+}
+
+pub async fn update(db: &mut Conn, class: &Class) -> Result<(), Error> {
     let update = "UPDATE classes SET network = $2, matches = $3, options = $4 WHERE name = $1";
     touched(bind(sql(update), class).run(db).await?, || Error::missing("class", &class.name))
 }

@@ -9,6 +9,11 @@ pub async fn all(db: &mut Conn) -> Result<Vec<Distro>, Error> {
     sql("SELECT * FROM distros ORDER BY name").rows(db).await?.iter().map(read).collect()
 }
 
+pub async fn one(db: &mut Conn, name: &Name) -> Result<Option<Distro>, Error> {
+    let row = sql("SELECT * FROM distros WHERE name = $1").text(name).row(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
 fn read(row: &Row) -> Result<Distro, Error> {
     Ok(Distro {
         name: row.get("name")?,

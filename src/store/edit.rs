@@ -4,8 +4,8 @@ use super::sql::Conn;
 use super::writer::Outcome;
 use super::{Change, Error, Shared};
 use super::{
-    classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, servers,
-    sightings, templates, tokens, tombstones,
+    classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, revisions,
+    servers, sightings, templates, tokens, tombstones,
 };
 use crate::boot::{Step, Tale};
 use crate::model::*;
@@ -80,10 +80,25 @@ pub enum Edit {
         network: Name,
         ip: Ipv4Addr,
     },
+    /// The configuration as it was at a revision, whole.
+    RollBack {
+        to: i64,
+    },
 }
 
-/// Writes it, in a transaction that is open already.
+/// Writes it and what it turned, in a transaction that is open already.
 pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
+    let before = revisions::before(db, edit).await?;
+    let mut outcome = write_records(db, edit, by, at, shared).await?;
+    if outcome.turns.is_empty() {
+        outcome.turns = revisions::turns(edit, before, &outcome);
+    }
+    outcome.revision = revisions::add(db, &outcome, by, at).await?;
+    outcome.changes.extend(outcome.revision.map(Change::Revision));
+    Ok(outcome)
+}
+
+async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
     let told = |what: String| Tale::new(at, Kind::Record, format!("{by} {what}"));
     match edit {
         Edit::AddNetwork(network) => networks::add(db, network).await?,
@@ -126,12 +141,12 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
                 (None, Whence::File(_)) => format!("removed the file of template {name}"),
             };
             let outcome = Outcome::of(vec![Change::Templates], vec![told(what)]);
-            return Ok(Outcome { template: Some(kept), ..outcome });
+            return Ok(Outcome { templates: vec![kept], ..outcome });
         }
         Edit::AddMachines(list) => return add_machines(db, list, told).await,
         Edit::SetMachine(machine) => return set_machine(db, machine, at, told).await,
         Edit::RemoveMachine(name) => {
-            let interfaces = machines::interfaces_of(db, name).await?;
+            let interfaces = machines::named(db, name).await?.map(|machine| machine.interfaces).unwrap_or_default();
             let id = machines::remove(db, name).await?;
             let tale = told(format!("removed machine {name}")).of(id);
             let outcome = Outcome::of(vec![Change::Machine(id)], vec![tale]);
@@ -143,6 +158,7 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
             return release(db, network, *ip, at, runs, told).await;
         }
         Edit::Replace { .. } => return replace(db, edit, told).await,
+        Edit::RollBack { to } => return revisions::restore(db, *to, by, at, &shared.vault).await,
         Edit::ForgetCard(mac) => {
             if !tombstones::lift(db, *mac).await? {
                 return Err(Error::contradiction(format!("{mac} is no replaced card: there is nothing to forget")));
@@ -192,6 +208,7 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::RemoveMachine(_)
         | Edit::Replace { .. }
         | Edit::ForgetCard(_)
+        | Edit::RollBack { .. }
         | Edit::ReleaseLease { .. } => {
             unreachable!("write tells of machines and leases itself")
         }
@@ -222,17 +239,23 @@ async fn reserve(db: &mut Conn, edit: &Edit, at: Time, told: impl Fn(String) -> 
         _ => unreachable!("only write calls this, with a reservation"),
     };
     let outcome = Outcome::of(vec![Change::Reservations], vec![told(text)]);
-    let Some(Reservation { ip, by, .. }) = given_up else { return Ok(outcome) };
+    let Some(kept) = given_up else { return Ok(outcome) };
+    Ok(outcome.holding(give_up_reservation(db, &kept, at).await?.into_iter().collect()))
+}
+
+pub async fn give_up_reservation(db: &mut Conn, kept: &Reservation, at: Time) -> Result<Option<Hold>, Error> {
     // Whoever showed that identifier or sat at that port: the lease says who.
-    let holder: Option<Holder> = if let Mark::Mac(mac) = by { Some(mac.into()) } else { None };
-    Ok(outcome.holding(holds::moved(db, ip, holder.as_ref(), at).await?.into_iter().collect()))
+    let holder: Option<Holder> = if let Mark::Mac(mac) = kept.by { Some(mac.into()) } else { None };
+    holds::moved(db, kept.ip, holder.as_ref(), at).await
 }
 
 async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
     let lifted = machines::add(db, list).await?;
     let changes = list.iter().map(|machine| Change::Machine(machine.id));
     let tales = list.iter().map(|machine| about(machine, told(format!("added machine {}", machine.name))));
-    Ok(Outcome::of(changes.chain(lifted.into_iter().map(Change::Tombstone)).collect(), tales.collect()))
+    let outcome = Outcome::of(changes.chain(lifted.into_iter().map(Change::Tombstone)).collect(), tales.collect());
+    let what = (list.len() > 1).then(|| format!("added {} machines", list.len()));
+    Ok(Outcome { what, ..outcome })
 }
 
 async fn set_machine(
@@ -251,7 +274,7 @@ async fn set_machine(
 }
 
 /// Addresses that these cards have no longer.
-async fn give_up(db: &mut Conn, of: impl Iterator<Item = &Interface>, at: Time) -> Result<Vec<Hold>, Error> {
+pub async fn give_up(db: &mut Conn, of: impl Iterator<Item = &Interface>, at: Time) -> Result<Vec<Hold>, Error> {
     let mut given_up = Vec::new();
     for interface in of {
         if let Some(ip) = interface.ip {

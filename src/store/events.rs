@@ -108,16 +108,17 @@ pub async fn add(db: &mut Conn, events: &[&Event]) -> Result<(), Error> {
         return Ok(());
     }
     let insert = either(
-        "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent) SELECT value->>0, value->>1, value->>2,
-        value->>3, value->>4, value->>5, value->>6, value->>7 FROM json_each($1)",
-        "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent) SELECT * FROM unnest($1::text[],
-        $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])",
+        "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent, revision) SELECT value->>0, value->>1,
+        value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each($1)",
+        "INSERT INTO events (id, at, kind, machine, mac, ip, text, percent, revision) SELECT * FROM unnest($1::text[],
+        $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[])",
     );
     let all = || events.iter();
     let rows = Rows::default().texts(all().map(|e| e.id)).ints(all().map(|e| e.at.0)).texts(all().map(|e| e.kind));
     let rows = rows.texts_or_null(all().map(|e| e.machine)).texts_or_null(all().map(|e| e.mac));
     let rows = rows.texts_or_null(all().map(|e| e.ip)).texts(all().map(|e| &e.text));
     let rows = rows.ints_or_null(all().map(|e| e.percent.map(i64::from)));
+    let rows = rows.ints_or_null(all().map(|e| e.revision));
     insert.rows_of(rows).run(db).await.map(drop)
 }
 
@@ -162,6 +163,7 @@ fn read(row: &Row) -> Result<Event, Error> {
         ip: row.get_or_null("ip")?,
         text: row.text("text")?,
         percent: row.number_or_null("percent")?,
+        revision: row.int_or_null("revision")?,
     })
 }
 
@@ -176,7 +178,7 @@ mod tests {
         let event = |n: u128, machine: bool, kind: Kind| {
             let machine = machine.then(|| MachineId(Uuid::nil()));
             let (id, at, text) = (Uuid::from_u128(n), Time::from_secs(1), String::new());
-            Arc::new(Event { id, at, kind, machine, mac: None, ip: None, text, percent: None })
+            Arc::new(Event { id, at, kind, machine, mac: None, ip: None, text, percent: None, revision: None })
         };
         ring.push(event(1, true, Kind::Offer));
         // An id is older than its publication: this one waited for a commit.
@@ -205,11 +207,13 @@ mod tests {
         for i in 0..10u128 {
             let (kind, text) = (Kind::State, format!("event {i}"));
             let (at, id) = (Time::from_secs(1), Uuid::from_u128(i + 1));
-            let event = Event { id, at, kind, machine: None, mac: None, ip: None, text, percent: None };
+            let event =
+                Event { id, at, kind, machine: None, mac: None, ip: None, text, percent: None, revision: Some(3) };
             add(&mut db, &[&event]).await.unwrap();
         }
         prune(&mut db, 20).await.unwrap();
-        assert_eq!(newest(&mut db, &EventFilter::default()).await.unwrap().len(), 10);
+        let all = newest(&mut db, &EventFilter::default()).await.unwrap();
+        assert_eq!((all.len(), all[0].revision), (10, Some(3)));
         prune(&mut db, 3).await.unwrap();
         let kept = newest(&mut db, &EventFilter::default()).await.unwrap();
         assert_eq!(kept.iter().map(|e| e.text.as_str()).collect::<Vec<_>>(), ["event 9", "event 8", "event 7"]);

@@ -9,6 +9,11 @@ pub async fn all(db: &mut Conn) -> Result<Vec<ActivationKey>, Error> {
     sql("SELECT * FROM activation_keys ORDER BY name").rows(db).await?.iter().map(read).collect()
 }
 
+pub async fn one(db: &mut Conn, name: &Name) -> Result<Option<ActivationKey>, Error> {
+    let row = sql("SELECT * FROM activation_keys WHERE name = $1").text(name).row(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
 fn read(row: &Row) -> Result<ActivationKey, Error> {
     Ok(ActivationKey {
         name: row.get("name")?,

@@ -4,7 +4,7 @@ use super::sql::{Conn, sql};
 use super::{
     Change, Error, World, classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges,
 };
-use super::{migrations, reservations, servers, sightings, templates, tokens, tombstones};
+use super::{migrations, reservations, revisions, servers, sightings, templates, tokens, tombstones};
 use crate::model::*;
 use std::collections::BTreeMap;
 
@@ -42,6 +42,8 @@ pub async fn world(db: &mut Conn) -> Result<World, Error> {
     for change in LISTS {
         read_one(db, change).await?(&mut world);
     }
+    world.put_revision(revisions::newest(db).await?, []);
+    revisions::last_changes(db, |key, number| world.put_revision(number, [key])).await?;
     machines::each(db, |machine| world.put_machine(machine)).await?;
     leases::each(db, |lease| world.put_lease(lease)).await?;
     holds::all(db).await?.into_iter().for_each(|hold| world.put_hold(hold));
@@ -119,6 +121,10 @@ async fn read_one(db: &mut Conn, change: &Change) -> Result<Update, Error> {
         Change::Options => {
             let options = options::read(db).await?;
             Box::new(move |world| world.options = options)
+        }
+        Change::Revision(number) => {
+            let records = revisions::records(db, number).await?;
+            Box::new(move |world| world.put_revision(number, records))
         }
         Change::Machine(id) => {
             let machine = machines::one(db, id).await?;

@@ -31,11 +31,12 @@ pub async fn one(db: &mut Conn, id: MachineId) -> Result<Option<Machine>, Error>
     machine(&row, interfaces?).map(Some)
 }
 
-/// None where there is no such machine.
-pub async fn interfaces_of(db: &mut Conn, name: &Name) -> Result<Vec<Interface>, Error> {
-    let select = "SELECT interfaces.mac, interfaces.ip FROM interfaces
-        JOIN machines ON machines.id = interfaces.machine WHERE machines.name = $1";
-    sql(select).text(name).rows(db).await?.iter().map(interface).collect()
+pub async fn named(db: &mut Conn, name: &Name) -> Result<Option<Machine>, Error> {
+    let id = sql("SELECT id FROM machines WHERE name = $1").text(name).row(db).await?;
+    match id {
+        Some(row) => one(db, row.get("id")?).await,
+        None => Ok(None),
+    }
 }
 
 fn interface(row: &Row) -> Result<Interface, Error> {
@@ -159,7 +160,8 @@ async fn insert_all_interfaces(db: &mut Conn, machines: &[Machine]) -> Result<()
     seen.rows_of(macs()).run(db).await.map(drop)
 }
 
-async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+/// The rows alone: who writes many checks them together.
+pub async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     let insert = "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
         install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING";
@@ -174,7 +176,7 @@ async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     insert_interfaces(db, machine).await
 }
 
-async fn insert_interfaces(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+pub async fn insert_interfaces(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     for (place, interface) in machine.interfaces.iter().enumerate() {
         let insert = "INSERT INTO interfaces (mac, machine, place, ip) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
         let statement = sql(insert).text(interface.mac).text(machine.id).int(place as i64);
@@ -209,7 +211,7 @@ pub async fn named_by(db: &mut Conn, mac: Mac) -> Result<Option<String>, Error> 
 }
 
 /// A replaced card gets no role again, unless it comes back to the machine that it was replaced in.
-async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
+pub async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     let mut lifted = Vec::new();
     for interface in &machine.interfaces {
         lifted.extend(lift_card(db, interface.mac, machine.id).await?);
@@ -229,23 +231,35 @@ pub async fn lift_card(db: &mut Conn, mac: Mac, machine: MachineId) -> Result<Op
     Ok(Some(mac))
 }
 
+/// Takes a machine's name, cards and references away for a moment: others may be about to get them.
+pub async fn lay_open(db: &mut Conn, id: MachineId) -> Result<(), Error> {
+    let update = "UPDATE machines SET name = id, profile = NULL, activation_key = NULL WHERE id = $1";
+    sql(update).text(id).run(db).await?;
+    sql("DELETE FROM interfaces WHERE machine = $1").text(id).run(db).await.map(drop)
+}
+
 /// Writes what an operator says of a machine, and nothing that it lived through.
 pub async fn set(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     check::Around::read(db).await?.check(machine)?;
     check::name_is_free(db, machine).await?;
-    let update = "UPDATE machines SET name = $3, profile = $4, activation_key = $5, arguments = $6, variables = $7,
-        options = $8, loader = $9, disk_boot = $10, secrets = $11, revision = revision + 1 WHERE id = $1 AND revision = $2";
-    let statement = sql(update).text(machine.id).int(machine.revision).text(&machine.name);
-    let statement = statement.text_or_null(machine.profile.as_ref()).text_or_null(machine.key.as_ref());
-    let statement = statement.text(&machine.arguments).json(&machine.variables).json(&machine.options);
-    let statement = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot);
-    let rows = statement.text(seals::text(&machine.secrets)).run(db).await?;
-    if rows == 0 {
+    if write(db, machine, Some(machine.revision)).await? == 0 {
         return Err(gone_or_changed(db, machine.id, &machine.name).await?);
     }
     sql("DELETE FROM interfaces WHERE machine = $1").text(machine.id).run(db).await?;
     insert_interfaces(db, machine).await?;
     lift(db, machine).await
+}
+
+/// The row alone, at a revision or at any: how many it was.
+pub async fn write(db: &mut Conn, machine: &Machine, from: Option<i64>) -> Result<u64, Error> {
+    let update = "UPDATE machines SET name = $3, profile = $4, activation_key = $5, arguments = $6, variables = $7,
+        options = $8, loader = $9, disk_boot = $10, secrets = $11, revision = revision + 1
+        WHERE id = $1 AND revision = COALESCE($2, revision)";
+    let statement = sql(update).text(machine.id).int_or_null(from).text(&machine.name);
+    let statement = statement.text_or_null(machine.profile.as_ref()).text_or_null(machine.key.as_ref());
+    let statement = statement.text(&machine.arguments).json(&machine.variables).json(&machine.options);
+    let statement = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot);
+    statement.text(seals::text(&machine.secrets)).run(db).await
 }
 
 async fn gone_or_changed(db: &mut Conn, id: MachineId, name: impl ToString) -> Result<Error, Error> {
@@ -256,6 +270,10 @@ async fn gone_or_changed(db: &mut Conn, id: MachineId, name: impl ToString) -> R
 pub async fn remove(db: &mut Conn, name: &Name) -> Result<MachineId, Error> {
     let removed = sql("DELETE FROM machines WHERE name = $1 RETURNING id").text(name).row(db).await?;
     removed.ok_or_else(|| Error::missing("machine", name))?.get("id")
+}
+
+pub async fn remove_one(db: &mut Conn, id: MachineId) -> Result<(), Error> {
+    sql("DELETE FROM machines WHERE id = $1").text(id).run(db).await.map(drop)
 }
 
 pub async fn step(db: &mut Conn, step: &Step) -> Result<(), Error> {

@@ -7,7 +7,7 @@
 //!
 //! `sql` is the only folder that knows that there are two databases; each noun has a file of queries
 //! (`machines`, `leases`, …) beside `migrations/`; `check` compares records with each other inside the
-//! transaction; `apply` brings the World up to date; `load` and `hear` read what other nodes wrote.
+//! transaction; `revisions` keeps what each edit changed, and the way back; `apply` brings the World up to date; `load` and `hear` read what other nodes wrote.
 //!
 //! Deliberately absent: reads from the database while a packet waits, and a second writer of a SQLite file.
 
@@ -36,6 +36,7 @@ mod prune;
 mod ranges;
 mod repeats;
 mod reservations;
+mod revisions;
 mod seals;
 mod servers;
 mod shared;
@@ -52,9 +53,10 @@ pub use change::Change;
 pub use edit::Edit;
 pub use error::Error;
 pub use events::EventFilter;
+pub use revisions::Plan;
 pub use shared::Counters;
 pub use ticket::{Ticket, Tickets};
-pub use world::World;
+pub use world::{Paper, Resident, World};
 
 use crate::boot::Effect;
 use crate::model::*;
@@ -81,6 +83,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "boot", include_str!("migrations/0003_boot.sql")),
     (4, "variables", include_str!("migrations/0004_variables.sql")),
     (5, "templates", include_str!("migrations/0005_templates.sql")),
+    (6, "revisions", include_str!("migrations/0006_revisions.sql")),
 ];
 
 fn migrations() -> Migrator {
@@ -323,6 +326,40 @@ impl Store {
     pub async fn template_history(&self, name: &str) -> Result<Vec<TemplateVersion>, Error> {
         let mut db = self.shared.database.reader().await?;
         templates::history(&mut db, name).await
+    }
+
+    /// The newest revisions of the configuration, the newest first.
+    pub async fn revisions(&self, limit: usize) -> Result<Vec<RevisionLine>, Error> {
+        let mut db = self.shared.database.reader().await?;
+        revisions::list(&mut db, limit).await
+    }
+
+    /// One of them, with the records as they were before and after.
+    pub async fn revision(&self, number: i64) -> Result<Revision, Error> {
+        let mut db = self.shared.database.reader().await?;
+        revisions::one(&mut db, number).await?.ok_or_else(|| Error::missing("revision", number))
+    }
+
+    /// The configuration as it is, and as a change would make it: on paper alone.
+    pub fn on_paper(&self, mut edit: Edit, at: Time) -> Result<(Paper, Paper), Error> {
+        seals::seal(&mut edit, &self.shared.vault)?;
+        let (now, mut then, gone) = {
+            let world = self.world();
+            let named = |name: &Name| world.machine_named(name).map(|machine| machine.id);
+            let gone = if let Edit::RemoveMachine(name) = &edit { named(name) } else { None };
+            (world.paper(), world.paper(), gone)
+        };
+        match gone {
+            Some(machine) => then.strike(machine),
+            None => then.write(edit, at),
+        }
+        Ok((now, then))
+    }
+
+    /// What a rollback to a revision would do now.
+    pub async fn plan(&self, to: i64) -> Result<Plan, Error> {
+        let mut db = self.shared.database.reader().await?;
+        revisions::planned(&mut db, to, &self.shared.vault).await
     }
 
     /// What tokens and keys are derived from: made once, the same on every node, as long as the database lives.

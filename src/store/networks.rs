@@ -9,6 +9,11 @@ pub async fn all(db: &mut Conn) -> Result<Vec<Network>, Error> {
     sql("SELECT * FROM networks ORDER BY name").rows(db).await?.iter().map(read).collect()
 }
 
+pub async fn one(db: &mut Conn, name: &Name) -> Result<Option<Network>, Error> {
+    let row = sql("SELECT * FROM networks WHERE name = $1").text(name).row(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
 fn read(row: &Row) -> Result<Network, Error> {
     Ok(Network {
         name: row.get("name")?,
@@ -44,20 +49,28 @@ fn bind(statement: Statement, network: &Network) -> Statement {
 
 pub async fn add(db: &mut Conn, network: &Network) -> Result<(), Error> {
     check::network(db, network).await?;
-    let insert =
-        "INSERT INTO networks (name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown_gets, dhcp,
+    insert(db, network).await
+}
+
+/// The row alone: who writes many checks them together.
+pub async fn insert(db: &mut Conn, network: &Network) -> Result<(), Error> {
+    let text = "INSERT INTO networks (name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown_gets, dhcp,
         variables, secrets) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
     let name = &network.name;
     let taken = || Error::duplicate("name", name, format!("network {name}"));
-    touched(bind(sql(insert), network).run(db).await?, taken)
+    touched(bind(sql(text), network).run(db).await?, taken)
 }
 
 pub async fn set(db: &mut Conn, network: &Network) -> Result<(), Error> {
     check::network(db, network).await?;
+    update(db, network).await?;
+    check::residents(db, network).await
+}
+
+pub async fn update(db: &mut Conn, network: &Network) -> Result<(), Error> {
     let update = "UPDATE networks SET cidr = $2, gateway = $3, dns = $4, domain = $5, pools = $6, lease_secs = $7,
         profile = $8, unknown_gets = $9, dhcp = $10, variables = $11, secrets = $12 WHERE name = $1";
-    touched(bind(sql(update), network).run(db).await?, || Error::missing("network", &network.name))?;
-    check::residents(db, network).await
+    touched(bind(sql(update), network).run(db).await?, || Error::missing("network", &network.name))
 }
 
 /// Its leases go with it.

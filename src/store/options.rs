@@ -15,8 +15,12 @@ pub async fn read(db: &mut Conn) -> Result<OptionSet, Error> {
 pub async fn change(db: &mut Conn, patch: &OptionPatch) -> Result<(), Error> {
     let mut options = read(db).await?;
     options.patch(patch.clone());
-    check_dhcp::options(&options, "everybody")?;
+    write(db, &options).await
+}
+
+pub async fn write(db: &mut Conn, options: &OptionSet) -> Result<(), Error> {
+    check_dhcp::options(options, "everybody")?;
     let upsert = "INSERT INTO settings (name, value) VALUES ($1, $2)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    sql(upsert).text(NAME).json(&options).run(db).await.map(drop)
+    sql(upsert).text(NAME).json(options).run(db).await.map(drop)
 }

@@ -9,6 +9,11 @@ pub async fn all(db: &mut Conn) -> Result<Vec<Profile>, Error> {
     sql("SELECT * FROM profiles ORDER BY name").rows(db).await?.iter().map(read).collect()
 }
 
+pub async fn one(db: &mut Conn, name: &Name) -> Result<Option<Profile>, Error> {
+    let row = sql("SELECT * FROM profiles WHERE name = $1").text(name).row(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
 fn read(row: &Row) -> Result<Profile, Error> {
     Ok(Profile {
         name: row.get("name")?,
@@ -42,14 +47,23 @@ fn bind(statement: Statement, profile: &Profile) -> Statement {
 
 pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
     check::profile(db, profile).await?;
-    let insert = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_key, variables, options,
+    insert(db, profile).await
+}
+
+/// The row alone: who writes many checks them together.
+pub async fn insert(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
+    let text = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_key, variables, options,
         loader, disk_boot, secrets) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &profile.name, format!("profile {}", profile.name));
-    touched(bind(sql(insert), profile).run(db).await?, taken)
+    touched(bind(sql(text), profile).run(db).await?, taken)
 }
 
 pub async fn set(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
     check::profile(db, profile).await?;
+    update(db, profile).await
+}
+
+pub async fn update(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
     let update = "UPDATE profiles SET parent = $2, distro = $3, template = $4, arguments = $5, activation_key = $6,
         variables = $7, options = $8, loader = $9, disk_boot = $10, secrets = $11 WHERE name = $1";
     touched(bind(sql(update), profile).run(db).await?, || Error::missing("profile", &profile.name))

@@ -1,7 +1,7 @@
 //! What is over is forgotten: in the database by every node, once an hour, and in memory by the same rules.
 
 use super::sql::{Conn, sql};
-use super::{Error, World, events};
+use super::{Error, World, events, revisions};
 use crate::model::*;
 
 /// Ended leases and keys of installs: whoever comes back within this time gets the same address.
@@ -11,6 +11,7 @@ pub const COUNTED_SECS: u32 = 86400;
 
 pub async fn all(db: &mut Conn, now: Time) -> Result<(), Error> {
     events::prune(db, events::KEPT).await?;
+    revisions::prune(db, revisions::KEPT, revisions::KEPT_BYTES).await?;
     let (ended, counted) = (before(now, ENDED_SECS), before(now, COUNTED_SECS));
     // A reserved address is renewed without writes: its row is how it is known who was ever told of it.
     let leases = "DELETE FROM leases WHERE ends_at <= $1 AND ip NOT IN

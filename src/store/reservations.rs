@@ -32,8 +32,13 @@ fn bind(statement: Statement, kept: &Reservation) -> Statement {
 
 pub async fn add(db: &mut Conn, kept: &Reservation) -> Result<(), Error> {
     check_dhcp::reservation(db, kept, None).await?;
-    let insert = "INSERT INTO reservations (ip, network, mark, description) VALUES ($1, $2, $3, $4)";
-    bind(sql(insert), kept).run(db).await.map(drop)
+    insert(db, kept).await
+}
+
+/// The row alone: who writes many checks them together.
+pub async fn insert(db: &mut Conn, kept: &Reservation) -> Result<(), Error> {
+    let text = "INSERT INTO reservations (ip, network, mark, description) VALUES ($1, $2, $3, $4)";
+    bind(sql(text), kept).run(db).await.map(drop)
 }
 
 /// Gives what was, to tell where it lay and for whom.

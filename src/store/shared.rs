@@ -5,7 +5,7 @@ use super::leases::Given;
 use super::world::World;
 use super::writer::{Job, Outcome, Work};
 use super::{Change, Error, events, load, repeats, sql};
-use crate::boot::Effect;
+use crate::boot::{Effect, Tale};
 use crate::model::*;
 use crate::vault::Vault;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -110,9 +110,14 @@ impl Shared {
     /// Takes a decision apart: what was seen is known at once, whatever becomes of the rest.
     pub fn deed(&self, effects: Vec<Effect>) -> Deed {
         let mut deed = Deed { effects: Vec::with_capacity(effects.len()), events: Vec::new(), takes_over: true };
+        let mut revision = None;
         for effect in locked(&self.repeats).sift(effects) {
             match effect {
-                Effect::Tell(tale) => deed.events.push(tale.named(Uuid::nil())),
+                Effect::Tell(tale) => {
+                    let now = || *revision.get_or_insert_with(|| self.world().revision());
+                    let revision = Some(tale.revision.unwrap_or_else(now));
+                    deed.events.push(Tale { revision, ..tale }.named(Uuid::nil()));
+                }
                 Effect::See(sighting) => self.world_mut().put_sighting(sighting, None),
                 effect => deed.effects.push(effect),
             }
@@ -176,7 +181,7 @@ impl Shared {
                         .collect(),
                     Work::Edit { edit, at, .. } => vec![next().map(|outcome| {
                         world.apply_edit(*edit, at);
-                        news.of_edit(&mut world, outcome);
+                        news.of_edit(&mut world, outcome, at);
                     })],
                     Work::Sightings(written) => vec![next().map(|_| world.kept(&written))],
                     Work::Look(_) | Work::Close => Vec::new(),
@@ -254,9 +259,13 @@ impl News {
         self.events.extend(deed.events.into_iter().map(Arc::new));
     }
 
-    fn of_edit(&mut self, world: &mut World, outcome: Outcome) {
+    fn of_edit(&mut self, world: &mut World, outcome: Outcome, at: Time) {
         outcome.holds.into_iter().for_each(|hold| world.put_hold(hold));
-        outcome.template.into_iter().for_each(|version| world.put_template(version));
+        outcome.restored.into_iter().for_each(|turn| world.restore(turn, at));
+        outcome.templates.into_iter().for_each(|version| world.put_template(version));
+        if let Some(revision) = outcome.revision {
+            world.put_revision(revision, outcome.turns.iter().filter(|turn| turn.is_change()).filter_map(Turn::key));
+        }
         self.changes.extend(outcome.changes);
         self.events.extend(outcome.events.into_iter().map(Arc::new));
     }

@@ -18,6 +18,21 @@ pub async fn history(db: &mut Conn, name: &str) -> Result<Vec<TemplateVersion>, 
     sql(select).text(name).rows(db).await?.iter().map(read).collect()
 }
 
+/// The last of a name at a place, unless it was taken away.
+pub async fn last(db: &mut Conn, name: &str, whence: &Whence) -> Result<Option<Text>, Error> {
+    let select = "SELECT * FROM template_versions WHERE name = $1 AND whence = $2 ORDER BY version DESC LIMIT 1";
+    let row = sql(select).text(name).text(whence).row(db).await?;
+    let version = row.as_ref().map(read).transpose()?;
+    Ok(version.filter(|version| version.text.is_some()).as_ref().map(Text::of))
+}
+
+/// What a version said.
+pub async fn text(db: &mut Conn, of: &Text) -> Result<Option<String>, Error> {
+    let select = "SELECT * FROM template_versions WHERE name = $1 AND version = $2";
+    let row = sql(select).text(&of.name).int(of.version).row(db).await?;
+    row.map_or(Ok(None), |row| row.text_or_null("text"))
+}
+
 fn read(row: &Row) -> Result<TemplateVersion, Error> {
     Ok(TemplateVersion {
         name: row.text("name")?,

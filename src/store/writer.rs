@@ -71,13 +71,28 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// What an edit's own data does not say.
     pub holds: Vec<Hold>,
-    /// With the number that it was given.
-    pub template: Option<TemplateVersion>,
+    /// With the numbers that they were given.
+    pub templates: Vec<TemplateVersion>,
+    /// What it turned of the configuration.
+    pub turns: Vec<Turn>,
+    /// Of those, what an edit's own data does not say.
+    pub restored: Vec<Turn>,
+    /// The revision that it made, where it turned something.
+    pub revision: Option<i64>,
+    /// The whole in one sentence, where the tales are of its parts.
+    pub what: Option<String>,
 }
 
 impl Outcome {
     pub fn of(changes: Vec<Change>, tales: Vec<Tale>) -> Self {
         Outcome { changes, tales, ..Outcome::default() }
+    }
+
+    /// The whole in one sentence, without who did it.
+    pub fn headline(&self, by: &str) -> String {
+        let first =
+            || self.tales.first().map(|tale| tale.text.strip_prefix(by).unwrap_or(&tale.text).trim_start().to_owned());
+        self.what.clone().or_else(first).unwrap_or_default()
     }
 
     /// Addresses that are given to nobody else for a while, since this took them away.
@@ -431,7 +446,9 @@ async fn attempt(
     db.set_savepoint().await?;
     let written = async {
         let mut outcome = edit::write(db, edit, by, at, shared).await?;
-        outcome.events = outcome.tales.drain(..).map(|tale| tale.named(Uuid::now_v7())).collect();
+        let revision = outcome.revision.or_else(|| Some(shared.world().revision()));
+        let tales = outcome.tales.drain(..).map(|tale| Tale { revision, ..tale });
+        outcome.events = tales.map(|tale| tale.named(Uuid::now_v7())).collect();
         events::add(db, &outcome.events.iter().collect::<Vec<_>>()).await?;
         Ok(outcome)
     };

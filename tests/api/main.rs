@@ -8,5 +8,6 @@ mod networks;
 mod options;
 mod records;
 mod reservations;
+mod revisions;
 mod rig;
 mod seeing;

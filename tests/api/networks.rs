@@ -133,7 +133,8 @@ async fn why_tells_each_option_with_its_level() {
     let questions = |scenes: &Value| {
         scenes.as_array().unwrap().iter().map(|s| s["question"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(questions(&api.get(&asked).await), ["address and first program", "script"], "no option, no scene");
+    let usual = ["address and first program", "script", "configuration"];
+    assert_eq!(questions(&api.get(&asked).await), usual, "no option, no scene");
     let set = async |path: &str, options: Value| {
         let (status, answer) = api.ask("PATCH", path, json!({ "options": options })).await;
         assert_eq!(status, StatusCode::OK, "{path}: {answer}");

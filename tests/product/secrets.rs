@@ -70,6 +70,13 @@ async fn everything(appliance: &Appliance, bearer: &str) -> String {
         seen += &appliance.cli(&["machine", "vars", machine, "--all"]).await;
         seen += &appliance.cli(&["--output", "json", "machine", "vars", machine]).await;
     }
+    let revisions = appliance.json(&["revision", "list", "--limit", "1000"]).await;
+    let revisions = revisions.as_array().unwrap().iter().map(|line| line["revision"].to_string());
+    for number in revisions {
+        seen += &appliance.cli(&["revision", "show", &number]).await;
+        seen += &appliance.cli(&["--output", "json", "revision", "show", &number]).await;
+    }
+    seen += &appliance.cli(&["--output", "json", "rollback", "0", "--dry-run"]).await;
     seen += &appliance.cli(&["why", "52:54:00:77:00:0a"]).await;
     seen += &appliance.cli(&["--output", "json", "events", "--limit", "500"]).await;
     seen += &get(appliance.ip(66), &appliance.url("/metrics"), bearer).await.text();

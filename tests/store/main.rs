@@ -8,6 +8,7 @@ mod group;
 mod holds;
 mod lost;
 mod own_file;
+mod revisions;
 mod secrets;
 mod speed;
 mod strangers;

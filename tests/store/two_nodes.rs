@@ -26,6 +26,8 @@ async fn two_nodes_know_the_same() {
         after_start.push(start.elapsed());
         assert_eq!(change, Change::Machine(new.id));
         assert_eq!(b.world().machine(new.id), Some(&new));
+        assert_eq!(heard.recv().await.unwrap(), Change::Revision(i64::from(n) + 2));
+        assert_eq!((b.world().revision(), a.world().revision()), (i64::from(n) + 2, i64::from(n) + 2));
     }
     let both = |took: &[Duration]| format!("p50 {:?}, p99 {:?}", centile(took, 50), centile(took, 99));
     println!("the other node knew: {} after the commit", both(&after_commit));
@@ -33,6 +35,14 @@ async fn two_nodes_know_the_same() {
 
     everything_else_arrives_too(&a, &b).await;
     of_two_nodes_one_wins(&a, &b).await;
+    let newest = b.world().revision();
+    edit(&a, Edit::AddMachines(vec![machine("late", 990, None)])).await.unwrap();
+    edit(&a, Edit::SetKey(ActivationKey { enabled: false, ..key("web", None) })).await.unwrap();
+    until(Duration::from_secs(2), || b.world().revision() == newest + 2).await;
+    // Of what one node wrote, the other takes back.
+    edit(&b, Edit::RollBack { to: newest }).await.unwrap();
+    until(Duration::from_secs(2), || a.world().machine_named(&name("late")).is_none()).await;
+    assert!(a.world().keys[&name("web")].enabled);
     until(Duration::from_secs(2), || everything(&a) == everything(&b)).await;
     a.close().await;
     b.close().await;

@@ -17,7 +17,18 @@ const PLAIN: Look = Look { width: 110, colour: false };
 fn event(secs: f64, kind: Kind, text: &str) -> EventView {
     let at = Time(1_800_000_000_000_000 + (secs * 1e6) as i64);
     let (machine, machine_id, mac, ip) = (None, None, None, None);
-    EventView { id: Uuid::nil(), at, kind, machine, machine_id, mac, ip, text: text.into(), percent: None }
+    EventView {
+        id: Uuid::nil(),
+        at,
+        kind,
+        machine,
+        machine_id,
+        mac,
+        ip,
+        text: text.into(),
+        percent: None,
+        revision: None,
+    }
 }
 
 fn progress(secs: f64, percent: u8, text: &str) -> EventView {

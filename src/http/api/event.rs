@@ -49,6 +49,9 @@ pub struct EventView {
     pub text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
+    /// The configuration's, by which it was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
 }
 
 pub async fn list(
@@ -82,7 +85,7 @@ fn filter(query: EventQuery, world: &World) -> Result<EventFilter, Problem> {
 }
 
 pub fn view(event: &Event, world: &World) -> EventView {
-    let Event { id, at, kind, machine, mac, ip, text, percent } = event.clone();
+    let Event { id, at, kind, machine, mac, ip, text, percent, revision } = event.clone();
     let name = machine.and_then(|id| world.machine(id)).map(|machine| machine.name.clone());
-    EventView { id, at, kind, machine: name, machine_id: machine, mac, ip, text, percent }
+    EventView { id, at, kind, machine: name, machine_id: machine, mac, ip, text, percent, revision }
 }

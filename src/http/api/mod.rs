@@ -4,7 +4,7 @@
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
 //! [`catalogue`] has the profiles to begin from, [`template`] are the texts of machines, with their versions. [`lease`],
 //! [`capture`], [`sighting`], [`event`], [`quirk`], [`why`], [`authority`] and [`status`] only show (and a lease can be released), and
-//! [`variables`] where a machine's come from, [`answers`] what its installer would be given; [`token`] lets others in.
+//! [`variables`] where a machine's come from, [`answers`] what its installer would be given; [`revision`] is the history of all records, and the way back; [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
 pub mod answers;
@@ -28,6 +28,7 @@ pub mod profile;
 pub mod quirk;
 pub mod range;
 pub mod reservation;
+pub mod revision;
 pub mod sighting;
 pub mod status;
 pub mod template;
@@ -41,7 +42,7 @@ use crate::engine::Engine;
 use crate::model::{ActivationKey, Class, Distro, Machine, Network, Profile, Range, Reservation};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, delete, get, patch, post};
 use axum::{Router, http::Uri};
 use std::sync::Arc;
 
@@ -78,6 +79,10 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/captures/{mac}", get(capture::show))
         .route("/sightings", get(sighting::list))
         .route("/events", get(event::list))
+        .route("/revisions", get(revision::list))
+        .route("/revisions/{number}", get(revision::show))
+        .route("/revisions/{number}/rollback", post(revision::roll_back))
+        .nest("/diff", diffs())
         .route("/quirks", get(quirk::list))
         .route("/templates", get(template::list))
         .merge(templates())
@@ -87,6 +92,20 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/ca", get(authority::show))
         .route("/status", get(status::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+}
+
+/// What a change would do to machines, asked as the change itself is, and changing nothing.
+fn diffs() -> Router<Arc<Engine>> {
+    Router::new()
+        .nest("/networks", noun::diffs::<Network>())
+        .nest("/ranges", noun::diffs::<Range>())
+        .nest("/classes", noun::diffs::<Class>())
+        .nest("/reservations", noun::diffs::<Reservation>())
+        .route("/options", patch(option::diff))
+        .nest("/distros", noun::diffs::<Distro>())
+        .nest("/profiles", noun::diffs::<Profile>())
+        .nest("/keys", noun::diffs::<ActivationKey>())
+        .nest("/machines", noun::diffs::<Machine>())
 }
 
 /// Their names have slashes.

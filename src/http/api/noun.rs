@@ -1,6 +1,7 @@
 //! What the plain nouns have in common: list, show, add, set and remove, written once.
 
 use super::body::{Body, Named};
+use super::template::{ComparisonView, compared};
 use crate::engine::Engine;
 use crate::http::auth::Who;
 use crate::http::problem::Problem;
@@ -8,7 +9,7 @@ use crate::model::{Malformed, Time};
 use crate::store::{self, Edit, World};
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -98,6 +99,35 @@ async fn remove<N: Noun>(
     known::<N>(&engine, &key)?;
     engine.store.edit(N::remove(key), &who.0, engine.now()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What each change would do to machines, at the same paths below `/diff`.
+pub fn diffs<N: Noun>() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/", post(diff_of_adding::<N>))
+        .route("/{name}", patch(diff_of_setting::<N>).delete(diff_of_removing::<N>))
+}
+
+type Compared = Result<Json<ComparisonView>, Problem>;
+
+async fn diff_of_adding<N: Noun>(State(engine): State<Arc<Engine>>, Body(draft): Body<N::Draft>) -> Compared {
+    let record = N::draft(draft, engine.now(), &engine.store.world())?;
+    Ok(Json(compared(engine.compare(record.add()).await?)))
+}
+
+async fn diff_of_setting<N: Noun>(
+    State(engine): State<Arc<Engine>>,
+    Named(was): Named<N::Key>,
+    Body(patch): Body<N::Patch>,
+) -> Compared {
+    let mut record = known::<N>(&engine, &was)?;
+    record.patch(patch, &engine.store.world());
+    Ok(Json(compared(engine.compare(record.set(was)).await?)))
+}
+
+async fn diff_of_removing<N: Noun>(State(engine): State<Arc<Engine>>, Named(key): Named<N::Key>) -> Compared {
+    known::<N>(&engine, &key)?;
+    Ok(Json(compared(engine.compare(N::remove(key)).await?)))
 }
 
 /// The record as it is shown.

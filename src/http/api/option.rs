@@ -1,6 +1,7 @@
 //! The options for everybody that nothing closer says otherwise: `/api/v1/options`.
 
 use super::body::Body;
+use super::template::{ComparisonView, compared};
 use crate::engine::Engine;
 use crate::http::auth::Who;
 use crate::http::problem::Problem;
@@ -21,11 +22,23 @@ pub async fn set(
     who: Who,
     Body(given): Body<BTreeMap<String, Option<String>>>,
 ) -> Result<Json<OptionSet>, Problem> {
+    engine.store.edit(Edit::SetOptions(patch(&given)?), &who.0, engine.now()).await?;
+    Ok(show(State(engine)).await)
+}
+
+/// What that would do to machines.
+pub async fn diff(
+    State(engine): State<Arc<Engine>>,
+    Body(given): Body<BTreeMap<String, Option<String>>>,
+) -> Result<Json<ComparisonView>, Problem> {
+    Ok(Json(compared(engine.compare(Edit::SetOptions(patch(&given)?)).await?)))
+}
+
+fn patch(given: &BTreeMap<String, Option<String>>) -> Result<OptionPatch, Problem> {
     let mut patch = OptionPatch::default();
-    for (option, value) in &given {
+    for (option, value) in given {
         let put = patch.put(option, value.as_deref());
         put.map_err(|error| Problem::invalid(option, format!("{option}: {error}")))?;
     }
-    engine.store.edit(Edit::SetOptions(patch), &who.0, engine.now()).await?;
-    Ok(show(State(engine)).await)
+    Ok(patch)
 }

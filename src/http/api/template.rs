@@ -54,8 +54,14 @@ pub struct TemplateView {
 /// What a change would do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonView {
-    /// How many machines get another text.
+    /// How many machines get something else.
     pub machines: usize,
+    /// Of so many.
+    #[serde(default)]
+    pub of: usize,
+    /// Their names.
+    #[serde(default)]
+    pub touched: Vec<Name>,
     /// Texts that would not render any more.
     pub broken: Vec<BrokenView>,
     pub changes: Vec<GroupView>,
@@ -136,10 +142,15 @@ pub async fn diff(
     Path(name): Path<String>,
     Body(TemplateText { text }): Body<TemplateText>,
 ) -> Result<Json<ComparisonView>, Problem> {
-    let Comparison { touched, broken, groups } = engine.compare_template(&name, text).await?;
+    Ok(Json(compared(engine.compare_template(&name, text).await?)))
+}
+
+pub fn compared(comparison: Comparison) -> ComparisonView {
+    let Comparison { touched, of, broken, groups } = comparison;
     let broken = broken.into_iter().map(|b| BrokenView { machine: b.machine, what: b.what, why: b.why });
     let changes = groups.into_iter().map(|g| GroupView { machines: g.machines, what: g.what, diff: g.diff });
-    Ok(Json(ComparisonView { machines: touched, broken: broken.collect(), changes: changes.collect() }))
+    let (broken, changes) = (broken.collect(), changes.collect());
+    ComparisonView { machines: touched.len(), of, touched, broken, changes }
 }
 
 fn in_use(template: InUse) -> TemplateView {

@@ -61,5 +61,19 @@ pub async fn why(
         without: scene.without.into_iter().map(instead).collect(),
         text: scene.text,
     };
-    Ok(Json(scenes.into_iter().map(view).collect()))
+    let mut scenes: Vec<SceneView> = scenes.into_iter().map(view).collect();
+    scenes.push(configuration(&engine).await?);
+    Ok(Json(scenes))
+}
+
+/// By which configuration all of this is so, and what made it.
+async fn configuration(engine: &Engine) -> Result<SceneView, Problem> {
+    let newest = engine.store.revisions(1).await?.into_iter().next();
+    let reason = |line: crate::model::RevisionLine| ReasonView {
+        rule: "revision".into(),
+        text: format!("{} by {} at {}", line.what, line.by, line.at),
+    };
+    let answer = format!("revision {}", newest.as_ref().map_or(0, |line| line.number));
+    let why = newest.map(reason).into_iter().collect();
+    Ok(SceneView { question: "configuration".into(), answer, why, without: Vec::new(), text: None })
 }

@@ -1,0 +1,93 @@
+//! What a rollback comes to: of each record that changed since, what it is now and what it shall be. Pure.
+
+use crate::model::*;
+use std::collections::BTreeMap;
+
+/// What is to be done, and what is left alone and why.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    pub turns: Vec<Turn>,
+    /// In words, for the operator.
+    pub left: Vec<String>,
+}
+
+/// From the revisions since then, the newest first. Which machines have lived is asked of those that would go; what
+/// opens is asked of each secret that would come back.
+pub fn plan(
+    since: &[Revision],
+    has_lived: impl Fn(MachineId) -> bool,
+    opens: impl Fn(&Owner, &str, &Sealed) -> bool,
+) -> Plan {
+    let mut turned: BTreeMap<RecordKey, Turn> = BTreeMap::new();
+    let mut cards = Vec::new();
+    for turn in since.iter().flat_map(|revision| revision.turns.iter().rev()) {
+        let Some(key) = turn.key() else { continue };
+        cards.extend(turn.card.map(|card| (key.clone(), card)));
+        let known = turned.entry(key).or_insert_with(|| Turn::new(turn.after.clone(), None));
+        known.after = spent(known.after.as_ref(), turn.before.clone());
+    }
+    // The oldest exchange first: a card that was replaced twice is the last one now.
+    for (key, (old, new)) in cards.into_iter().rev() {
+        if let Some(Record::Machine(wish)) = turned.get_mut(&key).and_then(|turn| turn.after.as_mut()) {
+            wish.interfaces.iter_mut().filter(|card| card.mac == old).for_each(|card| card.mac = new);
+        }
+    }
+    let mut plan = Plan::default();
+    for mut turn in turned.into_values() {
+        if let Some(why) = stays(&turn, &has_lived) {
+            plan.left.push(why);
+            continue;
+        }
+        plan.left.extend(turn.after.as_mut().into_iter().flat_map(|record| lost(record, &opens)));
+        plan.turns.extend(Some(turn).filter(Turn::is_change));
+    }
+    plan
+}
+
+/// How often a key was used is never taken back, neither by a removal.
+fn spent(later: Option<&Record>, mut earlier: Option<Record>) -> Option<Record> {
+    if let (Some(Record::Key(later)), Some(Record::Key(key))) = (later, &mut earlier) {
+        key.used = key.used.max(later.used);
+    }
+    earlier
+}
+
+/// Why a record is not touched.
+fn stays(turn: &Turn, has_lived: &impl Fn(MachineId) -> bool) -> Option<String> {
+    match (&turn.before, &turn.after) {
+        (Some(Record::Machine(wish)), None) if has_lived(wish.id) => Some(format!(
+            "machine {0} was added since, and stays: it was installed, is armed or has registered; `kickstand machine remove {0}` if it shall go",
+            wish.name
+        )),
+        (now, then) => {
+            let (name, place) = file(now).or_else(|| file(then)).filter(|_| turn.is_change())?;
+            let was = match then {
+                Some(Record::Template(Text { version, .. })) => {
+                    format!(
+                        "it was version {version}: `kickstand template show {name} --version {version}` writes that"
+                    )
+                }
+                _ => "there was none".to_owned(),
+            };
+            Some(format!("template {name} is a file in {} of {}, and stays: {was}", place.folder, place.host))
+        }
+    }
+}
+
+fn file(record: &Option<Record>) -> Option<(&str, &Place)> {
+    match record {
+        Some(Record::Template(Text { name, whence: Whence::File(place), .. })) => Some((name, place)),
+        _ => None,
+    }
+}
+
+/// Secrets that nobody can open any more come back as little as they were there.
+fn lost(record: &mut Record, opens: &impl Fn(&Owner, &str, &Sealed) -> bool) -> Vec<String> {
+    let (owner, called) = (record.owner(), format!("{} {}", record.key().0, record.name()));
+    let (Some(owner), Some((_, secrets))) = (owner, record.varied_mut()) else { return Vec::new() };
+    let shut = secrets.sealed().iter().filter(|(name, sealed)| !opens(&owner, name, sealed));
+    let shut: Vec<String> = shut.map(|(name, _)| name.clone()).collect();
+    shut.iter().for_each(|name| secrets.remove(name));
+    let told = |name| format!("secret {name} of {called} was sealed with a key that is gone: set it anew");
+    shut.into_iter().map(told).collect()
+}
