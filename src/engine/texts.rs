@@ -9,10 +9,14 @@ use crate::model::*;
 use crate::render::{self, Rendered, Secrets, Templates, Whose};
 use crate::store::World;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+/// A rendering that the event loop does not feel.
+const QUICK: Duration = Duration::from_micros(500);
 
 /// What is built in, compiled once for all.
 static SHIPPED: LazyLock<Templates> = LazyLock::new(|| {
@@ -35,6 +39,8 @@ pub struct Book {
     pub templates: Templates,
     /// Those that are not the built-in ones.
     pub own: BTreeMap<String, Own>,
+    /// Those that were quick the last time.
+    quick: std::sync::Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +63,7 @@ impl Default for Texts {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, Into::into);
         Texts {
-            book: RwLock::new(Arc::new(Book { templates: SHIPPED.clone(), own: BTreeMap::new() })),
+            book: RwLock::new(Arc::new(Book::of(SHIPPED.clone(), BTreeMap::new()))),
             turn: Mutex::default(),
             rooms: Arc::new(Semaphore::new(processors)),
             comparing: Semaphore::new(1),
@@ -91,6 +97,25 @@ impl Texts {
 }
 
 impl Book {
+    fn of(templates: Templates, own: BTreeMap<String, Own>) -> Book {
+        Book { templates, own, quick: Default::default() }
+    }
+
+    fn is_quick(&self, name: &str) -> bool {
+        self.quick.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    /// To change threads takes as long as a short rendering: what was quick is rendered where it is asked for, until it
+    /// is not. A changed template is measured anew.
+    fn took(&self, name: &str, time: Duration) {
+        let mut quick = self.quick.lock().unwrap_or_else(PoisonError::into_inner);
+        match time < QUICK {
+            true if !quick.contains(name) => drop(quick.insert(name.to_owned())),
+            true => {}
+            false => drop(quick.remove(name)),
+        }
+    }
+
     /// The text that is in use, and whence it is.
     pub fn text(&self, name: &str) -> Option<(&str, From)> {
         let own = self.own.get(name).map(|own| (&*own.text, own.from));
@@ -119,7 +144,7 @@ impl Book {
         let differs = |(name, new): &(&String, &Own)| self.own.get(*name).is_none_or(|old| old.text != new.text);
         let new = own.iter().filter(differs).map(|(name, own)| (name.clone(), Some(own.text.to_string())));
         let templates = self.templates.with(gone.chain(new).collect::<Vec<_>>())?;
-        Ok(Book { templates, own })
+        Ok(Book::of(templates, own))
     }
 }
 
@@ -154,26 +179,36 @@ impl Engine {
         self.texts.book()
     }
 
-    /// Renders off the event loop: a template may take its second.
     pub(super) async fn rendered(&self, name: &str, context: Value, whose: Whose) -> Result<String, Error> {
         let whole = move |templates: &Templates, name: &str| templates.render(name, &context, &whose);
         self.off_the_loop(name.to_owned(), whole).await
     }
 
+    /// Off the event loop, unless it is known to be quick: a template may take its second.
     async fn off_the_loop<T: Send + 'static>(
         &self,
         name: String,
         render: impl FnOnce(&Templates, &str) -> Result<T, render::Error> + Send + 'static,
     ) -> Result<T, Error> {
         let book = self.book();
-        let cut_off = format!("rendering {name} was cut off");
-        let room = self.texts.room().await?;
         let used = book.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let _room = room;
-            render(&used.templates, &name)
-        });
-        let done = done.await.map_err(|e| Error::Internal(format!("{cut_off}: {e}")))?;
+        let timed = move |name: &str| {
+            let began = Instant::now();
+            let done = render(&used.templates, name);
+            used.took(name, began.elapsed());
+            done
+        };
+        let done = if book.is_quick(&name) {
+            timed(&name)
+        } else {
+            let room = self.texts.room().await?;
+            let cut_off = format!("rendering {name} was cut off");
+            let done = tokio::task::spawn_blocking(move || {
+                let _room = room;
+                timed(&name)
+            });
+            done.await.map_err(|e| Error::Internal(format!("{cut_off}: {e}")))?
+        };
         done.map_err(|e| Error::Template(self.placed(&book, e)))
     }
 
@@ -191,5 +226,22 @@ impl Engine {
 
     pub(super) fn placed(&self, book: &Book, error: render::Error) -> render::Error {
         render::Error { place: book.place(&error.place, self.assets.operator.as_deref()), ..error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_slow_once_leaves_the_loop_again() {
+        let book = Book::of(SHIPPED.clone(), BTreeMap::new());
+        assert!(!book.is_quick("a"), "nobody knows yet");
+        book.took("a", QUICK / 2);
+        assert!(book.is_quick("a") && !book.is_quick("b"));
+        book.took("a", QUICK);
+        assert!(!book.is_quick("a"));
+        book.took("a", QUICK / 2);
+        assert!(!book.with(BTreeMap::new()).unwrap().is_quick("a"), "after a change nobody knows");
     }
 }
