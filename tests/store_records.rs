@@ -157,15 +157,17 @@ async fn another_node_knows_it() {
     let fresh = postgres::Fresh::make().await;
     let (a, b) = (Store::open(&fresh.url()).await.unwrap(), Store::open(&fresh.url()).await.unwrap());
     let mut heard = b.changes();
-    for (made, change) in [
+    for (revision, (made, change)) in (1..).zip([
         (Edit::AddNetwork(network()), Change::Networks),
         (Edit::AddClass(class("Cisco")), Change::Classes),
         (Edit::AddReservation(kept("10.0.0.60", "id:01")), Change::Reservations),
         (Edit::SetOptions(options(json!({"ntp-servers": "10.0.0.1"}))), Change::Options),
-    ] {
+    ]) {
         edit(&a, made).await.unwrap();
-        let news = tokio::time::timeout(Duration::from_secs(5), heard.recv()).await.unwrap().unwrap();
-        assert_eq!(news, change);
+        for told in [change, Change::Revision(revision)] {
+            let news = tokio::time::timeout(Duration::from_secs(5), heard.recv()).await.unwrap().unwrap();
+            assert_eq!(news, told);
+        }
         assert_eq!(told(&a), told(&b));
     }
     // Neither loses what the other set.

@@ -165,7 +165,10 @@ impl House {
 /// Scripts that are carried in base64, in clear: a snapshot is there to be read.
 pub fn opened(answer: &str) -> String {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let words: Vec<_> = answer.split(|c| !is_base64(c)).filter(|word| word.len() > 80 && word.len() % 4 == 0).collect();
+    let mut words: Vec<_> =
+        answer.split(|c| !is_base64(c)).filter(|word| word.len() > 80 && word.len() % 4 == 0).collect();
+    // One may stand inside another by chance: the longer is opened first.
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     words.into_iter().fold(answer.to_owned(), |text, word| {
         let unpacked = base64::engine::general_purpose::STANDARD.decode(word).ok();
         match unpacked.and_then(|bytes| String::from_utf8(bytes).ok()) {
