@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 /// How many ask at the same time.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 512;
 /// The bar is told for so many in one batch.
 const BATCH: usize = 10_000;
 /// What nginx has to give for every token.
