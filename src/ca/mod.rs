@@ -132,6 +132,14 @@ pub fn ends_at_of(pem: &str) -> Option<SystemTime> {
     ends_at(&file::der(pem)?)
 }
 
+/// Each certificate of a PEM text, and nothing else of it.
+pub fn certificates(text: &str) -> Vec<String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let bodies = text.split(BEGIN).skip(1).filter_map(|part| part.split_once(END));
+    bodies.map(|(body, _)| format!("{BEGIN}{body}{END}\n")).collect()
+}
+
 /// As people compare it: SHA-256 of the first certificate of a PEM text.
 pub fn fingerprint(pem: &str) -> Option<[u8; 32]> {
     Some(Sha256::digest(file::der(pem)?).into())

@@ -49,10 +49,19 @@ impl Https {
         let (tls, whose, renew_at) = match (&set.certificate, &set.key) {
             (Some(certificate), Some(key)) => {
                 let tls = Tls::read(certificate, key).context("cannot serve HTTPS")?;
+                set.ca.as_deref().map(certificates).transpose()?;
                 (tls, Whose::Operators { ca: set.ca.clone() }, now)
             }
             (None, None) if set.ca.is_none() => {
-                let whose = own(set, key_file, now).context("cannot serve HTTPS")?;
+                let path = set.ca_key_file.clone().unwrap_or_else(|| key_file.with_file_name(ca::FILE));
+                let whose = match own(set, &path, now) {
+                    // Nobody was ever told of it: DHCP need not wait for it, as it would for one that cannot be read.
+                    Err(error) if matches!(path.try_exists(), Ok(false)) => {
+                        tracing::error!("HTTPS is not served, and machines are told http:// URLs: {error:#}");
+                        return Ok(None);
+                    }
+                    whose => whose.context("cannot serve HTTPS")?,
+                };
                 let made = whose.certify(addresses, now).context("cannot serve HTTPS")??;
                 (Tls::given(&made.chain, &made.key)?, whose, made.renew_at)
             }
@@ -74,10 +83,8 @@ impl Https {
                 engine.set_trust(trust);
                 self.warn(doubt);
             }
-            Err(error) => {
-                engine.set_trust(None);
-                self.warn(Some(format!("{error:#}")));
-            }
+            // A file in the middle of being written is no reason to send a key in clear.
+            Err(error) => self.warn(Some(format!("machines are told of the CA that was read last: {error:#}"))),
         }
     }
 
@@ -104,11 +111,18 @@ impl Https {
                 let text = "[https] names a certificate and no ca, so installers are told http:// URLs";
                 return Ok((None, Some(text.into())));
             }
+            // Machines are told of one certificate: of several, that which vouches for the most addresses.
             Whose::Operators { ca: Some(path) } => {
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+                let vouches = |pem: &String| addresses.iter().filter(|ip| self.is_good(pem, **ip, now)).count();
+                let all = certificates(path)?;
+                all.into_iter().rev().max_by_key(vouches).context("[https] ca holds no certificate: it must be PEM")?
             }
         };
         let sha256 = ca::fingerprint(&pem).context("[https] ca holds no certificate: it must be PEM")?;
+        if ca::ends_at_of(&pem).is_some_and(|end| end <= now) {
+            let trust = Trust { pem, sha256, ends_at: None, addresses: Vec::new() };
+            return Ok((Some(trust), Some("the CA's certificate is over, so installers are told http:// URLs".into())));
+        }
         let seen = addresses.iter().map(|ip| (*ip, self.tls.convinces(&pem, (*ip).into(), now)));
         let (good, bad): (Vec<_>, Vec<_>) = seen.partition(|(_, seen)| seen.is_ok());
         let doubt = bad.into_iter().find_map(|(ip, seen)| Some((ip, seen.err()?)));
@@ -120,6 +134,10 @@ impl Https {
         let ends_at = ca::ends_at_of(&pem).map(Into::into);
         let trust = Trust { pem, sha256, ends_at, addresses: good.into_iter().map(|(ip, _)| ip).collect() };
         Ok((Some(trust), doubt.map(text)))
+    }
+
+    fn is_good(&self, pem: &str, ip: Ipv4Addr, now: SystemTime) -> bool {
+        self.tls.convinces(pem, ip.into(), now).is_ok()
     }
 
     fn warn(&self, doubt: Option<String>) {
@@ -158,11 +176,21 @@ impl Whose {
     }
 }
 
+/// What lies in the operator's file of CAs, each certificate alone: everybody may read what is told of it.
+fn certificates(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if text.contains("PRIVATE KEY-----") {
+        bail!(
+            "{} holds a private key, and [https] ca is given to everybody: name a file with the certificate alone",
+            path.display()
+        );
+    }
+    Ok(ca::certificates(&text))
+}
+
 /// Its own CA, made where there is none.
-fn own(set: &config::Https, key_file: &Path, now: SystemTime) -> Result<Whose> {
-    let usual = || key_file.with_file_name(ca::FILE);
-    let path = set.ca_key_file.clone().unwrap_or_else(usual);
-    let (authority, was_made) = Authority::open(&path, now)?;
+fn own(set: &config::Https, path: &Path, now: SystemTime) -> Result<Whose> {
+    let (authority, was_made) = Authority::open(path, now)?;
     let (mut names, mut further) = (host().into_iter().collect::<Vec<_>>(), Vec::new());
     for name in &set.names {
         match ServerName::try_from(name.as_str()) {
@@ -172,7 +200,7 @@ fn own(set: &config::Https, key_file: &Path, now: SystemTime) -> Result<Whose> {
             Err(_) => bail!("[https] names {name:?}, which is neither a name nor an address of a server"),
         }
     }
-    Ok(Whose::Own { authority: Box::new(authority), names, further, made: was_made.then_some(path) })
+    Ok(Whose::Own { authority: Box::new(authority), names, further, made: was_made.then(|| path.to_owned()) })
 }
 
 /// This host's own name, if it is one that a certificate can hold.
@@ -219,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn where_no_ca_can_be_made_the_rest_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("nothing/here/secret.key");
+        std::fs::write(folder.path().join("nothing"), "a file").unwrap();
+        assert!(Https::open(&Config::default(), &folder.path().join("no/secret.key"), &[ONE]).unwrap().is_none());
+        let broken = folder.path().join(ca::FILE);
+        std::fs::write(&broken, "no key").unwrap();
+        assert!(Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE]).is_err(), "it is there");
+        drop(nowhere);
+    }
+
+    #[test]
     fn a_machine_whose_clock_is_decades_behind_trusts_it_too() {
         let folder = tempfile::tempdir().unwrap();
         let https = Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE]).unwrap().unwrap();
@@ -251,6 +291,20 @@ mod tests {
             assert_eq!(trust.unwrap().addresses, wanted);
             assert!(doubt.unwrap().contains("http://"), "the other address is not vouched for");
         }
+        let both = [authority.pem(), &made.pem()].concat();
+        std::fs::write(path("ca.pem"), format!("subject = words of openssl\n{both}")).unwrap();
+        config.https.ca = Some(path("ca.pem"));
+        let (trust, _) = open(&config).unwrap().unwrap().trust(&[ONE], SystemTime::now()).unwrap();
+        let trust = trust.unwrap();
+        assert_eq!(
+            (trust.pem.trim(), trust.addresses.as_slice()),
+            (made.pem().trim(), &[ONE][..]),
+            "the one that vouches"
+        );
+        std::fs::write(path("ca.pem"), format!("{}{}", made.pem(), own.serialize_pem())).unwrap();
+        let error = open(&config).err().unwrap().to_string();
+        assert!(error.contains("holds a private key"), "{error}");
+        config.https.ca = Some(path("ca.pem"));
         assert!(!path("ca.key").exists(), "none is made beside the operator's");
         config.https.key = None;
         assert!(open(&config).err().unwrap().to_string().contains("name both"));

@@ -68,11 +68,14 @@ pub async fn start(config: Config) -> Result<Running> {
     raise_file_limit();
     let doors = doors(&config)?;
     let listen = listen(&config, &doors)?;
-    let sockets = Sockets::bind(&config, &doors, &listen).await?;
+    let mut sockets = Sockets::bind(&config, &doors, &listen).await?;
     let key_place = key_place(&config);
     let store = Store::open_with(&config.database, &key_place).await?;
     let key_file = key_place.file.unwrap_or_else(|| config::DEFAULT_KEY_FILE.into());
     let https = Https::open(&config, &key_file, &listen)?;
+    if https.is_none() {
+        sockets.https.clear();
+    }
     if config.own_networks {
         own_networks(&store, &config).await?;
     }

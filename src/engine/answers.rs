@@ -1,6 +1,6 @@
 //! The files that a token opens: which there are, what the family itself puts in, and what their installer would say.
 
-use super::kitchen::Dish;
+use super::kitchen::{self, Dish};
 use super::{Engine, Error};
 use crate::family::catalogue::{self, Ready};
 use crate::family::network::{Place, Wiring};
@@ -57,7 +57,7 @@ pub(super) fn told(dish: &Dish, answer_url: &str, variables: &Variables) -> Resu
         "kernel_options": trip.kernel_options(),
         "answer_url": answer_url,
     });
-    Ok(told.as_object().cloned().unwrap_or_default().into_iter().collect())
+    Ok(kitchen::named(told))
 }
 
 pub(super) fn trip<'a>(dish: &'a Dish, answer_url: &'a str, variables: &'a Variables, wiring: &'a Wiring) -> Trip<'a> {

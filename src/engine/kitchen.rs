@@ -9,7 +9,7 @@ use crate::model::*;
 use crate::render::{self, Opened, Secrets, Whose};
 use crate::store::World;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -188,19 +188,20 @@ impl Engine {
         dish: &Dish,
         token: &Secret,
         file: Option<&str>,
-    ) -> Result<(Value, Variables), Error> {
+    ) -> Result<(Value, BTreeSet<String>), Error> {
         let mut context = self.with_defaults(dish)?;
         let mut given = answers::told(dish, &dish.answer_url(token), &context)?;
         given.extend(self.given(dish, token));
         if !dish.carries_key(file) {
             given.insert("key".into(), "".into());
         }
-        context.extend(given.clone());
-        Ok((Value::Object(context.into_iter().collect()), given))
+        let names = given.keys().cloned().collect();
+        context.extend(given);
+        Ok((Value::Object(context.into_iter().collect()), names))
     }
 
     /// What a template may open: the recipe's secrets, but for names that the appliance itself gives.
-    fn secrets_of(&self, dish: &Dish, given: &Variables) -> Secrets {
+    fn secrets_of(&self, dish: &Dish, given: &BTreeSet<String>) -> Secrets {
         let (vault, sealed) = (self.store.vault(), dish.recipe.secrets.clone());
         let open = move |name: &str| {
             let (owner, sealed) = sealed.get(name).ok_or("it is not there")?;
@@ -208,7 +209,7 @@ impl Engine {
             has_its_shape(name, &secret)?;
             Ok(secret)
         };
-        let names = dish.recipe.secrets.keys().filter(|name| !given.contains_key(*name)).cloned().collect();
+        let names = dish.recipe.secrets.keys().filter(|name| !given.contains(*name)).cloned().collect();
         Secrets { names, open: Arc::new(open) }
     }
 
@@ -254,7 +255,7 @@ impl Engine {
             "distro": dish.recipe.distro.name,
             "boot_arguments": dish.recipe.operators_arguments().collect::<Vec<_>>().join(" "),
         });
-        given.as_object().cloned().unwrap_or_default().into_iter().collect()
+        named(given)
     }
 
     /// `templates/<family>/defaults.toml`, as it is now.
@@ -304,6 +305,14 @@ impl Engine {
                 self.files.join(path).display()
             ))),
         }
+    }
+}
+
+/// An object by its names.
+pub(super) fn named(value: Value) -> Variables {
+    match value {
+        Value::Object(all) => all.into_iter().collect(),
+        _ => Variables::new(),
     }
 }
 

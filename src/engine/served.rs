@@ -13,6 +13,7 @@ use crate::model::*;
 use crate::render::Whose;
 use crate::store::World;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// A text that a machine may be given.
 pub(super) struct Served {
@@ -119,12 +120,12 @@ impl Engine {
 }
 
 /// Puts «name» for every secret, for what an operator's defaults say in clear, too.
-pub(super) fn mask(context: &mut Value, dish: &Dish, given: &Variables) {
+pub(super) fn mask(context: &mut Value, dish: &Dish, given: &BTreeSet<String>) {
     let Value::Object(context) = context else { return };
     let by_name = |(name, value): (&String, &Value)| (is_secret(name) && !is_empty(value)).then(|| name.clone());
     let mut names: Vec<String> = context.iter().filter_map(by_name).collect();
     names.extend(dish.recipe.secrets.keys().cloned());
-    names.retain(|name| !given.contains_key(name));
+    names.retain(|name| !given.contains(name));
     context.extend(names.into_iter().map(|name| (name.clone(), Value::String(format!("«{name}»")))));
 }
 

@@ -15,7 +15,7 @@ use std::time::Instant;
 /// How much of a kernel or initrd is fetched, unless all of it is wanted.
 const BEGINNING: usize = 64 << 10;
 /// The largest answer that is read whole.
-const WHOLE_STEP: u64 = 4 << 20;
+const WHOLE_STEP: u64 = 1 << 20;
 
 /// Where a power-on led to.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,7 +147,7 @@ impl Client<'_> {
         let stranger = Ipv4Addr::from(u32::from(self.ip) ^ 1);
         for from in [stranger, self.ip] {
             let answer = post::ask(from, "GET", url.trim_end_matches('/'), "", "").await;
-            let answer = answer.map_err(|error| Fault::new(Leg::Answer, error))?;
+            let answer = answer.map_err(|error| Fault::new(Leg::Answer, format!("{}: {error}", shown(url))))?;
             if answer.status != 404 {
                 let text = format!("the token of a used answer file still opens it ({}), for {from}", answer.status);
                 return Err(Fault::new(Leg::Answer, text));
@@ -176,7 +176,9 @@ impl Client<'_> {
     }
 
     pub(super) async fn get(&mut self, step: Leg, url: &str, headers: &str) -> Result<Answer, Fault> {
-        post::ask(self.ip, "GET", url, headers, "").await.map_err(|error| Fault::new(step, error))
+        post::ask(self.ip, "GET", url, headers, "")
+            .await
+            .map_err(|error| Fault::new(step, format!("{}: {error}", shown(url))))
     }
 
     /// The same, where anything but the file is a fault.
@@ -191,7 +193,7 @@ impl Client<'_> {
     async fn post(&mut self, step: Leg, url: &str, body: &impl Serialize) -> Result<(), Fault> {
         let body = serde_json::to_string(body).map_err(|error| Fault::new(step, error.to_string()))?;
         let answer = post::ask(self.ip, "POST", url, "Content-Type: application/json\r\n", &body).await;
-        let answer = answer.map_err(|error| Fault::new(step, error))?;
+        let answer = answer.map_err(|error| Fault::new(step, format!("{}: {error}", shown(url))))?;
         match answer.status {
             200 | 204 => Ok(()),
             _ => Err(Fault::new(step, format!("{} said {}", shown(url), told_by(&answer)))),

@@ -108,6 +108,7 @@ pub async fn rehearse(settings: Settings, wish: Wish, mut heard: impl FnMut(usiz
         notes
             .push(format!("firmware on {} was sent to http:// URLs: a rehearsal has no certificate", https.join(", ")));
     }
+    notes.push("answer files were rendered as without HTTPS: a rehearsal has no CA".to_owned());
     let relayed = servers.iter().filter(|ip| world.network_of(**ip).is_none());
     let alone = relayed.filter_map(|ip| ipnetwork::Ipv4Network::new(*ip, 32).ok());
     let atlas = Atlas::of(world.networks.values().map(|network| network.cidr).chain(alone))?;

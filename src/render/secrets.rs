@@ -2,6 +2,7 @@
 
 use super::{Error, Templates, Whose};
 use crate::model::Secret;
+use foldhash::HashMap;
 use minijinja::value::{Object, Serde};
 use minijinja::{ErrorKind, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +37,9 @@ impl Templates {
         whose: &Whose,
         secrets: Secrets,
     ) -> Result<Rendered, Error> {
-        let root = Arc::new(Root { plain: Value::from(Serde(context)), secrets, opened: Mutex::default() });
+        let plain = context.as_object().into_iter().flatten();
+        let plain = plain.map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect();
+        let root = Arc::new(Root { plain, secrets, opened: Mutex::default() });
         let (rendered, _) = self.render_value(name, Value::from_dyn_object(root.clone()), whose);
         let opened = std::mem::take(&mut *root.opened.lock().unwrap_or_else(PoisonError::into_inner));
         match rendered {
@@ -89,7 +92,7 @@ pub fn holds(line: &str, secret: &Secret, telling: usize) -> bool {
 
 /// The context of a rendering.
 struct Root {
-    plain: Value,
+    plain: HashMap<String, Value>,
     secrets: Secrets,
     opened: Mutex<Opened>,
 }
@@ -102,9 +105,13 @@ impl std::fmt::Debug for Root {
 
 impl Object for Root {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str().filter(|name| self.secrets.names.contains(*name)) {
-            Some(name) => Some(self.open(name).unwrap_or_else(Value::from)),
-            None => self.plain.get_item(key).ok().filter(|value| !value.is_undefined()),
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        match self.secrets.names.contains(name) {
+            true => Some(self.open(name).unwrap_or_else(Value::from)),
+            false => self.plain.get(name).cloned(),
         }
     }
 }
