@@ -3,7 +3,8 @@
 use super::Standing;
 use super::recipe;
 use super::records::Records;
-use super::rehearsal::RehearsalFacts;
+use super::rehearsal::{self, RehearsalFacts};
+use super::said::Said;
 use crate::model::*;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -25,7 +26,7 @@ pub struct Lacking<'a> {
 /// One for each word that may have counted in a boot that leads to this address and profile.
 pub fn lacking<'a>(
     facts: &RehearsalFacts<'a>,
-    mac: Mac,
+    (mac, arch): (Mac, Arch),
     ip: Option<Ipv4Addr>,
     profile: Option<&Name>,
 ) -> Vec<Lacking<'a>> {
@@ -41,10 +42,13 @@ pub fn lacking<'a>(
     all.extend(ip.iter().flat_map(|ip| of_ranges(facts, *ip)));
     of_network(facts, &mut all);
     let chain = profile.and_then(|name| recipe::chain(name, facts.records.profiles()).ok()).unwrap_or_default();
-    chain.iter().for_each(|profile| of_profile(facts, profile, &mut all));
+    chain.iter().for_each(|profile| of_profile(facts, (&chain, profile), &mut all));
     let distro = chain.iter().find_map(|profile| facts.records.distros().get(profile.distro.as_ref()?));
     all.extend(distro.and_then(|distro| of_distro(facts, distro)));
-    all.extend(facts.shelf.quirks.iter().map(|quirk| without_quirk(facts, quirk)));
+    let ask = rehearsal::discover(mac, rehearsal::client(mac, arch));
+    let machine = if let Standing::Machine(machine) = facts.standing { Some(machine) } else { None };
+    let quirks = Said::quirks(facts.shelf, Some(&ask.traits()), Some(mac), machine);
+    all.extend(quirks.into_iter().map(|quirk| without_quirk(facts, quirk)));
     all
 }
 
@@ -129,10 +133,11 @@ fn of_network<'a>(facts: &RehearsalFacts<'a>, all: &mut Vec<Lacking<'a>>) {
     without(named("way to the disk", &network.dhcp.disk_boot), &|n| n.dhcp.disk_boot = None);
 }
 
-fn of_profile<'a>(facts: &RehearsalFacts<'a>, profile: &Profile, all: &mut Vec<Lacking<'a>>) {
+/// Of the other profiles only those of the chain are looked at.
+fn of_profile<'a>(facts: &RehearsalFacts<'a>, (chain, profile): (&[&Profile], &Profile), all: &mut Vec<Lacking<'a>>) {
     let mut without = |word: Option<String>, take: &dyn Fn(&mut Profile)| {
         let Some(word) = word else { return };
-        let mut profiles = facts.records.profiles().clone();
+        let mut profiles: BTreeMap<_, _> = chain.iter().map(|p| (p.name.clone(), (*p).clone())).collect();
         profiles.get_mut(&profile.name).into_iter().for_each(take);
         let what = format!("{word} of profile {}", profile.name);
         all.push(Lacking { profiles: Some(profiles), ..Lacking::of(facts, what) });
@@ -146,8 +151,7 @@ fn of_profile<'a>(facts: &RehearsalFacts<'a>, profile: &Profile, all: &mut Vec<L
 
 fn of_distro<'a>(facts: &RehearsalFacts<'a>, distro: &Distro) -> Option<Lacking<'a>> {
     let what = format!("loader {} of distro {}", distro.loader.as_ref()?, distro.name);
-    let mut distros = facts.records.distros().clone();
-    distros.get_mut(&distro.name)?.loader = None;
+    let distros = BTreeMap::from([(distro.name.clone(), Distro { loader: None, ..distro.clone() })]);
     Some(Lacking { distros: Some(distros), ..Lacking::of(facts, what) })
 }
 

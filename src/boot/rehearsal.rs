@@ -52,8 +52,7 @@ pub struct Rehearsal {
 
 /// What would happen now if this MAC booted from this network with this firmware.
 pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> Rehearsal {
-    let program = if arch.is_http() { Program::Http } else { Program::Rom };
-    let client = Client { program, arch: Some(arch) }.on(Some(mac));
+    let (client, program) = (client(mac, arch), program(arch));
     let rom = discover(mac, client);
     let offer = rom.decide(offer_facts(facts), now);
     let (language, by) = language(&offer.reply, program, facts.shelf);
@@ -92,7 +91,16 @@ fn options(ask: &OfferAsk, facts: &RehearsalFacts<'_>, (place, ip): (usize, Ipv4
     (!why.is_empty()).then_some(Scene { question: "options", answer, why })
 }
 
-fn discover(mac: Mac, client: Client) -> OfferAsk {
+/// Firmware of this kind.
+pub(super) fn client(mac: Mac, arch: Arch) -> Client {
+    Client { program: program(arch), arch: Some(arch) }.on(Some(mac))
+}
+
+fn program(arch: Arch) -> Program {
+    if arch.is_http() { Program::Http } else { Program::Rom }
+}
+
+pub(super) fn discover(mac: Mac, client: Client) -> OfferAsk {
     OfferAsk {
         message: Message::Discover { wants: None },
         holder: mac.into(),

@@ -62,6 +62,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 
 pub async fn rollback(Rollback { revision, dry_run, yes }: Rollback, session: &Session) -> Result<()> {
     let path = format!("revisions/{revision}/rollback");
+    let mut from = String::new();
     if dry_run || !yes {
         let value = session.client.ask(Method::POST, &format!("{path}?dry_run=true"), None).await?;
         let plan: RollbackView = understood(value.clone())?;
@@ -69,9 +70,10 @@ pub async fn rollback(Rollback { revision, dry_run, yes }: Rollback, session: &S
             return if session.output == Output::Json { json(&value) } else { print(&planned(revision, &plan)) };
         }
         eprint!("{}", planned(revision, &plan));
-        agree(plan.machines.as_ref(), "the configuration stays as it is")?;
+        agree(None, "the configuration stays as it is")?;
+        from = plan.from.map(|from| format!("?from={from}")).unwrap_or_default();
     }
-    let value = session.client.ask(Method::POST, &path, None).await?;
+    let value = session.client.ask(Method::POST, &format!("{path}{from}"), None).await?;
     if session.output == Output::Json {
         return json(&value);
     }

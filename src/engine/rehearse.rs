@@ -125,7 +125,7 @@ impl Engine {
             (lacking.what.clone(), (scenes.into_iter().map(Scene::from).collect(), install))
         };
         let (ip, profile) = dish.map(|dish| (dish.ip, &dish.recipe.profile)).unzip();
-        Ok(lacking::lacking(&facts, mac, ip, profile).into_iter().map(played).collect())
+        Ok(lacking::lacking(&facts, (mac, arch), ip, profile).into_iter().map(played).collect())
     }
 
     /// A machine's boot in any world, on paper as well; none where nobody can say from which network it boots.

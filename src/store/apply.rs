@@ -55,6 +55,11 @@ impl World {
             (_, Some(Record::Machine(wish))) => self.restore_machine(wish, at),
             (Some(Record::Machine(wish)), None) => drop(self.drop_machine(wish.id)),
             (_, Some(Record::Options(options))) => self.options = options,
+            (Some(_), Some(Record::Key(key))) => {
+                let (name, used) = (key.name.clone(), key.used);
+                self.apply_edit(Edit::SetKey(key), at);
+                self.keys.get_mut(&name).into_iter().for_each(|key| key.used = key.used.max(used));
+            }
             (before, Some(record)) => {
                 putting(record, before.is_some()).into_iter().for_each(|e| self.apply_edit(e, at))
             }

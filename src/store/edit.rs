@@ -83,6 +83,8 @@ pub enum Edit {
     /// The configuration as it was at a revision, whole.
     RollBack {
         to: i64,
+        /// The newest revision that the operator knows of.
+        from: Option<i64>,
     },
 }
 
@@ -158,7 +160,7 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
             return release(db, network, *ip, at, runs, told).await;
         }
         Edit::Replace { .. } => return replace(db, edit, told).await,
-        Edit::RollBack { to } => return revisions::restore(db, *to, by, at, &shared.vault).await,
+        Edit::RollBack { to, from } => return revisions::restore(db, (*to, *from), by, at, &shared.vault).await,
         Edit::ForgetCard(mac) => {
             if !tombstones::lift(db, *mac).await? {
                 return Err(Error::contradiction(format!("{mac} is no replaced card: there is nothing to forget")));

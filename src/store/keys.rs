@@ -44,6 +44,16 @@ pub async fn set(db: &mut Conn, key: &ActivationKey) -> Result<(), Error> {
     touched(statement.int(key.enabled).run(db).await?, || Error::missing("key", &key.name))
 }
 
+/// Uses are never taken back.
+pub async fn raise_used(db: &mut Conn, name: &Name, used: u32) -> Result<(), Error> {
+    sql("UPDATE activation_keys SET used = $2 WHERE name = $1 AND used < $2")
+        .text(name)
+        .int(used)
+        .run(db)
+        .await
+        .map(drop)
+}
+
 /// The keys of installs that were derived from it open nothing any more.
 pub async fn remove(db: &mut Conn, name: &Name) -> Result<(), Error> {
     let users = sql("SELECT 'profile ' || name AS holder FROM profiles WHERE activation_key = $1

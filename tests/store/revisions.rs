@@ -47,7 +47,7 @@ async fn revision(store: &Store) -> i64 {
 }
 
 async fn back(store: &Store, to: i64) -> Result<(), Error> {
-    edit(store, Edit::RollBack { to }).await
+    edit(store, Edit::RollBack { to, from: None }).await
 }
 
 fn template(called: &str, text: Option<&str>) -> Edit {
@@ -471,4 +471,53 @@ async fn ten_thousand_machines_are_one_revision_and_go_as_they_came() {
     back(&store, at).await.unwrap();
     println!("taken back in {:?}", began.elapsed());
     assert_eq!(store.world().machines().count(), 1);
+}
+
+/// The row counts uses; revisions do not know of them.
+#[tokio::test]
+async fn a_key_is_used_no_more_often_by_rolling_back_and_forth() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&sqlite_url(&folder.path().join("k.db")), folder.path()).await;
+    edit(&store, Edit::AddKey(key("other", None))).await.unwrap();
+    let before = revision(&store).await;
+    edit(&store, Edit::AddKey(key("web", Some(5)))).await.unwrap();
+    let with = revision(&store).await;
+    edit(&store, Edit::AddMachines(vec![machine("m-1", 1, None)])).await.unwrap();
+    let web = find(&store, "m-1");
+    for n in 0..3 {
+        let hash = hash(&format!("key {n}"));
+        let (install, expires_at) = (Uuid::now_v7(), later(100));
+        let minted = InstallKey { hash, key: name("web"), machine: web.id, install, expires_at, spent_at: None };
+        store.record(vec![Effect::Mint(minted)]).await.unwrap();
+        let register = Effect::Register { hash, key: name("web"), machine: web.id, credential: hash, at: later(9) };
+        store.record(vec![register]).await.unwrap();
+    }
+    assert_eq!(store.world().keys[&name("web")].used, 3);
+    back(&store, before).await.unwrap();
+    assert!(!store.world().keys.contains_key(&name("web")));
+    back(&store, with).await.unwrap();
+    assert_eq!(store.world().keys[&name("web")].used, 3, "it went with its uses");
+    edit(&store, Edit::RemoveKey(name("web"))).await.unwrap();
+    edit(&store, Edit::AddKey(key("web", Some(9)))).await.unwrap();
+    back(&store, with).await.unwrap();
+    assert_eq!(store.world().keys[&name("web")].used, 3, "nor by another of the same name in between");
+    store.close().await;
+    let store = open(&sqlite_url(&folder.path().join("k.db")), folder.path()).await;
+    assert_eq!(store.world().keys[&name("web")].used, 3, "the row says so too");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_changed_since_somebody_looked_is_not_taken_back_unseen() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&sqlite_url(&folder.path().join("k.db")), folder.path()).await;
+    furnish(&store).await;
+    let seen = revision(&store).await;
+    edit(&store, Edit::AddKey(key("meanwhile", None))).await.unwrap();
+    let text = refusal(&store, Edit::RollBack { to: 1, from: Some(seen) }).await;
+    assert!(text.contains(&format!("changed meanwhile, to revision {}", seen + 1)), "{text}");
+    assert!(store.world().keys.contains_key(&name("meanwhile")));
+    edit(&store, Edit::RollBack { to: 1, from: Some(seen + 1) }).await.unwrap();
+    assert!(!store.world().keys.contains_key(&name("meanwhile")));
+    store.close().await;
 }

@@ -39,7 +39,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         family: Family::Redhat,
         program: "ksvalidator",
-        words: |release| words(&format!("-v {}", kickstart(release))),
+        words: |release| vec!["-v".into(), kickstart(release)],
         package: "pykickstart (Fedora, EPEL, PyPI)",
     },
     Tool { family: Family::Debian, program: "debconf-set-selections", words: |_| words("-c"), package: "debconf" },
@@ -59,7 +59,8 @@ fn kickstart(release: &str) -> String {
     let major = release.split('.').next().unwrap_or_default();
     match major.parse::<u32>() {
         Ok(number) if number >= 20 => format!("F{number}"),
-        _ => format!("RHEL{major}"),
+        Ok(number) => format!("RHEL{number}"),
+        Err(_) => "RHEL9".to_owned(),
     }
 }
 

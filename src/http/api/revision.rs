@@ -57,6 +57,9 @@ pub struct TurnView {
 pub struct RollbackView {
     /// The new revision; null where nothing was done.
     pub revision: Option<i64>,
+    /// The newest revision when it was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<i64>,
     pub changes: Vec<TurnView>,
     /// What it does not touch, and why.
     pub left: Vec<String>,
@@ -70,6 +73,8 @@ pub struct RollbackView {
 pub struct RollbackQuery {
     #[serde(default)]
     pub dry_run: bool,
+    /// The newest revision that is known of: with a later one it is refused.
+    pub from: Option<i64>,
 }
 
 pub async fn list(
@@ -98,18 +103,18 @@ pub async fn roll_back(
     who: Who,
 ) -> Result<Json<RollbackView>, Problem> {
     let to = read(&number)?;
-    let (revision, plan, machines) = match query.dry_run {
+    let (revision, from, plan, machines) = match query.dry_run {
         true => {
-            let (plan, comparison) = engine.compare_rollback(to).await?;
-            (None, plan, Some(compared(comparison)))
+            let (from, plan, comparison) = engine.compare_rollback(to).await?;
+            (None, Some(from), plan, Some(compared(comparison)))
         }
         false => {
-            let (revision, plan) = engine.roll_back(to, &who.0).await?;
-            (Some(revision), plan, None)
+            let (revision, plan) = engine.roll_back(to, query.from, &who.0).await?;
+            (Some(revision), None, plan, None)
         }
     };
     let changes = plan.turns.iter().map(|turn| turn_view(turn, &[])).collect();
-    Ok(Json(RollbackView { revision, changes, left: plan.left, machines }))
+    Ok(Json(RollbackView { revision, from, changes, left: plan.left, machines }))
 }
 
 fn read(number: &str) -> Result<i64, Problem> {

@@ -23,13 +23,25 @@ pub async fn planned(db: &mut Conn, to: i64, vault: &Vault) -> Result<Plan, Erro
     let opens = |owner: &Owner, name: &str, sealed: &Sealed| locked || vault.open(owner, name, sealed).is_ok();
     let mut plan = plan(&since, |id| lived.contains(&id), opens);
     let mut kept = Vec::with_capacity(plan.turns.len());
-    for turn in plan.turns {
+    for mut turn in plan.turns {
+        count_uses(db, &mut turn).await?;
         if !same_text(db, &turn).await? {
             kept.push(turn);
         }
     }
     plan.turns = kept;
     Ok(plan)
+}
+
+/// Registrations count a key's uses, and no revision: what the row says is neither lost nor taken back.
+async fn count_uses(db: &mut Conn, turn: &mut Turn) -> Result<(), Error> {
+    let Some(Record::Key(now)) = &mut turn.before else { return Ok(()) };
+    let Some(row) = keys::one(db, &now.name).await? else { return Ok(()) };
+    now.used = row.used;
+    if let Some(Record::Key(then)) = &mut turn.after {
+        then.used = then.used.max(row.used);
+    }
+    Ok(())
 }
 
 /// More than a record: somebody installed it, or is about to.
@@ -48,7 +60,21 @@ async fn same_text(db: &mut Conn, turn: &Turn) -> Result<bool, Error> {
 }
 
 /// Restores what the revision was.
-pub async fn restore(db: &mut Conn, to: i64, by: &str, at: Time, vault: &Vault) -> Result<Outcome, Error> {
+///
+/// `from` is what the operator saw as the newest: what came later would be taken back unseen.
+pub async fn restore(
+    db: &mut Conn,
+    (to, from): (i64, Option<i64>),
+    by: &str,
+    at: Time,
+    vault: &Vault,
+) -> Result<Outcome, Error> {
+    let newest = super::newest(db).await?;
+    if from.is_some_and(|from| from != newest) {
+        return Err(Error::contradiction(format!(
+            "the configuration was changed meanwhile, to revision {newest}: look at what a rollback would do now, and ask again"
+        )));
+    }
     let Plan { turns, left } = planned(db, to, vault).await?;
     if turns.is_empty() {
         let left = left.into_iter().map(|text| format!("; {text}")).collect::<String>();
@@ -123,7 +149,10 @@ async fn put_parents(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
     for turn in turns {
         match (&turn.before, &turn.after) {
             (None, Some(Record::Key(key))) => keys::add(db, key).await?,
-            (Some(_), Some(Record::Key(key))) => keys::set(db, key).await?,
+            (Some(_), Some(Record::Key(key))) => {
+                keys::set(db, key).await?;
+                keys::raise_used(db, &key.name, key.used).await?;
+            }
             (None, Some(Record::Distro(distro))) => distros::add(db, distro).await?,
             (Some(_), Some(Record::Distro(distro))) => distros::set(db, distro).await?,
             (None, Some(Record::Profile(profile))) => {
@@ -304,7 +333,7 @@ mod tests {
         let vault = vault::Vault::locked("no key");
         for end in ["cut off", "committed"] {
             db.begin().await.unwrap();
-            let outcome = restore(&mut db, 1, "root", Time::from_secs(9), &vault).await.unwrap();
+            let outcome = restore(&mut db, (1, None), "root", Time::from_secs(9), &vault).await.unwrap();
             revisions::add(&mut db, &outcome, "root", Time::from_secs(9)).await.unwrap();
             assert_eq!(distros::all(&mut db).await.unwrap().len(), 1);
             if end == "committed" {
