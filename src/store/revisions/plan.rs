@@ -28,7 +28,10 @@ pub fn plan(
     }
     // The oldest exchange first: a card that was replaced twice is the last one now.
     for (key, (old, new)) in cards.into_iter().rev() {
-        if let Some(Record::Machine(wish)) = turned.get_mut(&key).and_then(|turn| turn.after.as_mut()) {
+        let Some(Turn { before, after: Some(Record::Machine(wish)), .. }) = turned.get_mut(&key) else { continue };
+        // A card that an operator has put back into service is the one to restore.
+        let serves = |record: &Record| matches!(record, Record::Machine(now) if now.interfaces.iter().any(|card| card.mac == old));
+        if !before.as_ref().is_some_and(serves) {
             wish.interfaces.iter_mut().filter(|card| card.mac == old).for_each(|card| card.mac = new);
         }
     }
