@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// A rendering that the event loop does not feel.
@@ -158,6 +158,12 @@ impl Book {
     }
 }
 
+/// Of this thread's own processor time: on a busy host another thread's turn is no fault of a template.
+fn worked() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
 /// What the API wrote, of each template that it wrote last.
 pub(super) fn stored(world: &World) -> BTreeMap<String, Own> {
     let api = world.templates().filter(|version| version.whence == Whence::Api);
@@ -203,9 +209,9 @@ impl Engine {
         let book = self.book();
         let used = book.clone();
         let timed = move |name: &str| {
-            let began = Instant::now();
+            let began = worked();
             let done = render(&used.templates, name);
-            used.took(name, began.elapsed());
+            used.took(name, worked().saturating_sub(began));
             done
         };
         let done = if book.is_quick(&name) {
