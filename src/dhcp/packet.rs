@@ -12,6 +12,7 @@
 )]
 
 use super::tlv::Options;
+use crate::model::Mac;
 use dhcproto::v4::OptionCode;
 use std::net::Ipv4Addr;
 
@@ -67,6 +68,29 @@ pub enum Malformed {
 }
 
 impl Packet {
+    /// A question of a card that has no address yet.
+    pub fn question(mac: Mac, options: Options) -> Packet {
+        let mut chaddr = [0; 16];
+        chaddr.iter_mut().zip(mac.0).for_each(|(to, from)| *to = from);
+        Packet {
+            op: REQUEST,
+            htype: 1,
+            hlen: 6,
+            hops: 0,
+            xid: 0,
+            secs: 0,
+            flags: 0,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            yiaddr: Ipv4Addr::UNSPECIFIED,
+            siaddr: Ipv4Addr::UNSPECIFIED,
+            giaddr: Ipv4Addr::UNSPECIFIED,
+            chaddr,
+            sname: [0; 64],
+            file: [0; 128],
+            options,
+        }
+    }
+
     pub fn parse(bytes: &[u8]) -> Result<Packet, Malformed> {
         match Packet::parse_any(bytes)? {
             Packet { op, .. } if op != REQUEST => Err(Malformed::NotARequest(op)),

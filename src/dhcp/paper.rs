@@ -1,8 +1,19 @@
 //! The answer to a boot ROM, field by field, for who asks why: made by the code that makes the packet.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
 use super::ask::IPXE;
 use super::option::printable;
-use super::packet::{Packet, REQUEST};
+use super::packet::Packet;
 use super::reply::reply;
 use super::tlv::Options;
 use crate::boot::Here;
@@ -10,7 +21,6 @@ use crate::boot::offer::OfferReply;
 use crate::model::option::{option_name, option_text};
 use crate::model::{Client, Mac, Network, Program};
 use dhcproto::v4::{MessageType, OptionCode};
-use std::net::Ipv4Addr;
 
 /// What ROMs, UEFI and iPXE ask for, all in one.
 const WANTED: [u8; 17] = [1, 3, 6, 12, 15, 42, 43, 54, 60, 66, 67, 119, 121, 150, 175, 203, 209];
@@ -22,7 +32,7 @@ pub fn spell(client: Client, mac: Mac, told: &OfferReply, networks: &[&Network],
     let packet = Packet::parse_reply(&outgoing.bytes).ok()?;
     let addresses = [("yiaddr", packet.yiaddr), ("siaddr", packet.siaddr)].into_iter();
     let addresses = addresses.filter(|(_, ip)| !ip.is_unspecified()).map(|(name, ip)| format!("{name} = {ip}\n"));
-    let texts = [("sname", &packet.sname[..]), ("file", &packet.file[..])].into_iter();
+    let texts = [("sname", packet.sname.as_slice()), ("file", packet.file.as_slice())].into_iter();
     let texts = texts.map(|(name, bytes)| (name, printable(bytes, CHARS))).filter(|(_, text)| !text.is_empty());
     let texts = texts.map(|(name, text)| format!("{name} = {text}\n"));
     let options = packet.options.iter().map(|(code, bytes)| format!("option {code}: {}\n", option(code, bytes)));
@@ -55,23 +65,5 @@ fn discover(client: Client, mac: Mac) -> Packet {
     if let Some(arch) = client.arch {
         options.set(OptionCode::ClientSystemArchitecture, arch.0.to_be_bytes());
     }
-    let mut chaddr = [0; 16];
-    chaddr.iter_mut().zip(mac.0).for_each(|(to, from)| *to = from);
-    Packet {
-        op: REQUEST,
-        htype: 1,
-        hlen: 6,
-        hops: 0,
-        xid: 0,
-        secs: 0,
-        flags: 0,
-        ciaddr: Ipv4Addr::UNSPECIFIED,
-        yiaddr: Ipv4Addr::UNSPECIFIED,
-        siaddr: Ipv4Addr::UNSPECIFIED,
-        giaddr: Ipv4Addr::UNSPECIFIED,
-        chaddr,
-        sname: [0; 64],
-        file: [0; 128],
-        options,
-    }
+    Packet::question(mac, options)
 }

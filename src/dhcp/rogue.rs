@@ -17,7 +17,7 @@
 
 use super::frame::Datagram;
 use super::link::{Card, EVERYBODY, Error, Heard, LinkReceiver, LinkSender};
-use super::packet::{BROADCAST, Packet, REQUEST, WIRE_BYTES};
+use super::packet::{BROADCAST, Packet, WIRE_BYTES};
 use super::tlv::Options;
 use crate::engine::stopped;
 use crate::model::Mac;
@@ -155,25 +155,7 @@ pub(super) fn discover(mac: Mac, xid: u32) -> Option<Vec<u8>> {
     options.set(OptionCode::ParameterRequestList, [1, 3, 6, 51, 54]);
     // For those who find us in their logs.
     options.set(OptionCode::ClassIdentifier, *b"kickstand-looks-for-dhcp-servers");
-    let mut chaddr = [0; 16];
-    *chaddr.first_chunk_mut()? = mac.0;
-    let packet = Packet {
-        op: REQUEST,
-        htype: 1,
-        hlen: 6,
-        hops: 0,
-        xid,
-        secs: 0,
-        flags: BROADCAST,
-        ciaddr: Ipv4Addr::UNSPECIFIED,
-        yiaddr: Ipv4Addr::UNSPECIFIED,
-        siaddr: Ipv4Addr::UNSPECIFIED,
-        giaddr: Ipv4Addr::UNSPECIFIED,
-        chaddr,
-        sname: [0; 64],
-        file: [0; 128],
-        options,
-    };
+    let packet = Packet { xid, flags: BROADCAST, ..Packet::question(mac, options) };
     packet.encode(WIRE_BYTES)
 }
 
