@@ -1,6 +1,7 @@
 //! Templates, boot scripts and ready-made profiles shipped inside the binary; the operator's file of the same name wins.
 
 use include_dir::{Dir, include_dir};
+use std::borrow::Cow;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -17,12 +18,12 @@ pub struct Assets {
 
 impl Assets {
     /// The text of this name, read anew each time: an edited file counts from its next use.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &str) -> Option<Cow<'static, str>> {
         if !is_plain(name) {
             return None;
         }
         match self.own(name) {
-            Ok(own) => own.or_else(|| shipped(name).map(str::to_owned)),
+            Ok(own) => own.map(Cow::Owned).or_else(|| shipped(name).map(Cow::Borrowed)),
             // The built-in text in its place would be another install than the operator wrote.
             Err(error) => {
                 tracing::error!(place = self.place(name), %error, "cannot read the operator's text");

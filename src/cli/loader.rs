@@ -105,7 +105,12 @@ impl Settings {
         let config = self.config()?;
         let folder = config.loaders.first().cloned().context("no folder is set under [server] loaders: name one")?;
         let built_in = Assets::default().text(manifest::NAME).unwrap_or_default();
-        Ok(Places { built_in, manifest: config.templates.join(manifest::NAME), folder, folders: config.loaders })
+        Ok(Places {
+            built_in: built_in.into_owned(),
+            manifest: config.templates.join(manifest::NAME),
+            folder,
+            folders: config.loaders,
+        })
     }
 }
 

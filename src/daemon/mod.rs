@@ -13,7 +13,7 @@ use crate::dhcp::{lane, paper, rogue};
 use crate::engine::{Engine, Parts, stopped};
 use crate::http;
 use crate::http::house::Limits;
-use crate::http::server::Web;
+use crate::http::server::{Web, bind_tcp};
 use crate::model::{Kind, Placement};
 use crate::store::{Edit, Store};
 use crate::tftp;
@@ -170,14 +170,14 @@ impl Sockets {
         }
         for ip in listen {
             let at = SocketAddr::from((*ip, config.http_port));
-            http.push(TcpListener::bind(at).await.map_err(|e| {
+            http.push(bind_tcp(at).map_err(|e| {
                 busy(e, "HTTP", &at.to_string(), "stop the other web server (`ss -tlnp` names it), or set [http] port")
             })?);
         }
         let mut https = Vec::new();
         for ip in listen.iter().filter(|_| config.https.serve) {
             let at = SocketAddr::from((*ip, config.https.port));
-            https.push(TcpListener::bind(at).await.map_err(|e| {
+            https.push(bind_tcp(at).map_err(|e| {
                 busy(
                     e,
                     "HTTPS",
@@ -395,10 +395,10 @@ async fn serve_at(ip: Ipv4Addr, ports: &Ports, engine: &Arc<Engine>, web: &Web, 
     let bound = async {
         let tftp = UdpSocket::bind((ip, ports.tftp.0)).await?;
         let https = match &ports.https {
-            Some((port, secure)) => Some((TcpListener::bind((ip, *port)).await?, secure.tls.clone())),
+            Some((port, secure)) => Some((bind_tcp((ip, *port).into())?, secure.tls.clone())),
             None => None,
         };
-        Ok::<_, io::Error>((tftp, TcpListener::bind((ip, ports.http)).await?, https))
+        Ok::<_, io::Error>((tftp, bind_tcp((ip, ports.http).into())?, https))
     };
     match bound.await {
         Ok((tftp, http, https)) => {

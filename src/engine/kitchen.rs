@@ -6,10 +6,11 @@ use crate::boot::{Here, Records};
 use crate::family;
 use crate::family::network::Card;
 use crate::model::*;
-use crate::render::{self, Opened, Secrets, Whose};
+use crate::render::{self, Opened, Secrets, Whose, Words};
 use crate::store::World;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -105,7 +106,7 @@ pub struct Answer {
 
 /// What families' defaults were when they were last read: reading them takes as long as rendering what they are for.
 #[derive(Default)]
-pub(super) struct Defaults(Mutex<BTreeMap<&'static str, (String, Variables)>>);
+pub(super) struct Defaults(Mutex<BTreeMap<&'static str, (Cow<'static, str>, Variables)>>);
 
 impl Defaults {
     /// None where the text is another one by now.
@@ -114,7 +115,7 @@ impl Defaults {
         known.get(family.word()).filter(|(read, _)| read == text).map(|(_, variables)| variables.clone())
     }
 
-    fn keep(&self, family: Family, text: String, variables: Variables) {
+    fn keep(&self, family: Family, text: Cow<'static, str>, variables: Variables) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(family.word(), (text, variables));
     }
 }
@@ -132,7 +133,7 @@ impl Engine {
         let names = dish.recipe.secrets.keys().cloned().collect();
         let secrets = Secrets { names, open: Arc::new(|_| Err(NOT_HERE.into())) };
         let template = scripts::template(language, dish.row().start.script());
-        Ok(self.rendered_with(template, context, dish.whose(), secrets).await?.text)
+        Ok(self.rendered_with(template, context.into(), dish.whose(), secrets).await?.text)
     }
 
     /// What the template of a script can name.
@@ -176,32 +177,25 @@ impl Engine {
         let none =
             || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
         let template = dish.template_of(file).ok_or_else(none)?;
-        let (context, given) = self.answer_context(dish, token, file)?;
-        let secrets = self.secrets_of(dish, &given);
-        let rendered = self.rendered_with(&template, context, dish.whose(), secrets).await?;
+        let words = self.answer_words(dish, token, file)?;
+        let secrets = self.secrets_of(dish, &words);
+        let rendered = self.rendered_with(&template, words, dish.whose(), secrets).await?;
         Ok(Answer { text: Zeroizing::new(rendered.text), opened: rendered.opened })
     }
 
-    /// What the template of such a file can name beside the secrets; and of that, what no secret may stand for.
-    pub(super) fn answer_context(
-        &self,
-        dish: &Dish,
-        token: &Secret,
-        file: Option<&str>,
-    ) -> Result<(Value, BTreeSet<String>), Error> {
-        let mut context = self.with_defaults(dish)?;
-        let mut given = answers::told(dish, &dish.answer_url(token), &context)?;
+    /// What the template of such a file can name beside the secrets: no secret may stand for what the appliance gives.
+    pub(super) fn answer_words(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<Words, Error> {
+        let settings = self.with_defaults(dish)?;
+        let mut given = answers::told(dish, &dish.answer_url(token), &settings)?;
         given.extend(self.given(dish, token));
         if !dish.carries_key(file) {
             given.insert("key".into(), "".into());
         }
-        let names = given.keys().cloned().collect();
-        context.extend(given);
-        Ok((Value::Object(context.into_iter().collect()), names))
+        Ok(Words::of([given, settings]))
     }
 
     /// What a template may open: the recipe's secrets, but for names that the appliance itself gives.
-    fn secrets_of(&self, dish: &Dish, given: &BTreeSet<String>) -> Secrets {
+    fn secrets_of(&self, dish: &Dish, words: &Words) -> Secrets {
         let (vault, sealed) = (self.store.vault(), dish.recipe.secrets.clone());
         let open = move |name: &str| {
             let (owner, sealed) = sealed.get(name).ok_or("it is not there")?;
@@ -209,7 +203,8 @@ impl Engine {
             has_its_shape(name, &secret)?;
             Ok(secret)
         };
-        let names = dish.recipe.secrets.keys().filter(|name| !given.contains(*name)).cloned().collect();
+        let is_given = |name: &&String| words.top().is_some_and(|given| given.contains_key(*name));
+        let names = dish.recipe.secrets.keys().filter(|name| !is_given(name)).cloned().collect();
         Secrets { names, open: Arc::new(open) }
     }
 

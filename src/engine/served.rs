@@ -10,10 +10,9 @@ use crate::boot::rehearsal::Rehearsal;
 use crate::boot::script::ScriptReply;
 use crate::model::option::{option_name, option_text};
 use crate::model::*;
-use crate::render::Whose;
+use crate::render::{Whose, Words};
 use crate::store::World;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// A text that a machine may be given.
 pub(super) struct Served {
@@ -42,8 +41,8 @@ impl Engine {
         let mut served = Vec::new();
         for file in dish.files() {
             let Some(template) = dish.template_of(file) else { continue };
-            let Ok((mut context, given)) = self.answer_context(dish, &token, file) else { continue };
-            mask(&mut context, dish, &given);
+            let Ok(words) = self.answer_words(dish, &token, file) else { continue };
+            let mut context = masked(words, dish);
             renew(&mut context, dish, before);
             let what = file.unwrap_or("answer file").to_owned();
             served.push(Served { what, template, context, whose: dish.whose() });
@@ -120,13 +119,16 @@ impl Engine {
 }
 
 /// Puts «name» for every secret, for what an operator's defaults say in clear, too.
-pub(super) fn mask(context: &mut Value, dish: &Dish, given: &BTreeSet<String>) {
-    let Value::Object(context) = context else { return };
+pub(super) fn masked(words: Words, dish: &Dish) -> Value {
+    let given = words.top().cloned().unwrap_or_default();
+    let mut merged = words.merged();
+    let Value::Object(context) = &mut merged else { return merged };
     let by_name = |(name, value): (&String, &Value)| (is_secret(name) && !is_empty(value)).then(|| name.clone());
     let mut names: Vec<String> = context.iter().filter_map(by_name).collect();
     names.extend(dish.recipe.secrets.keys().cloned());
-    names.retain(|name| !given.contains(name));
+    names.retain(|name| !given.contains_key(name));
     context.extend(names.into_iter().map(|name| (name.clone(), Value::String(format!("«{name}»")))));
+    merged
 }
 
 /// Another word for each masked secret that is another one.

@@ -6,7 +6,7 @@
 use super::{Engine, Error};
 use crate::assets::{self, Assets};
 use crate::model::*;
-use crate::render::{self, Rendered, Secrets, Templates, Whose};
+use crate::render::{self, Rendered, Secrets, Templates, Whose, Words};
 use crate::store::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,10 +15,11 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// A rendering that the event loop does not feel.
+/// Renderings that the event loop does not feel take no longer in the mean.
 const QUICK: Duration = Duration::from_micros(500);
-
-/// So often a template may be slow where it was quick.
+/// One that it does feel.
+const SLOW: Duration = Duration::from_millis(10);
+/// So often a template may be slow.
 const SLIPS: u8 = 3;
 
 /// What is built in, compiled once for all.
@@ -42,8 +43,15 @@ pub struct Book {
     pub templates: Templates,
     /// Those that are not the built-in ones.
     pub own: BTreeMap<String, Own>,
-    /// Whether each was quick the last time, and how often it turned out slow after all.
-    quick: std::sync::Mutex<BTreeMap<String, (bool, u8)>>,
+    /// How long each takes, since it is in use.
+    times: std::sync::Mutex<BTreeMap<String, Times>>,
+}
+
+/// The last ones count most: the first rendering of all takes long, and so does each in a new thread.
+#[derive(Default)]
+struct Times {
+    mean: Duration,
+    slips: u8,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,28 +109,24 @@ impl Texts {
 
 impl Book {
     fn of(templates: Templates, own: BTreeMap<String, Own>) -> Book {
-        Book { templates, own, quick: Default::default() }
+        Book { templates, own, times: Default::default() }
     }
 
     fn is_quick(&self, name: &str) -> bool {
-        self.quick
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .is_some_and(|(quick, slips)| *quick && *slips < SLIPS)
+        let all = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).is_some_and(|times| times.mean < QUICK && times.slips < SLIPS)
     }
 
     /// To change threads takes as long as a short rendering: what was quick is rendered where it is asked for. What was slow
     /// there a few times, for whichever machine, is so no more. A changed template is measured anew.
     fn took(&self, name: &str, time: Duration) {
-        let mut all = self.quick.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = time < QUICK;
+        let mut all = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get_mut(name) {
-            Some((quick, slips)) => {
-                *slips = slips.saturating_add(u8::from(*quick && !now));
-                *quick = now;
+            Some(times) => {
+                times.mean = (times.mean * 7 + time) / 8;
+                times.slips = times.slips.saturating_add(u8::from(time >= SLOW));
             }
-            None => drop(all.insert(name.to_owned(), (now, 0))),
+            None => drop(all.insert(name.to_owned(), Times { mean: time, slips: 0 })),
         }
     }
 
@@ -232,11 +236,11 @@ impl Engine {
     pub(super) async fn rendered_with(
         &self,
         name: &str,
-        context: Value,
+        words: Words,
         whose: Whose,
         secrets: Secrets,
     ) -> Result<Rendered, Error> {
-        let whole = move |templates: &Templates, name: &str| templates.render_with(name, &context, &whose, secrets);
+        let whole = move |templates: &Templates, name: &str| templates.render_with(name, words, &whose, secrets);
         self.off_the_loop(name.to_owned(), whole).await
     }
 
@@ -253,15 +257,21 @@ mod tests {
     fn what_is_slow_leaves_the_loop() {
         let book = Book::of(SHIPPED.clone(), BTreeMap::new());
         assert!(!book.is_quick("a"), "nobody knows yet");
-        book.took("a", QUICK);
+        book.took("a", SLOW * 10);
         assert!(!book.is_quick("a"), "as the first time often is");
-        for _ in 0..SLIPS {
+        for _ in 0..60 {
             book.took("a", QUICK / 2);
-            assert!(book.is_quick("a") && !book.is_quick("b"));
-            book.took("a", QUICK);
-            assert!(!book.is_quick("a"));
         }
-        book.took("a", QUICK / 2);
+        book.took("a", QUICK * 2);
+        assert!(book.is_quick("a") && !book.is_quick("b"), "once is no habit");
+        (0..60).for_each(|_| book.took("a", QUICK * 2));
+        assert!(!book.is_quick("a"), "it is now");
+        for _ in 0..SLIPS {
+            (0..60).for_each(|_| book.took("a", QUICK / 2));
+            assert!(book.is_quick("a"));
+            book.took("a", SLOW);
+        }
+        (0..60).for_each(|_| book.took("a", QUICK / 2));
         assert!(!book.is_quick("a"), "another machine's may be slow again");
         book.took("b", QUICK / 2);
         assert!(

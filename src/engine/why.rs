@@ -162,8 +162,7 @@ impl Engine {
         file: Option<&str>,
     ) -> Result<Option<String>, Error> {
         let Some(template) = dish.template_of(file) else { return Ok(None) };
-        let (mut context, given) = self.answer_context(dish, token, file)?;
-        served::mask(&mut context, dish, &given);
+        let context = served::masked(self.answer_words(dish, token, file)?, dish);
         Ok(self.rendered(&template, context, dish.whose()).await.ok())
     }
 

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::util::ServiceExt;
@@ -35,6 +35,9 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
+/// How many may have connected and wait to be accepted. Who finds no room tries again after a second: a rack that is
+/// switched on would stand still, with Rust's 128.
+const BACKLOG: u32 = 4096;
 /// How long a client may take for the body of a request, and one that may send a lot: it showed a token first.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
 const API_BODY_LIMIT: Duration = Duration::from_secs(300);
@@ -234,6 +237,18 @@ pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Where machines knock, all of them at once.
+pub fn bind_tcp(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match at {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart must not wait for connections that are gone.
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(BACKLOG)
+}
+
 /// Doubled slashes count as one, without a redirect: see [`Wanted`](super::files::Wanted).
 fn mended<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
     let uri = request.uri();
@@ -245,4 +260,20 @@ fn mended<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
         }
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+
+    #[tokio::test]
+    async fn a_rack_that_knocks_at_once_is_let_in_at_once() {
+        let listener = bind_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = listener.local_addr().unwrap();
+        // Nobody is accepted meanwhile.
+        let knock = || tokio::time::timeout(Duration::from_millis(900), TcpStream::connect(at));
+        let inside = join_all((0..500).map(|_| knock())).await;
+        assert_eq!(inside.iter().filter(|knock| knock.as_ref().is_ok_and(Result::is_ok)).count(), 500);
+    }
 }

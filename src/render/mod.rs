@@ -1,7 +1,7 @@
 //! Template and variables to text, within limits: an unknown variable is an error that names its line.
 //!
 //! [`Templates`] is every template, compiled once. `guard` and `course` see to it that none takes more than it may, `bounds`
-//! does so for minijinja's own filters. `filters` has one or two for each language, with `arguments` (a kernel's
+//! does so for minijinja's own filters, `words` is what a template can name. `filters` has one or two for each language, with `arguments` (a kernel's
 //! command line) and `text` (XML, YAML, JSON); `net` those on addresses, `password` those on passwords.
 
 mod arguments;
@@ -14,6 +14,7 @@ mod password;
 mod secrets;
 mod templates;
 mod text;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ mod tests;
 use minijinja::ErrorKind;
 pub use secrets::{Opened, Opener, Rendered, Secrets, holds};
 pub use templates::{TEXT_BYTES, Templates, Used, Whose};
+pub use words::Words;
 
 /// Where a template is broken, and how.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

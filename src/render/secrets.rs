@@ -1,6 +1,6 @@
 //! Secret variables in a rendering: each is opened when a template names it, and no error shows what is in it.
 
-use super::{Error, Templates, Whose};
+use super::{Error, Templates, Whose, Words};
 use crate::model::Secret;
 use foldhash::HashMap;
 use minijinja::value::{Object, Serde};
@@ -30,16 +30,8 @@ impl Templates {
     ///
     /// What is opened is wiped at the end, but for the copies that minijinja makes of it: its values are shared texts,
     /// which it drops as they are.
-    pub fn render_with(
-        &self,
-        name: &str,
-        context: &serde_json::Value,
-        whose: &Whose,
-        secrets: Secrets,
-    ) -> Result<Rendered, Error> {
-        let plain = context.as_object().into_iter().flatten();
-        let plain = plain.map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect();
-        let root = Arc::new(Root { plain, secrets, opened: Mutex::default() });
+    pub fn render_with(&self, name: &str, words: Words, whose: &Whose, secrets: Secrets) -> Result<Rendered, Error> {
+        let root = Arc::new(Root { words, named: Mutex::default(), secrets, opened: Mutex::default() });
         let (rendered, _) = self.render_value(name, Value::from_dyn_object(root.clone()), whose);
         let opened = std::mem::take(&mut *root.opened.lock().unwrap_or_else(PoisonError::into_inner));
         match rendered {
@@ -92,7 +84,9 @@ pub fn holds(line: &str, secret: &Secret, telling: usize) -> bool {
 
 /// The context of a rendering.
 struct Root {
-    plain: HashMap<String, Value>,
+    words: Words,
+    /// Those that were named already.
+    named: Mutex<HashMap<String, Value>>,
     secrets: Secrets,
     opened: Mutex<Opened>,
 }
@@ -111,12 +105,22 @@ impl Object for Root {
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
         match self.secrets.names.contains(name) {
             true => Some(self.open(name).unwrap_or_else(Value::from)),
-            false => self.plain.get(name).cloned(),
+            false => self.plain(name),
         }
     }
 }
 
 impl Root {
+    fn plain(&self, name: &str) -> Option<Value> {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = named.get(name) {
+            return Some(value.clone());
+        }
+        let value = self.words.value(name)?;
+        named.insert(name.to_owned(), value.clone());
+        Some(value)
+    }
+
     fn open(&self, name: &str) -> Result<Value, minijinja::Error> {
         let refused = |text: String| minijinja::Error::new(ErrorKind::InvalidOperation, text);
         let secret = (self.secrets.open)(name).map_err(|why| refused(format!("names {name}: {why}")))?;
@@ -157,7 +161,7 @@ mod tests {
         };
         let names = ["a_password", "b_password", "shut"].map(str::to_owned).into();
         let secrets = Secrets { names, open: Arc::new(open) };
-        templates.render_with("t", &json!({"host": "h", "a_password": "plain"}), &Whose::default(), secrets)
+        templates.render_with("t", json!({"host": "h", "a_password": "plain"}).into(), &Whose::default(), secrets)
     }
 
     #[test]
