@@ -82,10 +82,9 @@ impl Engine {
         self.compare_sides(sides, Vec::new(), true).await
     }
 
-    /// What a rollback would do, and from which revision.
-    pub async fn compare_rollback(self: &Arc<Self>, to: i64) -> Result<(i64, Plan, Comparison), Error> {
-        let from = self.newest().await?;
-        let plan = self.store.plan(to).await?;
+    /// What a rollback would do.
+    pub async fn compare_rollback(self: &Arc<Self>, to: i64) -> Result<(Plan, Comparison), Error> {
+        let plan = self.store.plan(to, None).await?;
         let (now, mut then) = {
             let world = self.store.world();
             (world.paper(), world.paper())
@@ -93,7 +92,7 @@ impl Engine {
         plan.turns.iter().for_each(|turn| then.restore(turn.clone(), self.now()));
         let texts = self.texts_of(&plan).await?;
         let comparison = self.compare_sides((now, then), texts, true).await?;
-        Ok((from, plan, comparison))
+        Ok((plan, comparison))
     }
 
     async fn compare_sides(

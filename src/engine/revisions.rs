@@ -4,6 +4,7 @@ use super::{Engine, Error};
 use crate::model::*;
 use crate::render;
 use crate::store::{Edit, Plan};
+use std::sync::Arc;
 
 impl Engine {
     /// What a revision changed, with the texts of templates: a row says only which version.
@@ -23,21 +24,20 @@ impl Engine {
 
     /// Restores the configuration as it was at a revision, whole, as a new revision: its number. What a template of then
     /// would break today is said first.
-    pub async fn roll_back(&self, to: i64, from: Option<i64>, by: &str) -> Result<(i64, Plan), Error> {
+    pub async fn roll_back(&self, to: i64, from: Option<i64>, by: &str) -> Result<(i64, Arc<Plan>), Error> {
         let _alone = self.changing().await;
         let files = self.texts.turn().await;
-        // What is checked here must be what is written.
-        let from = from.or(Some(self.newest().await?));
-        let plan = self.store.plan(to).await?;
+        // What is checked here is what is written.
+        let plan = Arc::new(self.store.plan(to, from).await?);
         let texts = self.texts_of(&plan).await?;
         let first = |mut errors: Vec<render::Error>| Error::Template(errors.remove(0));
         self.book().templates.with(texts).map_err(first)?;
-        self.store.edit(Edit::RollBack { to, from }, by, self.now()).await?;
+        self.store.edit(Edit::RollBack(plan.clone()), by, self.now()).await?;
         self.refresh(&files);
         Ok((self.newest().await?, plan))
     }
 
-    pub(super) async fn newest(&self) -> Result<i64, Error> {
+    async fn newest(&self) -> Result<i64, Error> {
         Ok(self.store.revisions(1).await?.first().map_or(0, |line| line.number))
     }
 

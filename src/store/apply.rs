@@ -122,7 +122,7 @@ impl World {
             // Its number is the database's word: the outcome brings it.
             Edit::SetTemplate { .. } => {}
             // What it restores is the database's word, too.
-            Edit::RollBack { .. } => {}
+            Edit::RollBack(_) => {}
             Edit::RemoveToken(name) => self.tokens.retain(|_, (other, _)| *other != name),
             Edit::ForgetCard(mac) => self.lift_tombstone(mac),
             Edit::ReleaseLease { network, ip } => {

@@ -24,19 +24,22 @@ async fn profile_exists(db: &mut Conn, name: Option<&Name>) -> Result<(), Error>
     exists(db, "profile", name, sql("SELECT name FROM profiles WHERE name = $1")).await
 }
 
-/// A network by itself and beside the others.
-pub async fn network(db: &mut Conn, network: &Network) -> Result<(), Error> {
-    layout(network)?;
-    service(network)?;
-    options(&network.dhcp.options, &format!("network {}", network.name))?;
+/// Networks by themselves and beside the others.
+pub async fn networks(db: &mut Conn, list: &[&Network]) -> Result<(), Error> {
     let others = networks::all(db).await?;
-    if let Some(other) = others.iter().find(|o| o.name != network.name && meet(o, network)) {
-        return Err(Error::contradiction(format!(
-            "network {} ({}) overlaps network {} ({}): give each its own addresses",
-            network.name, network.cidr, other.name, other.cidr
-        )));
+    for network in list {
+        layout(network)?;
+        service(network)?;
+        options(&network.dhcp.options, &format!("network {}", network.name))?;
+        if let Some(other) = others.iter().find(|o| o.name != network.name && meet(o, network)) {
+            return Err(Error::contradiction(format!(
+                "network {} ({}) overlaps network {} ({}): give each its own addresses",
+                network.name, network.cidr, other.name, other.cidr
+            )));
+        }
+        profile_exists(db, network.profile.as_ref()).await?;
     }
-    profile_exists(db, network.profile.as_ref()).await
+    Ok(())
 }
 
 fn meet(a: &Network, b: &Network) -> bool {
@@ -84,13 +87,14 @@ pub fn lease_secs(secs: u32, what: &str) -> Result<(), Error> {
     Err(Error::contradiction(text))
 }
 
-/// After a network changed: whether all that lives on it still fits.
-pub async fn residents(db: &mut Conn, network: &Network) -> Result<(), Error> {
-    for range in ranges::all(db).await?.iter().filter(|range| range.network == network.name) {
-        inside(range, network)?;
+/// After networks changed: whether all that lives on them still fits.
+pub async fn residents(db: &mut Conn, networks: &[&Network]) -> Result<(), Error> {
+    let named = |name: &Name| networks.iter().find(|network| network.name == *name);
+    for range in ranges::all(db).await? {
+        named(&range.network).map_or(Ok(()), |network| inside(&range, network))?;
     }
-    for kept in reservations::all(db).await?.iter().filter(|kept| kept.network == network.name) {
-        housed(kept, network).map_err(|error| {
+    for kept in reservations::all(db).await? {
+        named(&kept.network).map_or(Ok(()), |network| housed(&kept, network)).map_err(|error| {
             let ip = kept.ip;
             Error::contradiction(format!("reservation {ip} would lose its place: {error}; move or remove it first"))
         })?;
@@ -104,7 +108,7 @@ pub async fn residents(db: &mut Conn, network: &Network) -> Result<(), Error> {
     Ok(())
 }
 
-pub async fn reserved(db: &mut Conn) -> Result<Vec<(String, Ipv4Addr)>, Error> {
+async fn reserved(db: &mut Conn) -> Result<Vec<(String, Ipv4Addr)>, Error> {
     let select = "SELECT machines.name, interfaces.ip FROM interfaces JOIN machines ON machines.id = interfaces.machine
         WHERE interfaces.ip IS NOT NULL ORDER BY machines.name";
     sql(select).rows(db).await?.iter().map(|row| Ok((row.text("name")?, row.get("ip")?))).collect()
@@ -123,21 +127,23 @@ pub async fn nothing_lives_on(db: &mut Conn, name: &Name) -> Result<(), Error> {
     Err(Error::InUse { noun: "network", name: name.to_string(), by: format!("machine {machine} ({ip})") })
 }
 
-pub async fn range(db: &mut Conn, range: &Range) -> Result<(), Error> {
-    options(&range.options, &format!("range {}", range.name))?;
-    let networks = networks::all(db).await?;
-    let network = networks.iter().find(|n| n.name == range.network);
-    inside(range, network.ok_or_else(|| Error::missing("network", &range.network))?)?;
-    let others = ranges::all(db).await?;
-    let mut others = others.iter().filter(|other| other.name != range.name && other.network == range.network);
-    if let Some(other) = others.find(|other| other.span.contradicts(range.span)) {
-        return Err(Error::contradiction(format!(
-            "range {} ({}) overlaps range {} ({}) and neither holds the other, so nobody could say which one \
-             speaks: nest them, or set them apart",
-            range.name, range.span, other.name, other.span
-        )));
+pub async fn ranges(db: &mut Conn, list: &[&Range]) -> Result<(), Error> {
+    let (networks, others) = (networks::all(db).await?, ranges::all(db).await?);
+    for range in list {
+        options(&range.options, &format!("range {}", range.name))?;
+        let network = networks.iter().find(|n| n.name == range.network);
+        inside(range, network.ok_or_else(|| Error::missing("network", &range.network))?)?;
+        let mut others = others.iter().filter(|other| other.name != range.name && other.network == range.network);
+        if let Some(other) = others.find(|other| other.span.contradicts(range.span)) {
+            return Err(Error::contradiction(format!(
+                "range {} ({}) overlaps range {} ({}) and neither holds the other, so nobody could say which one \
+                 speaks: nest them, or set them apart",
+                range.name, range.span, other.name, other.span
+            )));
+        }
+        profile_exists(db, Some(&range.profile)).await?;
     }
-    profile_exists(db, Some(&range.profile)).await
+    Ok(())
 }
 
 fn inside(range: &Range, network: &Network) -> Result<(), Error> {
@@ -150,15 +156,22 @@ fn inside(range: &Range, network: &Network) -> Result<(), Error> {
     )))
 }
 
-/// What a profile speaks of is there, and its parents end somewhere.
-pub async fn profile(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
-    options(&profile.options, &format!("profile {}", profile.name))?;
-    exists(db, "distro", profile.distro.as_ref(), sql("SELECT name FROM distros WHERE name = $1")).await?;
-    exists(db, "key", profile.key.as_ref(), sql("SELECT name FROM activation_keys WHERE name = $1")).await?;
+/// What profiles speak of is there, and their parents end somewhere.
+pub async fn profiles(db: &mut Conn, list: &[&Profile]) -> Result<(), Error> {
     let all = profiles::all(db).await?;
-    let mut parents: BTreeMap<&Name, Option<&Name>> = all.iter().map(|p| (&p.name, p.parent.as_ref())).collect();
-    parents.insert(&profile.name, profile.parent.as_ref());
-    let mut chain = vec![&profile.name];
+    let both = all.iter().chain(list.iter().copied());
+    let parents: BTreeMap<&Name, Option<&Name>> = both.map(|p| (&p.name, p.parent.as_ref())).collect();
+    for profile in list {
+        options(&profile.options, &format!("profile {}", profile.name))?;
+        exists(db, "distro", profile.distro.as_ref(), sql("SELECT name FROM distros WHERE name = $1")).await?;
+        exists(db, "key", profile.key.as_ref(), sql("SELECT name FROM activation_keys WHERE name = $1")).await?;
+        chain_ends(&profile.name, &parents)?;
+    }
+    Ok(())
+}
+
+fn chain_ends(profile: &Name, parents: &BTreeMap<&Name, Option<&Name>>) -> Result<(), Error> {
+    let mut chain = vec![profile];
     while let Some(parent) = parents.get(chain[chain.len() - 1]).ok_or_else(|| missing_parent(&chain))? {
         if chain.contains(parent) {
             chain.push(parent);

@@ -3,6 +3,7 @@
 use super::sql::{Conn, sql};
 use super::{Error, check, machines, networks, reservations, tombstones};
 use crate::model::*;
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 /// Whoever believes more than this believes anybody.
@@ -57,26 +58,75 @@ pub async fn class(db: &mut Conn, class: &Class) -> Result<(), Error> {
     check::exists(db, "network", class.network.as_ref(), sql("SELECT name FROM networks WHERE name = $1")).await
 }
 
-/// A reservation beside machines and other reservations; `was` is the address that it moves from.
-pub async fn reservation(db: &mut Conn, kept: &Reservation, was: Option<Ipv4Addr>) -> Result<(), Error> {
-    let networks = networks::all(db).await?;
-    let network = networks.iter().find(|network| network.name == kept.network);
-    housed(kept, network.ok_or_else(|| Error::missing("network", &kept.network))?)?;
-    let ip = kept.ip;
-    if let Some((machine, _)) = check::reserved(db).await?.into_iter().find(|(_, other)| *other == ip) {
-        return Err(Error::duplicate("address", ip, format!("machine {machine}")));
+/// Reservations beside machines and other reservations, each with the address that it moves from or lies at already.
+pub async fn reservations(db: &mut Conn, list: &[(&Reservation, Option<Ipv4Addr>)]) -> Result<(), Error> {
+    let around = Around::read(db, list).await?;
+    list.iter().try_for_each(|(kept, was)| around.check(kept, *was))
+}
+
+/// What is there of the addresses and marks of reservations: read once, however many there are.
+struct Around {
+    networks: Vec<Network>,
+    reservations: HashMap<Ipv4Addr, Reservation>,
+    marks: HashMap<Mark, Vec<Ipv4Addr>>,
+    machines: HashMap<Ipv4Addr, String>,
+    cards: HashMap<Mac, String>,
+    retired: HashMap<Mac, Tombstone>,
+}
+
+impl Around {
+    async fn read(db: &mut Conn, list: &[(&Reservation, Option<Ipv4Addr>)]) -> Result<Self, Error> {
+        let macs = list.iter().filter_map(|(kept, _)| if let Mark::Mac(mac) = kept.by { Some(mac) } else { None });
+        let (macs, ips): (Vec<Mac>, Vec<Ipv4Addr>) = (macs.collect(), list.iter().map(|(kept, _)| kept.ip).collect());
+        let (mut machines, mut cards) = (HashMap::new(), HashMap::new());
+        for (name, card) in machines::with_cards(db, &macs, &ips).await? {
+            machines.extend(card.ip.map(|ip| (ip, name.clone())));
+            cards.insert(card.mac, name);
+        }
+        let marks = list.iter().map(|(kept, _)| &kept.by);
+        let found = reservations::like(db, &ips, marks).await?;
+        let mut marks: HashMap<Mark, Vec<Ipv4Addr>> = HashMap::new();
+        found.iter().for_each(|kept| marks.entry(kept.by.clone()).or_default().push(kept.ip));
+        let reservations = found.into_iter().map(|kept| (kept.ip, kept)).collect();
+        let retired = tombstones::some(db, macs.iter()).await?.into_iter().map(|card| (card.mac, card)).collect();
+        Ok(Around { networks: networks::all(db).await?, reservations, marks, machines, cards, retired })
     }
-    if let Some(other) = reservations::one(db, ip).await?.filter(|_| was != Some(ip)) {
-        return Err(Error::duplicate("address", ip, format!("the reservation for {}", other.by)));
+
+    fn check(&self, kept: &Reservation, was: Option<Ipv4Addr>) -> Result<(), Error> {
+        let network = self.networks.iter().find(|network| network.name == kept.network);
+        housed(kept, network.ok_or_else(|| Error::missing("network", &kept.network))?)?;
+        let ip = kept.ip;
+        if let Some(machine) = self.machines.get(&ip) {
+            return Err(Error::duplicate("address", ip, format!("machine {machine}")));
+        }
+        if let Some(other) = self.reservations.get(&ip).filter(|_| was != Some(ip)) {
+            return Err(Error::duplicate("address", ip, format!("the reservation for {}", other.by)));
+        }
+        let mut same = self.marks.get(&kept.by).into_iter().flatten().filter_map(|ip| self.reservations.get(ip));
+        if let Some(other) = same.find(|other| other.network == kept.network && was != Some(other.ip)) {
+            let holder = format!("the reservation of {} on the same network {}", other.ip, other.network);
+            return Err(Error::duplicate("mark", &kept.by, holder));
+        }
+        match kept.by {
+            Mark::Mac(mac) => self.no_machine_s(mac, ip),
+            _ => Ok(()),
+        }
     }
-    let same = reservations::marked(db, &kept.by).await?;
-    if let Some(other) = same.iter().find(|other| other.network == kept.network && was != Some(other.ip)) {
-        let holder = format!("the reservation of {} on the same network {}", other.ip, other.network);
-        return Err(Error::duplicate("mark", &kept.by, holder));
-    }
-    match kept.by {
-        Mark::Mac(mac) => no_machine_s(db, mac, ip).await,
-        _ => Ok(()),
+
+    /// A machine's record is the place for its address.
+    fn no_machine_s(&self, mac: Mac, ip: Ipv4Addr) -> Result<(), Error> {
+        if let Some(machine) = self.cards.get(&mac) {
+            return Err(Error::contradiction(format!(
+                "{mac} is a card of machine {machine}, whose record gives it its address: `kickstand machine set {machine} --ip {ip}`"
+            )));
+        }
+        match self.retired.get(&mac) {
+            Some(retired) => Err(Error::contradiction(format!(
+                "{mac} was replaced by {} and gets no address again: if it is meant, `kickstand machine forget {mac}` first",
+                retired.replaced_by
+            ))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -93,22 +143,6 @@ pub fn housed(kept: &Reservation, network: &Network) -> Result<(), Error> {
         "address {ip}, to be reserved for {by}, is {taken} network {} ({}): choose another",
         network.name, network.cidr
     )))
-}
-
-/// A machine's record is the place for its address.
-async fn no_machine_s(db: &mut Conn, mac: Mac, ip: Ipv4Addr) -> Result<(), Error> {
-    if let Some(machine) = machines::named_by(db, mac).await? {
-        return Err(Error::contradiction(format!(
-            "{mac} is a card of machine {machine}, whose record gives it its address: `kickstand machine set {machine} --ip {ip}`"
-        )));
-    }
-    match tombstones::one(db, mac).await? {
-        Some(retired) => Err(Error::contradiction(format!(
-            "{mac} was replaced by {} and gets no address again: if it is meant, `kickstand machine forget {mac}` first",
-            retired.replaced_by
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Whether a card may come into a machine's record: its address stands in one place only.

@@ -1,5 +1,7 @@
 //! An operator's changes: each is checked, written and told of in one transaction.
 
+use super::holds::GivenUp;
+use super::revisions::Plan;
 use super::sql::Conn;
 use super::writer::Outcome;
 use super::{Change, Error, Shared};
@@ -10,6 +12,7 @@ use super::{
 use crate::boot::{Step, Tale};
 use crate::model::*;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
@@ -80,12 +83,8 @@ pub enum Edit {
         network: Name,
         ip: Ipv4Addr,
     },
-    /// The configuration as it was at a revision, whole.
-    RollBack {
-        to: i64,
-        /// The newest revision that the operator knows of.
-        from: Option<i64>,
-    },
+    /// The configuration as it was at a revision, whole: as it was planned, if nothing was changed since.
+    RollBack(Arc<Plan>),
 }
 
 /// Writes it and what it turned, in a transaction that is open already.
@@ -152,7 +151,7 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
             let id = machines::remove(db, name).await?;
             let tale = told(format!("removed machine {name}")).of(id);
             let outcome = Outcome::of(vec![Change::Machine(id)], vec![tale]);
-            return Ok(outcome.holding(give_up(db, interfaces.iter(), at).await?));
+            return Ok(outcome.holding(holds::moved(db, given_up(interfaces.iter()), at).await?));
         }
         Edit::ReleaseLease { network, ip } => {
             let runs =
@@ -160,7 +159,7 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
             return release(db, network, *ip, at, runs, told).await;
         }
         Edit::Replace { .. } => return replace(db, edit, told).await,
-        Edit::RollBack { to, from } => return revisions::restore(db, (*to, *from), by, at, &shared.vault).await,
+        Edit::RollBack(plan) => return revisions::restore(db, plan, by, at).await,
         Edit::ForgetCard(mac) => {
             if !tombstones::lift(db, *mac).await? {
                 return Err(Error::contradiction(format!("{mac} is no replaced card: there is nothing to forget")));
@@ -210,7 +209,7 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::RemoveMachine(_)
         | Edit::Replace { .. }
         | Edit::ForgetCard(_)
-        | Edit::RollBack { .. }
+        | Edit::RollBack(_)
         | Edit::ReleaseLease { .. } => {
             unreachable!("write tells of machines and leases itself")
         }
@@ -242,13 +241,12 @@ async fn reserve(db: &mut Conn, edit: &Edit, at: Time, told: impl Fn(String) -> 
     };
     let outcome = Outcome::of(vec![Change::Reservations], vec![told(text)]);
     let Some(kept) = given_up else { return Ok(outcome) };
-    Ok(outcome.holding(give_up_reservation(db, &kept, at).await?.into_iter().collect()))
+    Ok(outcome.holding(holds::moved(db, vec![given_up_reservation(&kept)], at).await?))
 }
 
-pub async fn give_up_reservation(db: &mut Conn, kept: &Reservation, at: Time) -> Result<Option<Hold>, Error> {
+pub fn given_up_reservation(kept: &Reservation) -> GivenUp {
     // Whoever showed that identifier or sat at that port: the lease says who.
-    let holder: Option<Holder> = if let Mark::Mac(mac) = kept.by { Some(mac.into()) } else { None };
-    holds::moved(db, kept.ip, holder.as_ref(), at).await
+    (kept.ip, if let Mark::Mac(mac) = kept.by { Some(mac.into()) } else { None })
 }
 
 async fn add_machines(db: &mut Conn, list: &[Machine], told: impl Fn(String) -> Tale) -> Result<Outcome, Error> {
@@ -272,18 +270,12 @@ async fn set_machine(
     let tale = about(machine, told(format!("changed machine {}", machine.name)));
     let outcome = Outcome::of(changes.collect(), vec![tale]);
     let gone = old.iter().filter(|old| !machine.interfaces.contains(old));
-    Ok(outcome.holding(give_up(db, gone, at).await?))
+    Ok(outcome.holding(holds::moved(db, given_up(gone), at).await?))
 }
 
 /// Addresses that these cards have no longer.
-pub async fn give_up(db: &mut Conn, of: impl Iterator<Item = &Interface>, at: Time) -> Result<Vec<Hold>, Error> {
-    let mut given_up = Vec::new();
-    for interface in of {
-        if let Some(ip) = interface.ip {
-            given_up.extend(holds::moved(db, ip, Some(&interface.mac.into()), at).await?);
-        }
-    }
-    Ok(given_up)
+pub fn given_up<'a>(of: impl Iterator<Item = &'a Interface>) -> Vec<GivenUp> {
+    of.filter_map(|card| card.ip.map(|ip| (ip, Some(card.mac.into())))).collect()
 }
 
 /// Memory may know of a lease that runs although its row is over: a reserved address is renewed without writes.

@@ -6,6 +6,7 @@ use super::{Error, check, check_dhcp, seals, sightings, tombstones};
 use crate::boot::Step;
 use crate::model::*;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 /// Each as it comes, so that no second list of them is in memory.
 pub async fn each(db: &mut Conn, mut take: impl FnMut(Machine)) -> Result<(), Error> {
@@ -106,7 +107,7 @@ pub async fn add(db: &mut Conn, machines: &[Machine]) -> Result<Vec<Mac>, Error>
 }
 
 /// Refused where anything of them is taken, or was replaced.
-async fn insert_all(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
+pub async fn insert_all(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
     let all = || machines.iter();
     let rows = Rows::default().texts(all().map(|m| m.id)).texts(all().map(|m| &m.name));
     let rows = rows.texts_or_null(all().map(|m| m.profile.as_ref())).texts_or_null(all().map(|m| m.key.as_ref()));
@@ -134,7 +135,7 @@ async fn insert_all(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
     insert_all_interfaces(db, machines).await
 }
 
-async fn insert_all_interfaces(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
+pub async fn insert_all_interfaces(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
     let all = || machines.iter().flat_map(|m| m.interfaces.iter().enumerate().map(move |(place, i)| (m.id, place, i)));
     let macs = || Rows::default().texts(all().map(|(_, _, interface)| interface.mac));
     let rows = macs().texts(all().map(|(id, _, _)| id)).ints(all().map(|(_, place, _)| place as i64));
@@ -160,8 +161,7 @@ async fn insert_all_interfaces(db: &mut Conn, machines: &[Machine]) -> Result<()
     seen.rows_of(macs()).run(db).await.map(drop)
 }
 
-/// The rows alone: who writes many checks them together.
-pub async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     let insert = "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
         install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING";
@@ -176,7 +176,7 @@ pub async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     insert_interfaces(db, machine).await
 }
 
-pub async fn insert_interfaces(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
+async fn insert_interfaces(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
     for (place, interface) in machine.interfaces.iter().enumerate() {
         let insert = "INSERT INTO interfaces (mac, machine, place, ip) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
         let statement = sql(insert).text(interface.mac).text(machine.id).int(place as i64);
@@ -189,7 +189,7 @@ pub async fn insert_interfaces(db: &mut Conn, machine: &Machine) -> Result<(), E
 }
 
 /// Who has the MAC or the address that an interface was refused for.
-async fn holder(db: &mut Conn, interface: &Interface) -> Result<Error, Error> {
+pub async fn holder(db: &mut Conn, interface: &Interface) -> Result<Error, Error> {
     let select =
         "SELECT machines.name, interfaces.mac FROM interfaces JOIN machines ON machines.id = interfaces.machine
         WHERE interfaces.mac = $1 OR interfaces.ip = $2 ORDER BY CASE WHEN interfaces.mac = $1 THEN 0 ELSE 1 END";
@@ -203,6 +203,25 @@ async fn holder(db: &mut Conn, interface: &Interface) -> Result<Error, Error> {
     })
 }
 
+/// The cards with such a MAC or such an address, and the names of their machines.
+pub async fn with_cards(db: &mut Conn, macs: &[Mac], ips: &[Ipv4Addr]) -> Result<Vec<(String, Interface)>, Error> {
+    let with_mac = either(
+        "SELECT name, mac, ip FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE mac IN (SELECT value->>0 FROM json_each($1)) ORDER BY name",
+        "SELECT name, mac, ip FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE mac IN (SELECT unnest($1::text[])) ORDER BY name",
+    );
+    let with_ip = either(
+        "SELECT name, mac, ip FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE ip IN (SELECT value->>0 FROM json_each($1)) ORDER BY name",
+        "SELECT name, mac, ip FROM interfaces JOIN machines ON machines.id = interfaces.machine
+        WHERE ip IN (SELECT unnest($1::text[])) ORDER BY name",
+    );
+    let mut rows = with_mac.rows_of(Rows::default().texts(macs.iter())).rows(db).await?;
+    rows.extend(with_ip.rows_of(Rows::default().texts(ips.iter())).rows(db).await?);
+    rows.iter().map(|row| Ok((row.text("name")?, interface(row)?))).collect()
+}
+
 /// The name of the machine that has this card.
 pub async fn named_by(db: &mut Conn, mac: Mac) -> Result<Option<String>, Error> {
     let select = "SELECT machines.name FROM interfaces JOIN machines ON machines.id = interfaces.machine
@@ -211,7 +230,7 @@ pub async fn named_by(db: &mut Conn, mac: Mac) -> Result<Option<String>, Error> 
 }
 
 /// A replaced card gets no role again, unless it comes back to the machine that it was replaced in.
-pub async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
+async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     let mut lifted = Vec::new();
     for interface in &machine.interfaces {
         lifted.extend(lift_card(db, interface.mac, machine.id).await?);
@@ -222,27 +241,17 @@ pub async fn lift(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
 pub async fn lift_card(db: &mut Conn, mac: Mac, machine: MachineId) -> Result<Option<Mac>, Error> {
     let Some(retired) = tombstones::one(db, mac).await? else { return Ok(None) };
     if retired.machine != machine {
-        return Err(Error::contradiction(format!(
-            "{mac} was replaced by {} at {} and gets no role again: if it was mended and is meant, `kickstand machine forget {mac}` first",
-            retired.replaced_by, retired.at
-        )));
+        return Err(tombstones::refusal(&retired));
     }
     tombstones::lift(db, mac).await?;
     Ok(Some(mac))
-}
-
-/// Takes a machine's name, cards and references away for a moment: others may be about to get them.
-pub async fn lay_open(db: &mut Conn, id: MachineId) -> Result<(), Error> {
-    let update = "UPDATE machines SET name = id, profile = NULL, activation_key = NULL WHERE id = $1";
-    sql(update).text(id).run(db).await?;
-    sql("DELETE FROM interfaces WHERE machine = $1").text(id).run(db).await.map(drop)
 }
 
 /// Writes what an operator says of a machine, and nothing that it lived through.
 pub async fn set(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     check::Around::read(db).await?.check(machine)?;
     check::name_is_free(db, machine).await?;
-    if write(db, machine, Some(machine.revision)).await? == 0 {
+    if write(db, machine).await? == 0 {
         return Err(gone_or_changed(db, machine.id, &machine.name).await?);
     }
     sql("DELETE FROM interfaces WHERE machine = $1").text(machine.id).run(db).await?;
@@ -250,16 +259,41 @@ pub async fn set(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
     lift(db, machine).await
 }
 
-/// The row alone, at a revision or at any: how many it was.
-pub async fn write(db: &mut Conn, machine: &Machine, from: Option<i64>) -> Result<u64, Error> {
+/// The row alone, at its revision: how many it was.
+async fn write(db: &mut Conn, machine: &Machine) -> Result<u64, Error> {
     let update = "UPDATE machines SET name = $3, profile = $4, activation_key = $5, arguments = $6, variables = $7,
         options = $8, loader = $9, disk_boot = $10, secrets = $11, revision = revision + 1
-        WHERE id = $1 AND revision = COALESCE($2, revision)";
-    let statement = sql(update).text(machine.id).int_or_null(from).text(&machine.name);
+        WHERE id = $1 AND revision = $2";
+    let statement = sql(update).text(machine.id).int(machine.revision).text(&machine.name);
     let statement = statement.text_or_null(machine.profile.as_ref()).text_or_null(machine.key.as_ref());
     let statement = statement.text(&machine.arguments).json(&machine.variables).json(&machine.options);
     let statement = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot);
     statement.text(seals::text(&machine.secrets)).run(db).await
+}
+
+/// The same for many, whatever their revisions are.
+pub async fn write_all(db: &mut Conn, machines: &[Machine]) -> Result<u64, Error> {
+    let update = either(
+        "UPDATE machines SET name = new.name, profile = new.profile, activation_key = new.activation_key,
+        arguments = new.arguments, variables = new.variables, options = new.options, loader = new.loader,
+        disk_boot = new.disk_boot, secrets = new.secrets, revision = revision + 1
+        FROM (SELECT value->>0 AS id, value->>1 AS name, value->>2 AS profile, value->>3 AS activation_key,
+        value->>4 AS arguments, value->>5 AS variables, value->>6 AS options, value->>7 AS loader,
+        value->>8 AS disk_boot, value->>9 AS secrets FROM json_each($1)) AS new WHERE machines.id = new.id",
+        "UPDATE machines SET name = new.name, profile = new.profile, activation_key = new.activation_key,
+        arguments = new.arguments, variables = new.variables, options = new.options, loader = new.loader,
+        disk_boot = new.disk_boot, secrets = new.secrets, revision = revision + 1
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::text[], $10::text[]) AS new (id, name, profile, activation_key, arguments, variables, options, loader,
+        disk_boot, secrets) WHERE machines.id = new.id",
+    );
+    let all = || machines.iter();
+    let rows = Rows::default().texts(all().map(|m| m.id)).texts(all().map(|m| &m.name));
+    let rows = rows.texts_or_null(all().map(|m| m.profile.as_ref())).texts_or_null(all().map(|m| m.key.as_ref()));
+    let rows = rows.texts(all().map(|m| &m.arguments)).texts(all().map(|m| json(&m.variables)));
+    let rows = rows.texts(all().map(|m| json(&m.options))).texts_or_null(all().map(|m| m.loader.as_ref()));
+    let rows = rows.texts_or_null(all().map(|m| m.disk_boot)).texts(all().map(|m| seals::text(&m.secrets)));
+    update.rows_of(rows).run(db).await
 }
 
 async fn gone_or_changed(db: &mut Conn, id: MachineId, name: impl ToString) -> Result<Error, Error> {
@@ -270,10 +304,6 @@ async fn gone_or_changed(db: &mut Conn, id: MachineId, name: impl ToString) -> R
 pub async fn remove(db: &mut Conn, name: &Name) -> Result<MachineId, Error> {
     let removed = sql("DELETE FROM machines WHERE name = $1 RETURNING id").text(name).row(db).await?;
     removed.ok_or_else(|| Error::missing("machine", name))?.get("id")
-}
-
-pub async fn remove_one(db: &mut Conn, id: MachineId) -> Result<(), Error> {
-    sql("DELETE FROM machines WHERE id = $1").text(id).run(db).await.map(drop)
 }
 
 pub async fn step(db: &mut Conn, step: &Step) -> Result<(), Error> {

@@ -356,10 +356,11 @@ impl Store {
         Ok((now, then))
     }
 
-    /// What a rollback to a revision would do now.
-    pub async fn plan(&self, to: i64) -> Result<Plan, Error> {
+    /// What a rollback to a revision would do now. `from` is what the operator saw as the newest: what came later would be
+    /// taken back unseen.
+    pub async fn plan(&self, to: i64, from: Option<i64>) -> Result<Plan, Error> {
         let mut db = self.shared.database.reader().await?;
-        revisions::planned(&mut db, to, &self.shared.vault).await
+        revisions::planned(&mut db, (to, from), &self.shared.vault).await
     }
 
     /// What tokens and keys are derived from: made once, the same on every node, as long as the database lives.

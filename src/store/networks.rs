@@ -48,7 +48,7 @@ fn bind(statement: Statement, network: &Network) -> Statement {
 }
 
 pub async fn add(db: &mut Conn, network: &Network) -> Result<(), Error> {
-    check::network(db, network).await?;
+    check::networks(db, &[network]).await?;
     insert(db, network).await
 }
 
@@ -62,9 +62,9 @@ pub async fn insert(db: &mut Conn, network: &Network) -> Result<(), Error> {
 }
 
 pub async fn set(db: &mut Conn, network: &Network) -> Result<(), Error> {
-    check::network(db, network).await?;
+    check::networks(db, &[network]).await?;
     update(db, network).await?;
-    check::residents(db, network).await
+    check::residents(db, &[network]).await
 }
 
 pub async fn update(db: &mut Conn, network: &Network) -> Result<(), Error> {

@@ -46,7 +46,7 @@ fn bind(statement: Statement, profile: &Profile) -> Statement {
 }
 
 pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
-    check::profile(db, profile).await?;
+    check::profiles(db, &[profile]).await?;
     insert(db, profile).await
 }
 
@@ -59,7 +59,7 @@ pub async fn insert(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
 }
 
 pub async fn set(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
-    check::profile(db, profile).await?;
+    check::profiles(db, &[profile]).await?;
     update(db, profile).await
 }
 

@@ -32,7 +32,7 @@ fn bind(statement: Statement, range: &Range) -> Statement {
 }
 
 pub async fn add(db: &mut Conn, range: &Range) -> Result<(), Error> {
-    check::range(db, range).await?;
+    check::ranges(db, &[range]).await?;
     insert(db, range).await
 }
 
@@ -45,7 +45,7 @@ pub async fn insert(db: &mut Conn, range: &Range) -> Result<(), Error> {
 }
 
 pub async fn set(db: &mut Conn, range: &Range) -> Result<(), Error> {
-    check::range(db, range).await?;
+    check::ranges(db, &[range]).await?;
     update(db, range).await
 }
 

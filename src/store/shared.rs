@@ -261,10 +261,12 @@ impl News {
 
     fn of_edit(&mut self, world: &mut World, outcome: Outcome, at: Time) {
         outcome.holds.into_iter().for_each(|hold| world.put_hold(hold));
-        outcome.restored.into_iter().for_each(|turn| world.restore(turn, at));
         outcome.templates.into_iter().for_each(|version| world.put_template(version));
         if let Some(revision) = outcome.revision {
             world.put_revision(revision, outcome.turns.iter().filter(|turn| turn.is_change()).filter_map(Turn::key));
+        }
+        if outcome.restores {
+            outcome.turns.into_iter().for_each(|turn| world.restore(turn, at));
         }
         self.changes.extend(outcome.changes);
         self.events.extend(outcome.events.into_iter().map(Arc::new));

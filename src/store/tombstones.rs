@@ -1,7 +1,7 @@
 //! Tombstones: MACs of metal that was replaced.
 
 use super::Error;
-use super::sql::{Conn, Row, sql};
+use super::sql::{Conn, Row, Rows, either, sql};
 use crate::model::*;
 
 pub async fn all(db: &mut Conn) -> Result<Vec<Tombstone>, Error> {
@@ -23,6 +23,21 @@ pub async fn set(db: &mut Conn, tombstone: &Tombstone) -> Result<(), Error> {
         ON CONFLICT (mac) DO UPDATE SET machine = excluded.machine, replaced_by = excluded.replaced_by, at = excluded.at";
     let statement = sql(upsert).text(tombstone.mac).text(tombstone.machine).text(tombstone.replaced_by);
     statement.int(tombstone.at.0).run(db).await.map(drop)
+}
+
+pub async fn some(db: &mut Conn, macs: impl Iterator<Item = &Mac>) -> Result<Vec<Tombstone>, Error> {
+    let select = either(
+        "SELECT * FROM tombstones WHERE mac IN (SELECT value->>0 FROM json_each($1))",
+        "SELECT * FROM tombstones WHERE mac IN (SELECT unnest($1::text[]))",
+    );
+    select.rows_of(Rows::default().texts(macs)).rows(db).await?.iter().map(read).collect()
+}
+
+/// Why a retired card gets into no other machine.
+pub fn refusal(Tombstone { mac, replaced_by, at, .. }: &Tombstone) -> Error {
+    Error::contradiction(format!(
+        "{mac} was replaced by {replaced_by} at {at} and gets no role again: if it was mended and is meant, `kickstand machine forget {mac}` first"
+    ))
 }
 
 /// An operator named this card again, so it is not retired any more; tells whether it was.

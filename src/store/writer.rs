@@ -75,8 +75,8 @@ pub struct Outcome {
     pub templates: Vec<TemplateVersion>,
     /// What it turned of the configuration.
     pub turns: Vec<Turn>,
-    /// Of those, what an edit's own data does not say.
-    pub restored: Vec<Turn>,
+    /// Whether memory learns of it by these turns: an edit's own data does not say it.
+    pub restores: bool,
     /// The revision that it made, where it turned something.
     pub revision: Option<i64>,
     /// The whole in one sentence, where the tales are of its parts.

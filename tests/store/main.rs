@@ -9,6 +9,7 @@ mod holds;
 mod lost;
 mod own_file;
 mod revisions;
+mod rollback;
 mod secrets;
 mod speed;
 mod strangers;

@@ -46,8 +46,13 @@ async fn revision(store: &Store) -> i64 {
     newest
 }
 
-async fn back(store: &Store, to: i64) -> Result<(), Error> {
-    edit(store, Edit::RollBack { to, from: None }).await
+pub(super) async fn back(store: &Store, to: i64) -> Result<(), Error> {
+    back_from(store, to, None).await
+}
+
+async fn back_from(store: &Store, to: i64, from: Option<i64>) -> Result<(), Error> {
+    let plan = store.plan(to, from).await?;
+    edit(store, Edit::RollBack(plan.into())).await
 }
 
 fn template(called: &str, text: Option<&str>) -> Edit {
@@ -104,7 +109,7 @@ async fn the_way_back(url: &str, folder: &Path) {
 
     everything_changes(&store).await;
     let (later, last) = (configuration(&store), revision(&store).await);
-    let plan = store.plan(at).await.unwrap();
+    let plan = store.plan(at, None).await.unwrap();
     assert_eq!((plan.left, configuration(&store) == later), (vec![], true), "a plan changes nothing");
     back(&store, at).await.unwrap();
     assert!(configuration(&store) == then);
@@ -361,7 +366,7 @@ async fn what_machines_lived_through_is_not_taken_back() {
     let lived = find(&store, "web-1");
     store.record(vec![Effect::Step(step(&lived, State::Failed, None))]).await.unwrap();
     edit(&store, replacement(&lived, lived.revision + 1, 1, 3)).await.unwrap();
-    let plan = store.plan(before_web_2).await.unwrap();
+    let plan = store.plan(before_web_2, None).await.unwrap();
     assert_eq!(plan.left.len(), 1, "{:?}", plan.left);
     assert!(plan.left[0].starts_with("machine web-2 was added since, and stays"), "{:?}", plan.left);
     back(&store, before_web_2).await.unwrap();
@@ -426,7 +431,7 @@ async fn a_secret_of_a_lost_key_comes_back_as_little_as_it_was_there() {
     std::fs::remove_file(folder.path().join("secret.key")).unwrap();
     let store = open(&sqlite_url(&folder.path().join("k.db")), folder.path()).await;
     assert_eq!(
-        store.plan(at).await.unwrap().left,
+        store.plan(at, None).await.unwrap().left,
         ["secret wifi of profile web was sealed with a key that is gone: set it anew"]
     );
 }
@@ -514,10 +519,53 @@ async fn what_was_changed_since_somebody_looked_is_not_taken_back_unseen() {
     furnish(&store).await;
     let seen = revision(&store).await;
     edit(&store, Edit::AddKey(key("meanwhile", None))).await.unwrap();
-    let text = refusal(&store, Edit::RollBack { to: 1, from: Some(seen) }).await;
+    let text = back_from(&store, 1, Some(seen)).await.unwrap_err().to_string();
     assert!(text.contains(&format!("changed meanwhile, to revision {}", seen + 1)), "{text}");
     assert!(store.world().keys.contains_key(&name("meanwhile")));
-    edit(&store, Edit::RollBack { to: 1, from: Some(seen + 1) }).await.unwrap();
+    back_from(&store, 1, Some(seen + 1)).await.unwrap();
     assert!(!store.world().keys.contains_key(&name("meanwhile")));
     store.close().await;
+}
+
+/// What lies between the plan and its writing: a change, an install, somebody who took a name.
+#[tokio::test]
+async fn what_happens_after_the_plan_is_seen_when_it_is_written() {
+    let (store, _folder) = on_sqlite().await;
+    furnish(&store).await;
+    let at = revision(&store).await;
+    edit(&store, Edit::AddMachines(vec![machine("late-1", 5, Some("10.0.0.40")), machine("late-2", 6, None)]))
+        .await
+        .unwrap();
+    let late = store.plan(at, None).await.unwrap();
+    edit(&store, Edit::AddKey(key("meanwhile", None))).await.unwrap();
+    let text = refusal(&store, Edit::RollBack(late.into())).await;
+    assert!(text.contains("the configuration was changed meanwhile, to revision 9"), "{text}");
+    let late = store.plan(at, None).await.unwrap();
+    store.record(vec![Effect::Step(step(&find(&store, "late-2"), State::Armed, Some(install("t"))))]).await.unwrap();
+    let before = everything(&store);
+    let text = refusal(&store, Edit::RollBack(late.into())).await;
+    assert!(text.starts_with("machine late-2 was armed or installed meanwhile, and would stay"), "{text}");
+    assert_eq!(everything(&store), before);
+    back(&store, at).await.unwrap();
+    assert!(store.world().machine_named(&name("late-1")).is_none());
+    assert_eq!(find(&store, "late-2").state, State::Armed);
+}
+
+/// Who announces itself is in no revision: what it took is not to be had again, and who has it is named.
+#[tokio::test]
+async fn what_a_newcomer_took_since_is_named() {
+    let (store, _folder) = on_sqlite().await;
+    furnish(&store).await;
+    let at = revision(&store).await;
+    edit(&store, Edit::RemoveMachine(name("web-1"))).await.unwrap();
+    let newcomer = Machine { state: State::Discovered, ..machine("52-54-00-00-00-01", 1, None) };
+    store.record(vec![Effect::Enlist(Box::new(newcomer.clone()))]).await.unwrap();
+    let text = back(&store, at).await.unwrap_err().to_string();
+    assert!(text.contains("MAC 52:54:00:00:00:01 is held by machine 52-54-00-00-00-01"), "{text}");
+    edit(&store, Edit::RemoveMachine(newcomer.name)).await.unwrap();
+    let namesake = Machine { state: State::Discovered, ..machine("web-1", 8, None) };
+    store.record(vec![Effect::Enlist(Box::new(namesake))]).await.unwrap();
+    let text = back(&store, at).await.unwrap_err().to_string();
+    assert!(text.contains("name web-1 is held by machine web-1"), "{text}");
+    assert_eq!(find(&store, "web-1").interfaces[0].mac, mac(8));
 }

@@ -40,7 +40,7 @@ async fn two_nodes_know_the_same() {
     edit(&a, Edit::SetKey(ActivationKey { enabled: false, ..key("web", None) })).await.unwrap();
     until(Duration::from_secs(2), || b.world().revision() == newest + 2).await;
     // Of what one node wrote, the other takes back.
-    edit(&b, Edit::RollBack { to: newest, from: None }).await.unwrap();
+    revisions::back(&b, newest).await.unwrap();
     until(Duration::from_secs(2), || a.world().machine_named(&name("late")).is_none()).await;
     assert!(a.world().keys[&name("web")].enabled);
     until(Duration::from_secs(2), || everything(&a) == everything(&b)).await;

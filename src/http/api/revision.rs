@@ -105,8 +105,8 @@ pub async fn roll_back(
     let to = read(&number)?;
     let (revision, from, plan, machines) = match query.dry_run {
         true => {
-            let (from, plan, comparison) = engine.compare_rollback(to).await?;
-            (None, Some(from), plan, Some(compared(comparison)))
+            let (plan, comparison) = engine.compare_rollback(to).await?;
+            (None, Some(plan.from), Arc::new(plan), Some(compared(comparison)))
         }
         false => {
             let (revision, plan) = engine.roll_back(to, query.from, &who.0).await?;
@@ -114,7 +114,7 @@ pub async fn roll_back(
         }
     };
     let changes = plan.turns.iter().map(|turn| turn_view(turn, &[])).collect();
-    Ok(Json(RollbackView { revision, from, changes, left: plan.left, machines }))
+    Ok(Json(RollbackView { revision, from, changes, left: plan.left.clone(), machines }))
 }
 
 fn read(number: &str) -> Result<i64, Problem> {

@@ -1,14 +1,15 @@
 //! Revisions: their rows. Each is written in the transaction of the change that it tells of.
 //!
 //! `turns` finds out what a change was of, `written` is how records lie in a row, `plan` what a rollback comes to, and
-//! `restore` writes that.
+//! `restore` writes that, machines by way of `fleet`.
 
+mod fleet;
 mod plan;
 mod restore;
 mod turns;
 mod written;
 
-pub use plan::{Plan, plan};
+pub use plan::{Fold, Plan, plan};
 pub use restore::{planned, restore, restored};
 pub use turns::{before, turns};
 
@@ -75,8 +76,8 @@ pub async fn one(db: &mut Conn, number: i64) -> Result<Option<Revision>, Error> 
     row.as_ref().map(read).transpose()
 }
 
-/// All that came after one, the newest first. Refused where it is not all kept.
-pub async fn since(db: &mut Conn, number: i64) -> Result<Vec<Revision>, Error> {
+/// All that came after one, up to the newest, whose number is told, too. Refused where it is not all kept.
+pub async fn since(db: &mut Conn, number: i64) -> Result<(i64, Fold), Error> {
     let row = sql("SELECT MIN(number) AS first, MAX(number) AS last FROM revisions").row(db).await?;
     let read_one = |column| row.as_ref().map_or(Ok(None), |row| row.int_or_null(column));
     let (first, last) = (read_one("first")?.unwrap_or(1), read_one("last")?.unwrap_or_default());
@@ -89,13 +90,16 @@ pub async fn since(db: &mut Conn, number: i64) -> Result<Vec<Revision>, Error> {
             first - 1
         )));
     }
-    let mut all = Vec::new();
+    let (mut fold, mut count) = (Fold::default(), 0);
     let take = |row: &Row| {
-        all.push(read(row)?);
+        fold.take(turns_of(row)?);
+        count += 1;
         Ok(())
     };
-    sql("SELECT * FROM revisions WHERE number > $1 ORDER BY number DESC").int(number).each(db, take).await?;
-    Ok(all)
+    // What comes meanwhile is not of this; what is forgotten meanwhile would be missing in it.
+    let select = sql("SELECT turns FROM revisions WHERE number > $1 AND number <= $2 ORDER BY number DESC");
+    select.int(number).int(last).each(db, take).await?;
+    if count == last - number { Ok((last, fold)) } else { Err(Error::Conflict) }
 }
 
 fn line(row: &Row) -> Result<RevisionLine, Error> {
@@ -105,9 +109,13 @@ fn line(row: &Row) -> Result<RevisionLine, Error> {
 
 fn read(row: &Row) -> Result<Revision, Error> {
     let RevisionLine { number, at, by, what, .. } = line(row)?;
+    Ok(Revision { number, at, by, what, turns: turns_of(row)? })
+}
+
+fn turns_of(row: &Row) -> Result<Vec<Turn>, Error> {
     let written: Vec<Written> = row.json("turns")?;
     let turns = written.into_iter().map(Written::read).collect::<Option<_>>();
-    Ok(Revision { number, at, by, what, turns: turns.ok_or_else(|| row.spoiled("turns", "a broken secret"))? })
+    turns.ok_or_else(|| row.spoiled("turns", "a broken secret"))
 }
 
 /// Forgets the oldest: all beyond a number, and all beyond a size. The newest stays, whatever its size.
@@ -126,18 +134,21 @@ mod tests {
     use super::super::{load, sql::Database};
     use super::*;
 
+    /// Ten revisions of one record, each of what the last one left.
     async fn with_ten() -> (Conn, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let (database, _lock) = Database::at(&format!("sqlite://{}/k.db", folder.path().display())).await.unwrap();
         let mut db = database.connect().await.unwrap();
         load::migrate(&mut db).await.unwrap();
         for n in 1..=10 {
-            let (before, after) = (OptionSet::default(), [("ntp-servers", format!("10.0.0.{n}"))]);
-            let mut set = OptionSet::default();
-            after.iter().for_each(|(option, value)| set.put(option, value).unwrap());
-            let turn = Turn::new(Some(Record::Options(before)), Some(Record::Options(set)));
+            let set = |n: u32| {
+                let mut set = OptionSet::default();
+                set.put("ntp-servers", &format!("10.0.0.{n}")).unwrap();
+                Some(Record::Options(set))
+            };
+            let turn = Turn::new(set(n - 1), set(n));
             let outcome = Outcome { turns: vec![turn], ..Outcome::default() };
-            assert_eq!(add(&mut db, &outcome, "root", Time::from_secs(n)).await.unwrap(), Some(n));
+            assert_eq!(add(&mut db, &outcome, "root", Time::from_secs(n.into())).await.unwrap(), Some(n.into()));
         }
         (db, folder)
     }
@@ -146,11 +157,18 @@ mod tests {
     async fn the_oldest_are_forgotten_and_the_way_back_ends_where_they_do() {
         let (mut db, _folder) = with_ten().await;
         prune(&mut db, 20, 1 << 20).await.unwrap();
-        assert_eq!(since(&mut db, 0).await.unwrap().len(), 10);
+        assert_eq!(since(&mut db, 0).await.unwrap().0, 10);
         prune(&mut db, 4, 1 << 20).await.unwrap();
         assert_eq!(list(&mut db, 9).await.unwrap().iter().map(|line| line.number).collect::<Vec<_>>(), [10, 9, 8, 7]);
-        assert_eq!(since(&mut db, 6).await.unwrap().len(), 4);
-        let error = since(&mut db, 5).await.unwrap_err().to_string();
+        let (last, fold) = since(&mut db, 6).await.unwrap();
+        let plan = plan(fold, |_| false, |_, _, _| true);
+        let said = |record: &Option<Record>| match record {
+            Some(Record::Options(set)) => serde_json::to_value(set).unwrap()["ntp-servers"].clone(),
+            other => panic!("{other:?}"),
+        };
+        let turns: Vec<_> = plan.turns.iter().map(|turn| (said(&turn.before), said(&turn.after))).collect();
+        assert_eq!((last, turns), (10, vec![("10.0.0.10".into(), "10.0.0.6".into())]));
+        let error = since(&mut db, 5).await.err().unwrap().to_string();
         assert!(error.contains("before 7 were is forgotten: the way back ends at revision 6"), "{error}");
     }
 

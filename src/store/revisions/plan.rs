@@ -6,26 +6,56 @@ use std::collections::BTreeMap;
 /// What is to be done, and what is left alone and why.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
+    /// The revision that it leads back to.
+    pub to: i64,
+    /// The newest one when it was made: it is written only while that is so.
+    pub from: i64,
     pub turns: Vec<Turn>,
     /// In words, for the operator.
     pub left: Vec<String>,
 }
 
-/// From the revisions since then, the newest first. Which machines have lived is asked of those that would go; what
-/// opens is asked of each secret that would come back.
+/// Revisions folded into one, so that history is never in memory as a whole: of each record what it is now and what it was.
+#[derive(Default)]
+pub struct Fold {
+    turned: BTreeMap<RecordKey, Turn>,
+    cards: Vec<(RecordKey, (Mac, Mac))>,
+}
+
+impl Fold {
+    /// The turns of a revision, the newest revision first.
+    pub fn take(&mut self, turns: Vec<Turn>) {
+        for turn in turns.into_iter().rev() {
+            let Some(key) = turn.key() else { continue };
+            self.cards.extend(turn.card.map(|card| (key.clone(), card)));
+            match self.turned.get_mut(&key) {
+                Some(known) => known.after = spent(known.after.as_ref(), turn.before),
+                None => drop(self.turned.insert(key, Turn::new(turn.after, turn.before))),
+            }
+        }
+    }
+
+    /// The machines that would go.
+    pub fn newcomers(&self) -> Vec<MachineId> {
+        self.turned.values().filter_map(newcomer).collect()
+    }
+}
+
+/// A machine that would go.
+pub fn newcomer(turn: &Turn) -> Option<MachineId> {
+    match (&turn.before, &turn.after) {
+        (Some(Record::Machine(wish)), None) => Some(wish.id),
+        _ => None,
+    }
+}
+
+/// From all revisions since then. Which machines have lived is asked of those that would go; what opens is asked of each
+/// secret that would come back.
 pub fn plan(
-    since: &[Revision],
+    Fold { mut turned, cards }: Fold,
     has_lived: impl Fn(MachineId) -> bool,
     opens: impl Fn(&Owner, &str, &Sealed) -> bool,
 ) -> Plan {
-    let mut turned: BTreeMap<RecordKey, Turn> = BTreeMap::new();
-    let mut cards = Vec::new();
-    for turn in since.iter().flat_map(|revision| revision.turns.iter().rev()) {
-        let Some(key) = turn.key() else { continue };
-        cards.extend(turn.card.map(|card| (key.clone(), card)));
-        let known = turned.entry(key).or_insert_with(|| Turn::new(turn.after.clone(), None));
-        known.after = spent(known.after.as_ref(), turn.before.clone());
-    }
     // The oldest exchange first: a card that was replaced twice is the last one now.
     for (key, (old, new)) in cards.into_iter().rev() {
         let Some(Turn { before, after: Some(Record::Machine(wish)), .. }) = turned.get_mut(&key) else { continue };

@@ -4,33 +4,41 @@
 use super::super::sql::Conn;
 use super::super::writer::Outcome;
 use super::super::{
-    Change, Error, check, check_dhcp, classes, distros, edit, keys, machines, networks, options, profiles, ranges,
+    Change, Error, check, check_dhcp, classes, distros, edit, holds, keys, networks, options, profiles, ranges,
     reservations, templates,
 };
+use super::fleet::{self, Fleet};
+use super::plan::newcomer;
 use super::{Plan, plan, since};
 use crate::boot::{Tale, lifecycle};
 use crate::model::*;
 use crate::vault::Vault;
-use std::collections::HashSet;
 use uuid::Uuid;
 
-/// What a rollback to a revision would do.
-pub async fn planned(db: &mut Conn, to: i64, vault: &Vault) -> Result<Plan, Error> {
-    let since = since(db, to).await?;
-    let mut lived = HashSet::new();
-    machines::each(db, |machine| lived.extend(has_lived(&machine).then_some(machine.id))).await?;
+/// What a rollback to a revision would do, from the one that the operator saw as the newest.
+pub async fn planned(db: &mut Conn, (to, from): (i64, Option<i64>), vault: &Vault) -> Result<Plan, Error> {
+    let (newest, fold) = since(db, to).await?;
+    if from.is_some_and(|from| from != newest) {
+        return Err(changed_meanwhile(newest));
+    }
+    let lived = fleet::lived(db, &fold.newcomers()).await?;
     let locked = vault.why_locked().is_some();
     let opens = |owner: &Owner, name: &str, sealed: &Sealed| locked || vault.open(owner, name, sealed).is_ok();
-    let mut plan = plan(&since, |id| lived.contains(&id), opens);
-    let mut kept = Vec::with_capacity(plan.turns.len());
-    for mut turn in plan.turns {
+    let Plan { turns, left, .. } = plan(fold, |id| lived.contains(&id), opens);
+    let mut plan = Plan { to, from: newest, turns: Vec::with_capacity(turns.len()), left };
+    for mut turn in turns {
         count_uses(db, &mut turn).await?;
         if !same_text(db, &turn).await? {
-            kept.push(turn);
+            plan.turns.push(turn);
         }
     }
-    plan.turns = kept;
     Ok(plan)
+}
+
+fn changed_meanwhile(newest: i64) -> Error {
+    Error::contradiction(format!(
+        "the configuration was changed meanwhile, to revision {newest}: look at what a rollback would do now, and ask again"
+    ))
 }
 
 /// Registrations count a key's uses, and no revision: what the row says is neither lost nor taken back.
@@ -44,13 +52,6 @@ async fn count_uses(db: &mut Conn, turn: &mut Turn) -> Result<(), Error> {
     Ok(())
 }
 
-/// More than a record: somebody installed it, or is about to.
-fn has_lived(machine: &Machine) -> bool {
-    !matches!(machine.state, State::Ready | State::Discovered)
-        || machine.credential.is_some()
-        || machine.inventory.is_some()
-}
-
 /// Another version of the same words is no change.
 async fn same_text(db: &mut Conn, turn: &Turn) -> Result<bool, Error> {
     let (Some(Record::Template(now)), Some(Record::Template(then))) = (&turn.before, &turn.after) else {
@@ -59,30 +60,20 @@ async fn same_text(db: &mut Conn, turn: &Turn) -> Result<bool, Error> {
     Ok(templates::text(db, now).await? == templates::text(db, then).await?)
 }
 
-/// Restores what the revision was.
-///
-/// `from` is what the operator saw as the newest: what came later would be taken back unseen.
-pub async fn restore(
-    db: &mut Conn,
-    (to, from): (i64, Option<i64>),
-    by: &str,
-    at: Time,
-    vault: &Vault,
-) -> Result<Outcome, Error> {
-    let newest = super::newest(db).await?;
-    if from.is_some_and(|from| from != newest) {
-        return Err(Error::contradiction(format!(
-            "the configuration was changed meanwhile, to revision {newest}: look at what a rollback would do now, and ask again"
-        )));
-    }
-    let Plan { turns, left } = planned(db, to, vault).await?;
+/// Restores what the revision was, as it was planned a moment ago.
+pub async fn restore(db: &mut Conn, plan: &Plan, by: &str, at: Time) -> Result<Outcome, Error> {
+    let Plan { to, turns, left, .. } = plan;
+    still_holds(db, plan).await?;
     if turns.is_empty() {
-        let left = left.into_iter().map(|text| format!("; {text}")).collect::<String>();
+        let left = left.iter().map(|text| format!("; {text}")).collect::<String>();
         return Err(Error::contradiction(format!(
             "the configuration is as in revision {to}: there is nothing to restore{left}"
         )));
     }
-    let mut outcome = Outcome { turns, ..Outcome::default() };
+    let mut outcome = Outcome { turns: turns.clone(), restores: true, ..Outcome::default() };
+    for turn in &mut outcome.turns {
+        count_uses(db, turn).await?;
+    }
     outcome = make_way(db, outcome, at).await?;
     put_parents(db, &outcome.turns).await?;
     put_children(db, &mut outcome, at).await?;
@@ -95,10 +86,26 @@ pub async fn restore(
     outcome.tales = vec![told(format!("{what}: {} records", outcome.turns.len()))];
     outcome
         .tales
-        .extend(outcome.turns.iter().filter_map(|turn| of_machine(turn, to)).map(|(id, text)| told(text).of(id)));
+        .extend(outcome.turns.iter().filter_map(|turn| of_machine(turn, *to)).map(|(id, text)| told(text).of(id)));
     outcome.what = Some(what);
-    outcome.restored = outcome.turns.clone();
     Ok(outcome)
+}
+
+/// Nothing was said since, and no machine that would go was armed or installed.
+async fn still_holds(db: &mut Conn, plan: &Plan) -> Result<(), Error> {
+    let newest = super::newest(db).await?;
+    if newest != plan.from {
+        return Err(changed_meanwhile(newest));
+    }
+    let gone: Vec<MachineId> = plan.turns.iter().filter_map(newcomer).collect();
+    let lived = fleet::lived(db, &gone).await?;
+    match plan.turns.iter().find(|turn| newcomer(turn).is_some_and(|id| lived.contains(&id))) {
+        Some(turn) => Err(Error::contradiction(format!(
+            "machine {} was armed or installed meanwhile, and would stay: look at what a rollback would do now, and ask again",
+            turn.name()
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn of_machine(turn: &Turn, to: i64) -> Option<(MachineId, String)> {
@@ -114,33 +121,41 @@ fn of_machine(turn: &Turn, to: i64) -> Option<(MachineId, String)> {
 }
 
 /// Takes away what nobody names, and lays machines open: names, cards and addresses may change hands.
-async fn make_way(db: &mut Conn, mut outcome: Outcome, at: Time) -> Result<Outcome, Error> {
-    let mut holds = Vec::new();
+async fn make_way(db: &mut Conn, outcome: Outcome, at: Time) -> Result<Outcome, Error> {
+    let (mut given_up, mut unreserved) = (Vec::new(), Vec::new());
     for turn in &outcome.turns {
         match (&turn.before, &turn.after) {
             (Some(Record::Range(range)), _) => ranges::remove(db, &range.name).await?,
             (Some(Record::Class(class)), _) => classes::remove(db, &class.name).await?,
             (Some(Record::Reservation(kept)), then) => {
-                reservations::remove(db, kept.ip).await?;
+                unreserved.push(kept.ip);
                 let same = matches!(then, Some(Record::Reservation(then)) if then.by == kept.by);
-                holds.extend(if same { None } else { edit::give_up_reservation(db, kept, at).await? });
+                given_up.extend((!same).then(|| edit::given_up_reservation(kept)));
             }
             (Some(Record::Machine(now)), then) => {
                 let stays =
-                    |card: &Interface| matches!(then, Some(Record::Machine(then)) if then.interfaces.contains(card));
-                holds.extend(edit::give_up(db, now.interfaces.iter().filter(|card| !stays(card)), at).await?);
-                machines::lay_open(db, now.id).await?;
+                    |card: &&Interface| !matches!(then, Some(Record::Machine(then)) if then.interfaces.contains(card));
+                given_up.extend(edit::given_up(now.interfaces.iter().filter(stays)));
             }
             _ => {}
         }
     }
-    outcome = outcome.holding(holds);
-    for turn in &outcome.turns {
-        if let (Some(Record::Machine(now)), None) = (&turn.before, &turn.after) {
-            machines::remove_one(db, now.id).await?;
-        }
-    }
+    let outcome = outcome.holding(holds::moved(db, given_up, at).await?);
+    reservations::remove_all(db, &unreserved).await?;
+    fleet::lay_open(db, &opened(&outcome.turns).collect::<Vec<_>>()).await?;
+    let gone: Vec<MachineId> = outcome.turns.iter().filter_map(newcomer).collect();
+    fleet::remove(db, &gone).await?;
     Ok(outcome)
+}
+
+/// The machines of which others may get the name, a card or an address.
+fn opened(turns: &[Turn]) -> impl Iterator<Item = MachineId> {
+    turns.iter().filter_map(|turn| match (&turn.before, &turn.after) {
+        (Some(Record::Machine(now)), Some(Record::Machine(then))) => {
+            (now.name != then.name || now.interfaces != then.interfaces).then_some(now.id)
+        }
+        _ => None,
+    })
 }
 
 /// Keys, distros, profiles and networks, in this order. Profiles that are new first without what they name: they may
@@ -178,29 +193,22 @@ async fn put_parents(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
 }
 
 async fn put_children(db: &mut Conn, outcome: &mut Outcome, at: Time) -> Result<(), Error> {
-    let mut machines = Vec::new();
+    let mut fleet = Fleet { open: opened(&outcome.turns).collect(), ..Fleet::default() };
+    let mut kept = Vec::new();
     for turn in &outcome.turns {
         match (&turn.before, &turn.after) {
             (_, Some(Record::Range(range))) => ranges::insert(db, range).await?,
             (_, Some(Record::Class(class))) => classes::insert(db, class).await?,
-            (_, Some(Record::Reservation(kept))) => reservations::insert(db, kept).await?,
+            (_, Some(Record::Reservation(then))) => kept.push(then),
             (_, Some(Record::Options(options))) => options::write(db, options).await?,
-            (now, Some(Record::Machine(wish))) => machines.push((now.is_some(), restored(wish.clone(), at)?)),
+            (None, Some(Record::Machine(wish))) => fleet.added.push(restored(wish.clone(), at)?),
+            (Some(_), Some(Record::Machine(wish))) => fleet.changed.push(restored(wish.clone(), at)?),
             _ => {}
         }
     }
-    for (is_there, machine) in &machines {
-        if *is_there {
-            if machines::write(db, machine, None).await? == 0 {
-                return Err(Error::missing("machine", &machine.name));
-            }
-            machines::insert_interfaces(db, machine).await?;
-        } else {
-            machines::insert(db, machine).await?;
-        }
-        let lifted = machines::lift(db, machine).await?;
-        outcome.changes.extend(lifted.into_iter().map(Change::Tombstone));
-    }
+    reservations::insert_all(db, &kept).await?;
+    let lifted = fleet.put(db).await?;
+    outcome.changes.extend(lifted.into_iter().map(Change::Tombstone));
     Ok(())
 }
 
@@ -255,28 +263,26 @@ async fn put_templates(db: &mut Conn, outcome: &mut Outcome, by: &str, at: Time)
     Ok(())
 }
 
-/// Each record beside all others, as after any edit.
+/// Each record beside all others, as after any edit. What they are checked against is read once for all of a noun.
 async fn check_all(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
     let around = check::Around::read(db).await?;
-    let mut housed = Vec::new();
+    let (mut networks, mut ranges, mut profiles, mut reservations) = (vec![], vec![], vec![], vec![]);
     for record in turns.iter().filter_map(|turn| turn.after.as_ref()) {
         match record {
-            Record::Network(network) => {
-                check::network(db, network).await?;
-                housed.push(network);
-            }
-            Record::Range(range) => check::range(db, range).await?,
+            Record::Network(network) => networks.push(network),
+            Record::Range(range) => ranges.push(range),
             Record::Class(class) => check_dhcp::class(db, class).await?,
-            Record::Reservation(kept) => check_dhcp::reservation(db, kept, Some(kept.ip)).await?,
-            Record::Profile(profile) => check::profile(db, profile).await?,
+            Record::Reservation(kept) => reservations.push((kept, Some(kept.ip))),
+            Record::Profile(profile) => profiles.push(profile),
             Record::Machine(wish) => around.check(&restored(wish.clone(), Time::from_secs(0))?)?,
             Record::Options(_) | Record::Distro(_) | Record::Key(_) | Record::Template(_) => {}
         }
     }
-    for network in housed {
-        check::residents(db, network).await?;
-    }
-    Ok(())
+    check::networks(db, &networks).await?;
+    check::ranges(db, &ranges).await?;
+    check::profiles(db, &profiles).await?;
+    check_dhcp::reservations(db, &reservations).await?;
+    check::residents(db, &networks).await
 }
 
 fn changes(turns: &[Turn]) -> Vec<Change> {
@@ -333,7 +339,8 @@ mod tests {
         let vault = vault::Vault::locked("no key");
         for end in ["cut off", "committed"] {
             db.begin().await.unwrap();
-            let outcome = restore(&mut db, (1, None), "root", Time::from_secs(9), &vault).await.unwrap();
+            let plan = planned(&mut db, (1, None), &vault).await.unwrap();
+            let outcome = restore(&mut db, &plan, "root", Time::from_secs(9)).await.unwrap();
             revisions::add(&mut db, &outcome, "root", Time::from_secs(9)).await.unwrap();
             assert_eq!(distros::all(&mut db).await.unwrap().len(), 1);
             if end == "committed" {

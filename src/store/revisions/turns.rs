@@ -98,7 +98,7 @@ pub fn turns(edit: &Edit, before: Vec<Option<Record>>, outcome: &Outcome) -> Vec
         | Edit::RemoveKey(_)
         | Edit::RemoveMachine(_) => one(None),
         // What they turned they say themselves, or it is no configuration.
-        Edit::RollBack { .. }
+        Edit::RollBack(_)
         | Edit::Announce(_)
         | Edit::AddToken { .. }
         | Edit::RemoveToken(_)
