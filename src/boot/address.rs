@@ -27,7 +27,12 @@ impl Case<'_> {
     }
 
     fn found(&self, ip: Ipv4Addr, reserved: bool, how: Cow<'static, str>) -> Found {
-        Found { place: self.place_of(ip), ip, reserved, how }
+        let of = match self.facts.standing {
+            Standing::Machine(machine) if reserved => Some((Noun::Machine, machine.name.to_string())),
+            Standing::Reserved(kept) if reserved => Some((Noun::Reservation, kept.ip.to_string())),
+            _ => None,
+        };
+        Found { place: self.place_of(ip), ip, reserved, how, of }
     }
 
     /// An address that is kept for it, and for whom that is.

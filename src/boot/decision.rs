@@ -39,11 +39,62 @@ impl<R> Decision<R> {
 pub struct Reason {
     pub rule: &'static str,
     pub text: String,
+    /// The records whose word it is, as the text names them.
+    pub of: Vec<Mention>,
 }
 
 impl Reason {
-    pub fn new(rule: &'static str, text: impl Into<String>) -> Self {
-        Reason { rule, text: text.into() }
+    pub fn new(rule: &'static str, said: impl Into<Words>) -> Self {
+        let Words { text, of } = said.into();
+        Reason { rule, text, of }
+    }
+}
+
+/// A record that a text names: by its name, a reservation by its address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mention {
+    /// Where in the text its name ends.
+    pub end: usize,
+    pub noun: Noun,
+    pub name: String,
+}
+
+/// A text, and the records that it names: who asks `why` is told when each was last changed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Words {
+    pub text: String,
+    pub of: Vec<Mention>,
+}
+
+impl Words {
+    /// The noun and the name of a record.
+    pub fn record(noun: Noun, name: impl std::fmt::Display) -> Self {
+        Words::from(format!("{noun} {name}")).naming(noun, name)
+    }
+
+    /// What the text says so far names this record at its end.
+    pub fn naming(mut self, noun: Noun, name: impl ToString) -> Self {
+        self.of.push(Mention { end: self.text.len(), noun, name: name.to_string() });
+        self
+    }
+
+    pub fn then(mut self, more: impl Into<Words>) -> Self {
+        let (Words { text, of }, before) = (more.into(), self.text.len());
+        self.text += &text;
+        self.of.extend(of.into_iter().map(|mention| Mention { end: before + mention.end, ..mention }));
+        self
+    }
+}
+
+impl From<String> for Words {
+    fn from(text: String) -> Words {
+        Words { text, of: Vec::new() }
+    }
+}
+
+impl From<&str> for Words {
+    fn from(text: &str) -> Words {
+        text.to_owned().into()
     }
 }
 

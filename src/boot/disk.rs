@@ -3,6 +3,7 @@
 //! UEFI needs a quick *error* from every entry before the disk: silence costs a minute each, and a loader that
 //! ends well leads into the firmware's menu (OVMF). A BIOS ROM that is named no file goes on.
 
+use super::Words;
 use super::loader::{Choosing, Chosen, First};
 use super::names::NOT_HERE;
 use super::said::{Said, Whose};
@@ -16,14 +17,15 @@ impl Choosing<'_> {
             // It runs already, and its script says the rest.
             Some(Language::Ipxe) if self.client.program == Program::Ipxe => (self.script(), "its script".into()),
             Some(language) => match self.choose(Some(language)) {
-                Ok((loader, _)) => (self.named(loader), self.called(loader)),
+                Ok((loader, _)) => (self.named(loader), self.called(loader).into()),
                 Err(why) => {
                     let (first, text) = self.usual_way();
-                    return (first, format!("{text}; not {way}, named by {by}: {why}"));
+                    let not = text.then(format!("; not {way}, named by ")).then(by);
+                    return (first, not.then(format!(": {why}")));
                 }
             },
         };
-        (first, format!("{text}; to its disk by {way}, named by {by}"))
+        (first, text.then(format!("; to its disk by {way}, named by ")).then(by))
     }
 
     fn usual_way(&self) -> Chosen {
@@ -53,8 +55,8 @@ impl Choosing<'_> {
 }
 
 /// What a script in this language does, once one is asked for. The loader that runs decides what can be said at all.
-pub fn scripted(said: &Said<'_>, language: Language) -> (DiskBoot, Option<String>) {
-    let by = |by: Whose<'_>| Some(format!("named by {by}"));
+pub fn scripted(said: &Said<'_>, language: Language) -> (DiskBoot, Option<Words>) {
+    let by = |by: Whose<'_>| Some(Words::from("named by ").then(by));
     match said.disk_boot() {
         Some((way, whose)) if way.language() == Some(language) => (way, by(whose)),
         _ => match language {

@@ -2,7 +2,7 @@
 
 use super::names::{self, Here};
 use super::said::Said;
-use super::{Reason, Role};
+use super::{Reason, Role, Words};
 use crate::model::*;
 
 /// What firmware gets that nobody said a word of: the first of its row that is on the shelf.
@@ -27,7 +27,7 @@ pub enum First {
 }
 
 /// The answer, and what to say of it; the error is why there is no program.
-pub type Chosen = (Result<First, String>, String);
+pub type Chosen = (Result<First, String>, Words);
 
 /// What must be known to choose a first program.
 pub struct Choosing<'a> {
@@ -43,7 +43,7 @@ impl<'a> Choosing<'a> {
     /// Which program runs first, or why there is none.
     pub fn first(&self) -> (Result<First, String>, Reason) {
         let (first, text) = match self.role {
-            Role::Nothing => (Ok(First::Nothing), "none".to_owned()),
+            Role::Nothing => (Ok(First::Nothing), "none".into()),
             Role::Disk => self.disk(),
             Role::Install | Role::Show => self.program(),
         };
@@ -55,22 +55,24 @@ impl<'a> Choosing<'a> {
             return self.program_of_ipxe();
         }
         match self.choose(None) {
-            Ok((loader, why)) => (self.named(loader), format!("{} for {}{why}", self.called(loader), self.client)),
-            Err(text) => (Err(text.clone()), text),
+            Ok((loader, why)) => (self.named(loader), self.chosen(loader, why)),
+            Err(text) => (Err(text.clone()), text.into()),
         }
     }
 
     /// It runs already, on whatever architecture: its script, unless another program is named for it.
     fn program_of_ipxe(&self) -> Chosen {
-        let mut passed = String::new();
+        let mut passed = Words::default();
         match (self.wished(None, &mut passed), self.mac) {
-            (Err(text), _) => (Err(text.clone()), text),
-            (Ok(Some((loader, why))), _) if !self.scripted(loader) => {
-                (self.named(loader), format!("{} for {}{why}", self.called(loader), self.client))
-            }
-            (_, Some(_)) => (self.script(), format!("its script by HTTP: iPXE is running{passed}")),
+            (Err(text), _) => (Err(text.clone()), text.into()),
+            (Ok(Some((loader, why))), _) if !self.scripted(loader) => (self.named(loader), self.chosen(loader, why)),
+            (_, Some(_)) => (self.script(), Words::from("its script by HTTP: iPXE is running").then(passed)),
             (_, None) => (self.script(), "none: a script is asked for by MAC, and it has none".into()),
         }
+    }
+
+    fn chosen(&self, loader: &Loader, why: Words) -> Words {
+        Words::from(format!("{} for {}", self.called(loader), self.client)).then(why)
     }
 
     /// iPXE that runs already needs no other of its kind, but starts the rest.
@@ -86,8 +88,8 @@ impl<'a> Choosing<'a> {
     }
 
     /// The loader for this client, and on whose word; of this language only, where one is needed.
-    pub(super) fn choose(&self, language: Option<Language>) -> Result<(&'a Loader, String), String> {
-        let mut passed = String::new();
+    pub(super) fn choose(&self, language: Option<Language>) -> Result<(&'a Loader, Words), String> {
+        let mut passed = Words::default();
         if let Some(wished) = self.wished(language, &mut passed)? {
             return Ok(wished);
         }
@@ -97,20 +99,25 @@ impl<'a> Choosing<'a> {
         }
         // Its name leads to a quick error, and to an event that says which package is missing.
         match usual.first().filter(|row| language.is_none() && is_packaged(&row.loader)) {
-            Some(row) => Ok((&row.loader, format!(", which {}{passed}", missing(row.loader.name.as_str())))),
-            None => Err(self.none_of(&usual) + &passed),
+            Some(row) => {
+                Ok((&row.loader, Words::from(format!(", which {}", missing(row.loader.name.as_str()))).then(passed)))
+            }
+            None => Err(self.none_of(&usual) + &passed.text),
         }
     }
 
     /// What somebody named, the nearest word first; the error is a loader that is not there.
-    fn wished(&self, language: Option<Language>, passed: &mut String) -> Result<Option<(&'a Loader, String)>, String> {
+    fn wished(&self, language: Option<Language>, passed: &mut Words) -> Result<Option<(&'a Loader, Words)>, String> {
         for (name, by) in self.said.loaders() {
             match self.fits(name.as_str(), language) {
                 Ok(row) if row.there || self.scripted(&row.loader) => {
-                    return Ok(Some((&row.loader, format!(", named by {by}{passed}"))));
+                    return Ok(Some((&row.loader, Words::from(", named by ").then(by).then(std::mem::take(passed)))));
                 }
                 Ok(_) => return Err(format!("loader {name}, named by {by}, {}", missing(name.as_str()))),
-                Err(why) => passed.push_str(&format!("; not {name}, named by {by}: {why}")),
+                Err(why) => {
+                    let so_far = std::mem::take(passed).then(format!("; not {name}, named by "));
+                    *passed = so_far.then(by).then(format!(": {why}"));
+                }
             }
         }
         Ok(None)

@@ -30,7 +30,7 @@ pub mod said;
 pub mod script;
 mod told;
 
-pub use decision::{Ask, Decision, Effect, Reason, Step, Tale};
+pub use decision::{Ask, Decision, Effect, Mention, Reason, Step, Tale, Words};
 pub use names::{Here, Pinned};
 pub use records::Records;
 pub use role::{Role, Standing};

@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::records::Records;
 use super::role::{self, Role, Standing};
 use super::said::Said;
-use super::{Ask, Decision, Effect, Reason, Tale, told};
+use super::{Ask, Decision, Effect, Reason, Tale, Words, told};
 use crate::model::*;
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
@@ -284,7 +284,7 @@ impl Case<'_> {
     }
 
     fn ack(&self, found: Found, why: Reason) -> Decision<OfferReply> {
-        let Found { place, ip, reserved, ref how } = found;
+        let Found { place, ip, reserved, ref how, .. } = found;
         let (mut grant, first) = match self.grant(place, ip) {
             Ok(grant) => grant,
             Err(text) => return self.refused(text),
@@ -473,10 +473,13 @@ pub(super) struct Found {
     pub reserved: bool,
     /// Why this one: what stands behind the address.
     pub how: Cow<'static, str>,
+    /// The record that says so.
+    pub of: Option<(Noun, String)>,
 }
 
 impl Found {
     fn why(&self) -> Reason {
-        Reason::new("address", format!("{}, {}", Dotted(self.ip), self.how))
+        let text = Words::from(format!("{}, {}", Dotted(self.ip), self.how));
+        Reason::new("address", self.of.iter().fold(text, |text, (noun, name)| text.naming(*noun, name)))
     }
 }

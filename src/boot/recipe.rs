@@ -1,6 +1,6 @@
 //! What a profile comes to: its distro, template, arguments, key and variables, parents included, and whose word each is.
 
-use super::{Reason, told};
+use super::{Reason, Words, told};
 use crate::model::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -71,6 +71,20 @@ impl fmt::Display for Origin {
             Origin::Range(name) => write!(f, "range {name}"),
             Origin::Machine(name) => write!(f, "machine {name}"),
             Origin::Server => f.write_str("the server"),
+        }
+    }
+}
+
+impl From<&Origin> for Words {
+    fn from(origin: &Origin) -> Words {
+        let words = Words::from(origin.to_string());
+        match origin {
+            Origin::Defaults(_) | Origin::Server => words,
+            Origin::Distro(name) => words.naming(Noun::Distro, name),
+            Origin::Profile(name) => words.naming(Noun::Profile, name),
+            Origin::Network(name) => words.naming(Noun::Network, name),
+            Origin::Range(name) => words.naming(Noun::Range, name),
+            Origin::Machine(name) => words.naming(Noun::Machine, name),
         }
     }
 }
@@ -150,7 +164,7 @@ impl Recipe {
         };
         let reason = |(name, layers): (&String, &Vec<Layer>)| {
             let said = layers.iter().map(|layer| (&layer.origin, shown(name, layer)));
-            Some(Reason::new("variable", format!("{name} = {}", told::over(said)?)))
+            Some(Reason::new("variable", Words::from(format!("{name} = ")).then(told::over(said)?)))
         };
         self.layers.iter().filter_map(reason).collect()
     }

@@ -1,6 +1,6 @@
 //! What a machine is here for: install, its own disk, a word on the console, or nothing at all.
 
-use super::Reason;
+use super::{Reason, Words};
 use crate::model::*;
 use std::net::Ipv4Addr;
 
@@ -35,17 +35,20 @@ pub fn profile<'a>(
     ranges: &'a [Range],
     network: &'a Network,
 ) -> (Option<&'a Name>, Reason) {
-    if let Some(own) = machine.and_then(|m| m.profile.as_ref()) {
-        return (Some(own), Reason::new("profile", format!("{own}, named by the machine itself")));
+    if let Some((machine, own)) = machine.and_then(|m| Some((m, m.profile.as_ref()?))) {
+        let text = Words::from(format!("{own}, named by the machine itself")).naming(Noun::Machine, &machine.name);
+        return (Some(own), Reason::new("profile", text));
     }
     let inside = ranges.iter().filter(|r| r.network == network.name && r.span.contains(ip));
     if let Some(range) = inside.min_by_key(|r| r.span.size()) {
-        let text = format!("{}, named by range {} ({}), which holds {ip}", range.profile, range.name, range.span);
+        let text = Words::from(format!("{}, named by range {}", range.profile, range.name));
+        let text = text.naming(Noun::Range, &range.name).then(format!(" ({}), which holds {ip}", range.span));
         return (Some(&range.profile), Reason::new("profile", text));
     }
     match &network.profile {
         Some(default) => {
-            (Some(default), Reason::new("profile", format!("{default}, the default of network {}", network.name)))
+            let text = Words::from(format!("{default}, the default of network {}", network.name));
+            (Some(default), Reason::new("profile", text.naming(Noun::Network, &network.name)))
         }
         None => {
             let text = format!(
@@ -74,7 +77,9 @@ pub fn role(standing: Standing<'_>, network: &Network) -> (Role, Reason) {
             Role::Disk,
             Reason::new(
                 "role",
-                format!("own disk: {} is reserved for {}, which is no machine of ours", kept.ip, kept.by),
+                Words::from(format!("own disk: {} is reserved for {}", kept.ip, kept.by))
+                    .naming(Noun::Reservation, kept.ip)
+                    .then(", which is no machine of ours"),
             ),
         ),
         Standing::Unknown => unknown(network),
@@ -88,9 +93,8 @@ fn unknown(network: &Network) -> (Role, Reason) {
         Unknown::Discover => (Role::Disk, "a record in state discovered, then its own disk"),
         Unknown::Install => (Role::Install, "a record that is armed once"),
     };
-    let text = format!(
-        "no record holds this MAC; network {} gives unknown machines {what} ({})",
-        network.name, network.unknown
-    );
+    let text = Words::from(format!("no record holds this MAC; network {}", network.name));
+    let text = text.naming(Noun::Network, &network.name);
+    let text = text.then(format!(" gives unknown machines {what} ({})", network.unknown));
     (role, Reason::new("role", text))
 }

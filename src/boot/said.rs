@@ -1,6 +1,6 @@
 //! What operators said of how a machine boots: its loader and its way to the disk, the nearest word first.
 
-use super::recipe;
+use super::{Words, recipe};
 use crate::model::*;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +24,19 @@ impl fmt::Display for Whose<'_> {
             Whose::Quirk(quirk) if quirk.source.is_empty() => write!(f, "quirk {} ({})", quirk.name, quirk.says),
             Whose::Quirk(quirk) => write!(f, "quirk {} ({}: {})", quirk.name, quirk.says, quirk.source),
             Whose::Network(name) => write!(f, "network {name}"),
+        }
+    }
+}
+
+impl From<Whose<'_>> for Words {
+    fn from(whose: Whose<'_>) -> Words {
+        let words = Words::from(whose.to_string());
+        match whose {
+            Whose::Machine(name) => words.naming(Noun::Machine, name),
+            Whose::Profile(name) => words.naming(Noun::Profile, name),
+            Whose::Distro(name) => words.naming(Noun::Distro, name),
+            Whose::Network(name) => words.naming(Noun::Network, name),
+            Whose::Quirk(_) => words,
         }
     }
 }

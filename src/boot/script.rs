@@ -3,7 +3,7 @@
 use super::lifecycle::{self, Moment, Next, Ticket};
 use super::role::{self, Standing};
 use super::said::Said;
-use super::{Ask, Decision, Effect, Reason, Tale, disk};
+use super::{Ask, Decision, Effect, Reason, Tale, Words, disk};
 use crate::model::*;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -160,12 +160,12 @@ impl ScriptAsk {
         let tale = self.tale(machine, Kind::Local, format!("sent to its own disk ({})", why.text), now);
         let (way, named) = self.way(Some(machine), facts);
         let mut reasons = vec![why];
-        reasons.extend(named.map(|by| Reason::new("own disk", format!("by {way}, {by}"))));
+        reasons.extend(named.map(|by| Reason::new("own disk", Words::from(format!("by {way}, ")).then(by))));
         Decision::new(ScriptReply::Disk { way }, reasons).with(Effect::Tell(tale))
     }
 
     /// The way to the disk, and on whose word.
-    fn way(&self, machine: Option<&Machine>, facts: &ScriptFacts<'_>) -> (DiskBoot, Option<String>) {
+    fn way(&self, machine: Option<&Machine>, facts: &ScriptFacts<'_>) -> (DiskBoot, Option<Words>) {
         let (profile, _) = role::profile(machine, self.from, facts.ranges, facts.network);
         let profiles = Said::profiles(profile, facts.profiles);
         let quirks = Said::quirks(facts.shelf, None, Some(self.mac), machine);

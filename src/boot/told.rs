@@ -1,15 +1,14 @@
 //! With which options a client is told its address: of all that operators set, the most specific wins.
 
 use super::offer::Case;
-use super::{Reason, recipe};
+use super::{Reason, Words, recipe};
 use crate::model::option::{option_name, option_text};
 use crate::model::*;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 
 /// Where an option was set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Level<'a> {
     Everybody,
     Network(&'a Name),
@@ -19,16 +18,17 @@ pub enum Level<'a> {
     Machine(&'a Name),
 }
 
-impl fmt::Display for Level<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Level::Everybody => f.write_str("everybody"),
-            Level::Network(name) => write!(f, "network {name}"),
-            Level::Range(name) => write!(f, "range {name}"),
-            Level::Class(name) => write!(f, "class {name}"),
-            Level::Profile(name) => write!(f, "profile {name}"),
-            Level::Machine(name) => write!(f, "machine {name}"),
-        }
+impl From<Level<'_>> for Words {
+    fn from(level: Level<'_>) -> Words {
+        let (noun, name) = match level {
+            Level::Everybody => return Words::from("everybody").naming(Noun::Options, "everybody"),
+            Level::Network(name) => (Noun::Network, name),
+            Level::Range(name) => (Noun::Range, name),
+            Level::Class(name) => (Noun::Class, name),
+            Level::Profile(name) => (Noun::Profile, name),
+            Level::Machine(name) => (Noun::Machine, name),
+        };
+        Words::record(noun, name)
     }
 }
 
@@ -41,23 +41,25 @@ pub(super) fn options(case: &Case<'_>, network: &Network, ip: Ipv4Addr) -> Optio
 
 /// Where each option was set, and over whose word.
 pub(super) fn reasons(case: &Case<'_>, network: &Network, ip: Ipv4Addr) -> Vec<Reason> {
-    let mut said: BTreeMap<u8, Vec<(String, &[u8])>> = BTreeMap::new();
+    let mut said: BTreeMap<u8, Vec<(Level<'_>, &[u8])>> = BTreeMap::new();
     for (level, set) in levels(case, network, ip) {
-        set.iter().for_each(|(code, bytes)| said.entry(code).or_default().push((level.to_string(), bytes)));
+        set.iter().for_each(|(code, bytes)| said.entry(code).or_default().push((level, bytes)));
     }
-    let reason = |(code, said): (u8, Vec<(String, &[u8])>)| {
+    let reason = |(code, said): (u8, Vec<(Level<'_>, &[u8])>)| {
         let said = said.into_iter().rev().map(|(level, bytes)| (level, option_text(code, bytes)));
-        Some(Reason::new("option", format!("{} = {}", option_name(code), over(said)?)))
+        Some(Reason::new("option", Words::from(format!("{} = ", option_name(code))).then(over(said)?)))
     };
     said.into_iter().filter_map(reason).collect()
 }
 
 /// The word that counts, whose it is, and what each of the others would have come to: the nearest comes first.
-pub(super) fn over<O: fmt::Display>(said: impl IntoIterator<Item = (O, String)>) -> Option<String> {
-    let mut said = said.into_iter().map(|(origin, value)| format!("{value}, from {origin}"));
-    let first = said.next()?;
-    let rest: Vec<_> = said.collect();
-    Some(if rest.is_empty() { first } else { format!("{first}; without that {}", rest.join("; then ")) })
+pub(super) fn over<O: Into<Words>>(said: impl IntoIterator<Item = (O, String)>) -> Option<Words> {
+    let mut said = said.into_iter().map(|(origin, value)| Words::from(format!("{value}, from ")).then(origin));
+    let mut all = said.next()?;
+    for (place, word) in said.enumerate() {
+        all = all.then(if place == 0 { "; without that " } else { "; then " }).then(word);
+    }
+    Some(all)
 }
 
 /// Each level that says something, the most general first.

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn each_answer_stands_above_its_reasons() {
-        let reason = |rule: &str, text: &str| ReasonView { rule: rule.into(), text: text.into() };
+        let reason = |rule: &str, text: &str| ReasonView { rule: rule.into(), text: text.into(), records: Vec::new() };
         let scene = |question: &str, answer: &str, why| SceneView {
             question: question.into(),
             answer: answer.into(),

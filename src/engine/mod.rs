@@ -5,6 +5,7 @@
 
 mod answers;
 mod compare;
+mod dated;
 mod error;
 pub mod folder;
 mod follow;
@@ -30,6 +31,7 @@ mod versions;
 mod why;
 
 pub use compare::{Broken, Comparison, Group};
+pub use dated::{Dated, DatedRecord};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
 pub use loaders::{BootFile, Loaded};

@@ -3,7 +3,7 @@
 use super::kitchen::Dish;
 use super::rehearse::Played;
 use super::{Engine, Error, fresh_secret, served};
-use crate::boot::{Reason, rehearsal};
+use crate::boot::{Reason, Words, rehearsal};
 use crate::model::*;
 
 /// One question of a boot, its answer and the rules behind it.
@@ -179,13 +179,23 @@ impl Engine {
         let template = dish.template_of(file).unwrap_or_default();
         let place = self.book().place(&template, self.assets.operator.as_deref());
         let by = recipe.named.template.as_ref().filter(|_| recipe.template.as_ref() == Some(&template));
-        let place = by.map_or(place.clone(), |profile| format!("{place}, named by profile {profile}"));
-        let distro = format!("{}, named by profile {}", recipe.distro.name, recipe.named.distro);
+        let place =
+            self.stored(&template).into_iter().fold(Words::from(place), |place, key| place.naming(Noun::Template, key));
+        let named = |profile: &Name| Words::from(", named by ").then(Words::record(Noun::Profile, profile));
+        let place = by.map_or(place.clone(), |profile| place.then(named(profile)));
+        let distro = Words::from(recipe.distro.name.to_string()).naming(Noun::Distro, &recipe.distro.name);
+        let distro = distro.then(named(&recipe.named.distro));
         let mut why = vec![Reason::new("distro", distro), Reason::new("template", place)];
         if file.is_none() {
             why.extend(recipe.reasons());
         }
         why
+    }
+
+    /// The record of a template that operators wrote.
+    fn stored(&self, template: &str) -> Option<String> {
+        let version = self.template(template).ok()?.version?;
+        Some(Record::Template(Text::of(&version)).key().1)
     }
 
     fn registration(&self, dish: &Dish) -> Scene {
@@ -198,7 +208,8 @@ impl Engine {
         let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
         let joins = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
         let answer = format!("with a single-use key of {name}, into {joins}");
-        Scene::new(question, answer, vec![Reason::new("key", format!("{name}, named by {by}"))])
+        let key = Words::from(name.to_string()).naming(Noun::Key, name).then(", named by ").then(by);
+        Scene::new(question, answer, vec![Reason::new("key", key)])
     }
 }
 
@@ -213,7 +224,8 @@ fn unserved(e: &Error) -> Scene {
 /// Whose words the kernel's arguments are, in their order.
 fn arguments(dish: &Dish) -> Vec<Reason> {
     let family = Reason::new("family", format!("{}, whose own words come first", dish.recipe.distro.family));
-    let said = dish.recipe.arguments.iter().map(|(by, text)| Reason::new("arguments", format!("{text}, of {by}")));
+    let said = |(by, text): &(_, String)| Reason::new("arguments", Words::from(format!("{text}, of ")).then(by));
+    let said = dish.recipe.arguments.iter().map(said);
     std::iter::once(family).chain(said).collect()
 }
 

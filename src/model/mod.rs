@@ -58,7 +58,7 @@ pub use option::{OptionPatch, OptionSet};
 pub use profile::{Distro, Family, Profile};
 pub use quirk::{Marks, Quirk};
 pub use reservation::{Hold, HoldWhy, Mark, Reservation};
-pub use revision::{Noun, Record, RecordKey, Revision, RevisionLine, Text, Turn, Wish};
+pub use revision::{Noun, Record, RecordKey, Revision, RevisionLine, Since, Text, Turn, Wish};
 pub use secret::{Hash, Sealed, Secret, Secrets, wipe};
 pub use shelf::{Shelf, Shelved};
 pub use template::{Place, TemplateVersion, Whence};

@@ -2,6 +2,7 @@
 
 use super::*;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 words! {
     /// What a record is of.
@@ -45,6 +46,23 @@ pub struct RevisionLine {
 /// What tells a record apart from all others, whatever becomes of it: its name, a machine's id, a reservation's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RecordKey(pub Noun, pub String);
+
+/// When a record that is there was last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    Revision(i64),
+    /// Before the oldest revision that is kept, which this is.
+    Before(i64),
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Since::Revision(number) => write!(f, "revision {number}"),
+            Since::Before(number) => write!(f, "before revision {number}"),
+        }
+    }
+}
 
 /// One record, before and after. Of nothing, one that was added; into nothing, one that was removed.
 #[derive(Debug, Clone, PartialEq, Default)]

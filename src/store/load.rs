@@ -42,13 +42,15 @@ pub async fn world(db: &mut Conn) -> Result<World, Error> {
     for change in LISTS {
         read_one(db, change).await?(&mut world);
     }
-    world.put_revision(revisions::newest(db).await?, []);
-    revisions::last_changes(db, |key, number| world.put_revision(number, [key])).await?;
     machines::each(db, |machine| world.put_machine(machine)).await?;
     leases::each(db, |lease| world.put_lease(lease)).await?;
     holds::all(db).await?.into_iter().for_each(|hold| world.put_hold(hold));
     tombstones::all(db).await?.into_iter().for_each(|tombstone| world.put_tombstone(tombstone));
     sightings::all(db).await?.into_iter().for_each(|seen| world.put_sighting(seen.clone(), Some(seen.last_at)));
+    // By now it is known which records are there.
+    world.put_revision(revisions::newest(db).await?, []);
+    world.put_oldest_revision(revisions::oldest(db).await?);
+    revisions::last_changes(db, |key, number| world.put_revision(number, [key])).await?;
     db.commit().await?;
     Ok(world)
 }

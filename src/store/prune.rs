@@ -9,7 +9,8 @@ pub const ENDED_SECS: u32 = 30 * 86400;
 /// Holds that count how often an address was declined.
 pub const COUNTED_SECS: u32 = 86400;
 
-pub async fn all(db: &mut Conn, now: Time) -> Result<(), Error> {
+/// Tells the oldest revision that is left.
+pub async fn all(db: &mut Conn, now: Time) -> Result<i64, Error> {
     events::prune(db, events::KEPT).await?;
     revisions::prune(db, revisions::KEPT, revisions::KEPT_BYTES).await?;
     let (ended, counted) = (before(now, ENDED_SECS), before(now, COUNTED_SECS));
@@ -20,7 +21,8 @@ pub async fn all(db: &mut Conn, now: Time) -> Result<(), Error> {
     let holds = "DELETE FROM holds WHERE until <= $1 AND (times = 0 OR until <= $2)";
     sql(holds).int(now.0).int(counted.0).run(db).await?;
     // A spent key is remembered as long as it could still be used: who brings it again is told so.
-    sql("DELETE FROM install_keys WHERE expires_at <= $1").int(ended.0).run(db).await.map(drop)
+    sql("DELETE FROM install_keys WHERE expires_at <= $1").int(ended.0).run(db).await?;
+    revisions::oldest(db).await
 }
 
 fn before(now: Time, secs: u32) -> Time {

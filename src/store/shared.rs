@@ -238,9 +238,11 @@ impl Shared {
         changes.into_iter().for_each(|change| drop(self.changes.send(change)));
     }
 
-    /// Memory forgets what the database forgot.
-    pub fn prune(&self, now: Time) {
-        self.world_mut().prune(now);
+    /// Memory forgets what the database forgot, which keeps revisions from this one on.
+    pub fn prune(&self, now: Time, oldest: i64) {
+        let mut world = self.world_mut();
+        world.prune(now);
+        world.put_oldest_revision(oldest);
     }
 }
 
@@ -262,12 +264,12 @@ impl News {
     fn of_edit(&mut self, world: &mut World, outcome: Outcome, at: Time) {
         outcome.holds.into_iter().for_each(|hold| world.put_hold(hold));
         outcome.templates.into_iter().for_each(|version| world.put_template(version));
-        if let Some(revision) = outcome.revision {
-            world.put_revision(revision, outcome.turns.iter().filter(|turn| turn.is_change()).filter_map(Turn::key));
-        }
+        let turned: Vec<RecordKey> =
+            outcome.turns.iter().filter(|turn| turn.is_change()).filter_map(Turn::key).collect();
         if outcome.restores {
             outcome.turns.into_iter().for_each(|turn| world.restore(turn, at));
         }
+        outcome.revision.into_iter().for_each(|number| world.put_revision(number, turned.iter().cloned()));
         self.changes.extend(outcome.changes);
         self.events.extend(outcome.events.into_iter().map(Arc::new));
     }

@@ -220,7 +220,7 @@ impl Writer {
         let (limit, now) = (self.limit(), Time::from(SystemTime::now()));
         let Some(db) = &mut self.db else { return };
         match timeout(limit, prune::all(db, now)).await.unwrap_or_else(|_| Err(self.too_slow())) {
-            Ok(()) => self.shared.prune(now),
+            Ok(oldest) => self.shared.prune(now, oldest),
             Err(error) => {
                 tracing::warn!(%error, "what is over could not be forgotten");
                 self.db = None;

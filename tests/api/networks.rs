@@ -151,10 +151,10 @@ async fn why_tells_each_option_with_its_level() {
     assert_eq!(questions(&scenes)[1], "options", "{scenes}");
     let told: Vec<_> = scenes[1]["why"].as_array().unwrap().iter().map(|r| r["text"].as_str().unwrap()).collect();
     let expected = [
-        "log-servers = 10.0.0.1, from everybody",
-        "interface-mtu = 9000, from profile web; without that 1400, from range rack",
-        "ntp-servers = 10.0.0.4, from class roms; without that 10.0.0.3, from range rack; then 10.0.0.2, from network lab; then 10.0.0.1, from everybody",
-        "domain-search = own.example, from machine web1; without that web.example, from profile web",
+        "log-servers = 10.0.0.1, from everybody (revision 7)",
+        "interface-mtu = 9000, from profile web (revision 10); without that 1400, from range rack (revision 9)",
+        "ntp-servers = 10.0.0.4, from class roms (revision 12); without that 10.0.0.3, from range rack (revision 9); then 10.0.0.2, from network lab (revision 8); then 10.0.0.1, from everybody (revision 7)",
+        "domain-search = own.example, from machine web1 (revision 11); without that web.example, from profile web (revision 10)",
     ];
     assert_eq!(told, expected);
 }

@@ -69,6 +69,60 @@ async fn a_rollback_says_what_it_would_do_and_then_does_it() {
     );
 }
 
+#[tokio::test]
+async fn why_says_in_which_revision_each_record_that_counts_was_changed() {
+    let api = Api::furnished().await;
+    api.ask("POST", "machines/web1/arm", Value::Null).await;
+    api.ask("PATCH", "profiles/web", json!({"arguments": "debug", "variables": {"note": "of profile web"}})).await;
+    let own = json!({"text": "d-i debian-installer/locale string C\n"});
+    api.ask("PUT", "templates/text/templates/debian/preseed.cfg", own).await;
+    let scenes = api.get("why/web1").await;
+    let reason = |rule: &str, part: &str| {
+        let mut all = scenes.as_array().unwrap().iter().flat_map(|scene| scene["why"].as_array().unwrap());
+        let found = all.find(|why| why["rule"] == rule && why["text"].as_str().unwrap().contains(part));
+        found.unwrap_or_else(|| panic!("{rule} {part}: {scenes}")).clone()
+    };
+    let record = |noun: &str, name: &str, revision: i64| json!({"noun": noun, "name": name, "revision": revision});
+    for (rule, part, text, records) in [
+        ("address", "", "10.0.0.11, reserved for 52:54:00:00:00:01 (revision 6)", vec![record("machine", "web1", 6)]),
+        (
+            "profile",
+            "",
+            "web, named by range rack (revision 5) (10.0.0.10-10.0.0.50), which holds 10.0.0.11",
+            vec![record("range", "rack", 5)],
+        ),
+        ("arguments", "", "debug, of profile web (revision 7)", vec![record("profile", "web", 7)]),
+        (
+            "distro",
+            "",
+            "debian (revision 3), named by profile web (revision 7)",
+            vec![record("distro", "debian", 3), record("profile", "web", 7)],
+        ),
+        (
+            "template",
+            "preseed",
+            "templates/debian/preseed.cfg (stored) (revision 8)",
+            vec![record("template", "templates/debian/preseed.cfg", 8)],
+        ),
+        (
+            "variable",
+            "note",
+            "note = \"of profile web\", from profile web (revision 7)",
+            vec![record("profile", "web", 7)],
+        ),
+        (
+            "key",
+            "",
+            "web (revision 2), named by profile web (revision 7)",
+            vec![record("key", "web", 2), record("profile", "web", 7)],
+        ),
+    ] {
+        let found = reason(rule, part);
+        assert_eq!((found["text"].as_str().unwrap(), &found["records"]), (text, &json!(records)), "{rule}");
+    }
+    assert_eq!(reason("family", "").get("records"), None, "the program's own word is no record's");
+}
+
 /// Which machines a change touches, and what of them.
 async fn touched(api: &Api, method: &str, path: &str, body: Value) -> (Vec<String>, Vec<String>) {
     let (before, (status, change)) = (revision(api).await, api.ask(method, &format!("diff/{path}"), body).await);

@@ -230,6 +230,18 @@ fn everything(store: &Store) -> BTreeSet<String> {
     all.extend(world.machines().map(|x| format!("{:?} {:?}", x.name, x.credential.map(|c| c.to_string()))));
     all.extend(world.leases().map(|x| format!("{x:?}")));
     all.extend(world.holds().map(|x| format!("{x:?}")));
+    let named = |noun, name: &dyn std::fmt::Display| {
+        let (name, since) = (name.to_string(), world.last_changed(noun, &name.to_string()));
+        format!("{noun} {name} of {:?}", since.unwrap_or_else(|| panic!("{noun} {name} is there")))
+    };
+    all.extend(world.networks.keys().map(|name| named(Noun::Network, name)));
+    all.extend(world.ranges.iter().map(|range| named(Noun::Range, &range.name)));
+    all.extend(world.distros.keys().map(|name| named(Noun::Distro, name)));
+    all.extend(world.profiles.keys().map(|name| named(Noun::Profile, name)));
+    all.extend(world.keys.keys().map(|name| named(Noun::Key, name)));
+    all.extend(world.reservations().map(|kept| named(Noun::Reservation, &kept.ip)));
+    all.extend(world.machines().map(|machine| named(Noun::Machine, &machine.name)));
+    all.insert(named(Noun::Options, &"everybody"));
     all.extend((0..200).filter_map(|n| world.tombstone(mac(n))).map(|x| format!("{x:?}")));
     all
 }

@@ -105,7 +105,7 @@ async fn the_way_back(url: &str, folder: &Path) {
     refusal(&store, Edit::RemoveProfile(name("base"))).await;
     assert_eq!(revision(&store).await, 10);
     assert_eq!(store.revision(10).await.unwrap().what, "added 20 machines");
-    assert_eq!(store.world().changed_in(Noun::Range, "rack"), Some(6));
+    assert_eq!(store.world().last_changed(Noun::Range, "rack"), Some(Since::Revision(6)));
 
     everything_changes(&store).await;
     let (later, last) = (configuration(&store), revision(&store).await);
@@ -137,7 +137,10 @@ async fn the_way_back(url: &str, folder: &Path) {
     assert_eq!(everything(&store), before, "what memory was told is what is written");
     assert_eq!((configuration(&store), store.revisions(100).await.unwrap()), (later, numbers));
     assert_eq!(revision(&store).await, last + 4);
-    assert_eq!(store.world().changed_in(Noun::Range, "rack"), Some(last + 2));
+    let world = store.world();
+    assert_eq!(world.last_changed(Noun::Network, "far"), Some(Since::Revision(last + 4)));
+    assert_eq!(world.last_changed(Noun::Range, "rack"), None, "it is not there");
+    drop(world);
     store.close().await;
 }
 

@@ -50,7 +50,7 @@ async fn two_nodes_know_the_same() {
 }
 
 async fn everything_else_arrives_too(a: &Store, b: &Store) {
-    let soon = Duration::from_secs(2);
+    let soon = Duration::from_secs(5);
     edit(b, Edit::AddKey(key("web", None))).await.unwrap();
     edit(a, Edit::AddDistro(distro("debian"))).await.unwrap();
     edit(a, Edit::AddProfile(profile("base", None))).await.unwrap();

@@ -30,6 +30,12 @@ pub async fn newest(db: &mut Conn) -> Result<i64, Error> {
     Ok(row.map_or(Ok(None), |row| row.int_or_null("number"))?.unwrap_or_default())
 }
 
+/// The number of the oldest that is kept; 0 before the first.
+pub async fn oldest(db: &mut Conn) -> Result<i64, Error> {
+    let row = sql("SELECT MIN(number) AS number FROM revisions").row(db).await?;
+    Ok(row.map_or(Ok(None), |row| row.int_or_null("number"))?.unwrap_or_default())
+}
+
 /// Writes what an edit turned, if it turned anything; tells its number.
 pub async fn add(db: &mut Conn, outcome: &Outcome, by: &str, at: Time) -> Result<Option<i64>, Error> {
     let turns: Vec<&Turn> = outcome.turns.iter().filter(|turn| turn.is_change()).collect();
@@ -131,7 +137,7 @@ pub async fn prune(db: &mut Conn, kept: usize, bytes: i64) -> Result<(), Error> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{load, sql::Database};
+    use super::super::{World, keys, load, sql::Database};
     use super::*;
 
     /// Ten revisions of one record, each of what the last one left.
@@ -170,6 +176,37 @@ mod tests {
         assert_eq!((last, turns), (10, vec![("10.0.0.10".into(), "10.0.0.6".into())]));
         let error = since(&mut db, 5).await.err().unwrap().to_string();
         assert!(error.contains("before 7 were is forgotten: the way back ends at revision 6"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn when_a_record_was_changed_is_known_as_far_back_as_revisions_are_kept() {
+        let (mut db, _folder) = with_ten().await;
+        let of = |world: &World, noun, name: &str| world.last_changed(noun, name);
+        // A record of before there were revisions, and a revision of one that is gone.
+        let old = ActivationKey {
+            name: "old".parse().unwrap(),
+            description: String::new(),
+            groups: Vec::new(),
+            usage_limit: None,
+            used: 0,
+            expires_at: None,
+            enabled: true,
+        };
+        keys::add(&mut db, &old).await.unwrap();
+        let gone = ActivationKey { name: "gone".parse().unwrap(), ..old };
+        let outcome = Outcome { turns: vec![Turn::new(Some(Record::Key(gone)), None)], ..Outcome::default() };
+        add(&mut db, &outcome, "root", Time::from_secs(11)).await.unwrap();
+        let mut world = load::world(&mut db).await.unwrap();
+        assert_eq!(of(&world, Noun::Options, "everybody"), Some(Since::Revision(10)));
+        assert_eq!(of(&world, Noun::Key, "old"), Some(Since::Before(1)));
+        assert_eq!((of(&world, Noun::Key, "gone"), world.count_changed()), (None, 1));
+        prune(&mut db, 1, 1 << 20).await.unwrap();
+        world.put_oldest_revision(oldest(&mut db).await.unwrap());
+        for world in [world, load::world(&mut db).await.unwrap()] {
+            assert_eq!(of(&world, Noun::Options, "everybody"), Some(Since::Before(11)));
+            assert_eq!((of(&world, Noun::Key, "old"), world.count_changed()), (Some(Since::Before(11)), 0));
+        }
+        assert_eq!(Since::Before(11).to_string(), "before revision 11");
     }
 
     #[tokio::test]

@@ -51,7 +51,9 @@ pub struct World {
     newcomers: u64,
     /// The configuration's number.
     revision: i64,
-    /// Which revision last changed each record, as far back as they are kept.
+    /// The oldest one that is kept; 0 before the first.
+    oldest: i64,
+    /// Which revision last changed each record that is there, as far back as they are kept.
     changed: HashMap<RecordKey, i64>,
 }
 
@@ -262,9 +264,33 @@ impl World {
         self.revision
     }
 
-    /// The revision that last changed a record; none where that is forgotten, or was before there were revisions.
-    pub fn changed_in(&self, noun: Noun, key: impl ToString) -> Option<i64> {
-        self.changed.get(&RecordKey(noun, key.to_string())).copied()
+    /// When a record that is there was last changed: a machine by its name, others by what tells them apart.
+    pub fn last_changed(&self, noun: Noun, name: &str) -> Option<Since> {
+        let key = match noun {
+            Noun::Machine => self.machine_named(&name.parse().ok()?)?.id.to_string(),
+            _ => name.to_owned(),
+        };
+        let key = RecordKey(noun, key);
+        let since =
+            || self.changed.get(&key).map_or(Since::Before(self.oldest.max(1)), |number| Since::Revision(*number));
+        self.has(&key).then(since)
+    }
+
+    /// Whether a record is there.
+    fn has(&self, RecordKey(noun, key): &RecordKey) -> bool {
+        let name = || key.parse::<Name>().ok();
+        match noun {
+            Noun::Network => name().is_some_and(|name| self.networks.contains_key(&name)),
+            Noun::Range => self.ranges.iter().any(|range| range.name.as_str() == key),
+            Noun::Class => name().is_some_and(|name| self.classes.contains_key(&name)),
+            Noun::Reservation => key.parse().is_ok_and(|ip| self.reservations.contains_key(&ip)),
+            Noun::Options => true,
+            Noun::Distro => name().is_some_and(|name| self.distros.contains_key(&name)),
+            Noun::Profile => name().is_some_and(|name| self.profiles.contains_key(&name)),
+            Noun::Key => name().is_some_and(|name| self.keys.contains_key(&name)),
+            Noun::Machine => key.parse().is_ok_and(|id: MachineId| self.machines.contains_key(&id)),
+            Noun::Template => self.templates().any(|version| Record::Template(Text::of(version)).key().1 == *key),
+        }
     }
 
     /// Says of each tale by which configuration it was decided.

@@ -232,13 +232,32 @@ impl World {
         self.silent_for.clear();
     }
 
-    /// A number only goes up, whatever order news come in.
+    /// To be called when the records themselves are as it left them. A number only goes up, whatever order news come in;
+    /// of a record that is gone nobody asks.
     pub(in super::super) fn put_revision(&mut self, number: i64, of: impl IntoIterator<Item = RecordKey>) {
         self.revision = self.revision.max(number);
-        for key in of {
-            let last = self.changed.entry(key).or_default();
-            *last = number.max(*last);
+        if self.oldest == 0 {
+            self.oldest = number;
         }
+        for key in of {
+            if self.has(&key) {
+                let last = self.changed.entry(key).or_default();
+                *last = number.max(*last);
+            } else {
+                self.changed.remove(&key);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(in super::super) fn count_changed(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// What is older is forgotten.
+    pub(in super::super) fn put_oldest_revision(&mut self, number: i64) {
+        self.oldest = number;
+        self.changed.retain(|_, changed| *changed >= number);
     }
 }
 
