@@ -2,7 +2,7 @@
 
 use super::session::{Output, Session, json, line, print, understood};
 use super::table;
-use crate::http::api::template::{ComparisonView, RollBack, TemplateText, TemplateView};
+use crate::http::api::template::{ComparisonView, RollBack, TemplateChange, TemplateText, TemplateView};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use hyper::Method;
@@ -58,6 +58,9 @@ pub enum Command {
     Remove {
         /// Its name
         name: String,
+        /// Do not ask, however many machines it touches
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -73,12 +76,13 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Set { name, file, yes } => {
             let name = whole(&name);
             let text = TemplateText { text: read(&file)? };
-            agreed(session, &name, &text, yes).await?;
+            let change = TemplateChange { text: Some(text.text.clone()) };
+            agreed(session, (&name, "FILE"), &change, yes).await?;
             let said = |view: &TemplateView| format!("template {} set: {}", view.name, number(view));
             session.send(Method::PUT, &format!("templates/text/{name}"), &text, said).await
         }
         Command::Diff { name, file: Some(file) } => {
-            let text = TemplateText { text: read(&file)? };
+            let text = TemplateChange { text: Some(read(&file)?) };
             let value = compared(session, &whole(&name), &text).await?;
             match session.output {
                 Output::Json => json(&value),
@@ -89,15 +93,16 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Rollback { name, version, yes } => {
             let name = whole(&name);
             let old: TemplateView = session.get(&format!("templates/text/{name}?version={version}")).await?;
-            if let Some(text) = old.text {
-                agreed(session, &name, &TemplateText { text }, yes).await?;
+            if old.text.is_some() {
+                agreed(session, (&name, "FILE"), &TemplateChange { text: old.text }, yes).await?;
             }
             let said =
                 |view: &TemplateView| format!("template {} is as in version {version}: {}", view.name, number(view));
             session.send(Method::POST, &format!("templates/rollback/{name}"), &RollBack { version }, said).await
         }
-        Command::Remove { name } => {
+        Command::Remove { name, yes } => {
             let name = whole(&name);
+            agreed(session, (&name, ""), &TemplateChange { text: None }, yes).await?;
             session.client.ask(Method::DELETE, &format!("templates/text/{name}"), None).await?;
             match session.output {
                 Output::Json => json(&serde_json::json!({ "removed": name })),
@@ -154,23 +159,24 @@ fn read(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-async fn compared(session: &Session, name: &str, text: &TemplateText) -> Result<serde_json::Value> {
-    let body = serde_json::to_value(text)?;
+async fn compared(session: &Session, name: &str, change: &TemplateChange) -> Result<serde_json::Value> {
+    let body = serde_json::to_value(change)?;
     Ok(session.client.ask(Method::POST, &format!("templates/diff/{name}"), Some(&body)).await?)
 }
 
-/// Says how many machines a text touches, and asks where it is more than one. What nobody can be asked needs --yes.
-async fn agreed(session: &Session, name: &str, text: &TemplateText, yes: bool) -> Result<()> {
+/// Says how many machines a change touches, and asks where it is more than one. What nobody can be asked needs --yes.
+async fn agreed(session: &Session, (name, file): (&str, &str), change: &TemplateChange, yes: bool) -> Result<()> {
     if yes {
         return Ok(());
     }
-    let change: ComparisonView = understood(compared(session, name, text).await?)?;
+    let change: ComparisonView = understood(compared(session, name, change).await?)?;
     let said = summary(&change);
     if change.machines <= 1 && change.broken.is_empty() {
         return if session.output == Output::Json { Ok(()) } else { line(&said) };
     }
     if !std::io::stdin().is_terminal() {
-        bail!("{said}; look at it with `kickstand template diff {name} FILE`, and say --yes if it is meant");
+        let diff = format!("kickstand template diff {name} {file}");
+        bail!("{said}; look at it with `{}`, and say --yes if it is meant", diff.trim_end());
     }
     eprint!("{said}. Go on? [y/N] ");
     std::io::stderr().flush()?;

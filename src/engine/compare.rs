@@ -65,25 +65,33 @@ struct Found {
 }
 
 impl Engine {
-    /// Compares without changing anything. Tokens are made up, and secrets masked.
-    pub async fn compare_template(self: &Arc<Self>, name: &str, text: String) -> Result<Comparison, Error> {
+    /// Compares without changing anything. Tokens are made up, and secrets masked. No text: the stored one is removed.
+    pub async fn compare_template(self: &Arc<Self>, name: &str, text: Option<String>) -> Result<Comparison, Error> {
+        // Who waits holds no copy of the configuration.
+        let _turn = self.texts.comparing().await?;
         let name = whole_name(name)?;
         self.look_at_templates().await;
+        let text = match text {
+            Some(text) => Some(text),
+            None => self.without_stored(&name)?,
+        };
         let (now, then) = {
             let world = self.store.world();
             (world.paper(), world.paper())
         };
-        self.compare_sides((now, then), vec![(name, Some(text))], false).await
+        self.compare_sides((now, then), vec![(name, text)], false).await
     }
 
     /// What an operator's change would do. Whether it is allowed is for the change itself to find out.
     pub async fn compare(self: &Arc<Self>, edit: Edit) -> Result<Comparison, Error> {
+        let _turn = self.texts.comparing().await?;
         let sides = self.store.on_paper(edit, self.now())?;
         self.compare_sides(sides, Vec::new(), true).await
     }
 
     /// What a rollback would do.
     pub async fn compare_rollback(self: &Arc<Self>, to: i64) -> Result<(Plan, Comparison), Error> {
+        let _turn = self.texts.comparing().await?;
         let plan = self.store.plan(to, None).await?;
         let (now, mut then) = {
             let world = self.store.world();
@@ -105,14 +113,15 @@ impl Engine {
         let changed = texts.iter().map(|(name, _)| name.clone()).collect();
         let new = book.templates.with(texts).map_err(|mut errors| Error::Template(errors.remove(0)))?;
         let sides = Sides { now, then, old: book.templates.clone(), new, changed, records };
-        let _turn = self.texts.comparing().await?;
         let began = Instant::now();
-        let (of, machines): (usize, Vec<MachineId>) = {
+        let (of, machines, newcomers): (usize, Vec<MachineId>, Vec<Name>) = {
             let world = self.store.world();
             let all = world.machines().map(|machine| machine.id);
-            (world.machines().count(), all.filter(|id| sides.then.may_touch(*id)).collect())
+            let newcomers = sides.then.newcomers(&world).cloned().collect();
+            (world.machines().count(), all.filter(|id| sides.then.may_touch(*id)).collect(), newcomers)
         };
-        let mut so_far = (sides, Found::default());
+        let (of, mut so_far) = (of + newcomers.len(), (sides, Found::default()));
+        newcomers.iter().for_each(|name| so_far.1.comes(name));
         for machine in machines {
             // Whoever boots meanwhile gets a room between two machines.
             let room = self.texts.room().await?;
@@ -130,7 +139,8 @@ impl Engine {
                 return Err(Error::Invalid(text.into()));
             }
         }
-        let Found { touched, broken, groups } = so_far.1;
+        let Found { mut touched, broken, groups } = so_far.1;
+        touched.sort();
         let mut groups: Vec<Group> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.machines.len()));
         Ok(Comparison { touched, of, broken, groups })
@@ -203,6 +213,12 @@ impl Sides {
 }
 
 impl Found {
+    /// A machine that is not there yet: all that it gets is new, and none of it is told.
+    fn comes(&mut self, name: &Name) {
+        self.differ((name, "record"), "", &format!("{name}\n"));
+        self.touched.push(name.clone());
+    }
+
     /// Whether a text changes.
     fn compare(&mut self, of: (&Name, &str), texts: &(Option<Served>, Option<Served>), sides: &Sides) -> bool {
         let render =

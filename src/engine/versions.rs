@@ -89,17 +89,23 @@ impl Engine {
     pub async fn remove_template(&self, name: &str, by: &str) -> Result<(), Error> {
         let name = whole_name(name)?;
         let files = self.texts.turn().await;
-        self.no_file(&name)?;
-        if self.stored_text(&name).is_none() {
-            return Err(match self.book().templates.has(&name) {
-                true => Error::Invalid(format!("template {name} is built in: there is nothing of yours to remove")),
-                false => no_template(&name),
-            });
-        }
+        self.without_stored(&name)?;
         let edit = Edit::SetTemplate { name, text: None, whence: Whence::Api };
         self.store.edit(edit, by, self.now()).await?;
         self.refresh(&files);
         Ok(())
+    }
+
+    /// What is left of a template without its stored text: none where nothing is built in under this name.
+    pub(super) fn without_stored(&self, name: &str) -> Result<Option<String>, Error> {
+        self.no_file(name)?;
+        match (self.stored_text(name), self.book().templates.has(name)) {
+            (Some(_), _) => Ok(self.assets.shipped(name).map(str::to_owned)),
+            (None, true) => {
+                Err(Error::Invalid(format!("template {name} is built in: there is nothing of yours to remove")))
+            }
+            (None, false) => Err(no_template(name)),
+        }
     }
 
     fn stored_text(&self, name: &str) -> Option<String> {

@@ -67,6 +67,10 @@ async fn a_rollback_says_what_it_would_do_and_then_does_it() {
     assert!(
         last["why"][0]["text"].as_str().unwrap().starts_with(&format!("rolled back to revision {at} by root@socket"))
     );
+    // What would come back counts as much as what would go.
+    api.ask("DELETE", "machines/web2", Value::Null).await;
+    let plan = api.ask("POST", &format!("revisions/{at}/rollback?dry_run=true"), Value::Null).await.1;
+    assert_eq!((&plan["machines"]["touched"], &plan["machines"]["of"]), (&json!(["web2"]), &json!(2)), "{plan}");
 }
 
 #[tokio::test]
@@ -179,7 +183,8 @@ async fn every_change_says_which_machines_it_touches_and_in_what() {
     is(&at("PATCH", "machines/web1", json!({"profile": "db"})).await, &["web1"]);
     is(&at("PATCH", "machines/web1", json!({"disk_boot": "exit"})).await, &["web1"]);
     is(&at("DELETE", "machines/web1", Value::Null).await, &["web1"]);
-    is(&at("POST", "machines", machine("web2", 2)).await, &[]);
+    // Who is not there yet counts, too.
+    is(&at("POST", "machines", machine("web2", 2)).await, &["web2"]);
     assert_eq!(api.refused("PATCH", "diff/profiles/nope", json!({})).await.0, 404);
     assert_eq!(api.refused("PATCH", "diff/profiles/web", json!({"colour": 1})).await.0, 422);
 }

@@ -31,7 +31,11 @@ async fn a_text_is_compared_set_rolled_back_and_removed() {
     let back = appliance.cli(&["template", "rollback", name, "1", "--yes"]).await;
     assert_eq!(back, "template pxe/ipxe/install.ipxe is as in version 1: version 3\n");
     assert_eq!(appliance.cli(&["template", "show", name, "--version", "2"]).await, "#!ipxe\nexit\n");
-    let removed = appliance.cli(&["template", "remove", name]).await;
+    let unasked = appliance.refused(&["template", "remove", name]).await;
+    let hint = "2 machines are touched; look at it with `kickstand template diff pxe/ipxe/install.ipxe`, and say --yes";
+    assert!(unasked.contains(hint), "{unasked}");
+    assert_eq!(appliance.cli(&["template", "show", name]).await, INSTALL);
+    let removed = appliance.cli(&["template", "remove", name, "--yes"]).await;
     assert_eq!(removed, "template pxe/ipxe/install.ipxe removed\n");
     let history = appliance.json(&["template", "history", name]).await;
     let from: Vec<&str> = history.as_array().unwrap().iter().map(|v| v["from"].as_str().unwrap()).collect();
@@ -40,6 +44,13 @@ async fn a_text_is_compared_set_rolled_back_and_removed() {
     let is_it = |view: &&Value| view["name"] == name;
     assert_eq!(list.as_array().unwrap().iter().find(is_it).unwrap()["from"], "built in");
     assert!(list.as_array().unwrap().iter().all(|view| view.get("text").is_none()));
+    // What is not there any more stops nobody who would not miss it.
+    std::fs::write(file, "nobody names it\n").unwrap();
+    appliance.cli(&["template", "set", "own.sh", file]).await;
+    let removed = appliance.cli(&["template", "remove", "own.sh"]).await;
+    assert_eq!(removed, "no machine is touched\ntemplate templates/own.sh removed\n");
+    let again = appliance.refused(&["template", "remove", "own.sh"]).await;
+    assert!(again.contains("there is no template templates/own.sh"), "{again}");
 }
 
 #[tokio::test]

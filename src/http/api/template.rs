@@ -11,11 +11,18 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A text to store, or to compare with.
+/// A text to store.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TemplateText {
     pub text: String,
+}
+
+/// A text to compare with; none, what there would be without the stored one.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateChange {
+    pub text: Option<String>,
 }
 
 /// Which version is meant.
@@ -140,7 +147,7 @@ pub async fn roll_back(
 pub async fn diff(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
-    Body(TemplateText { text }): Body<TemplateText>,
+    Body(TemplateChange { text }): Body<TemplateChange>,
 ) -> Result<Json<ComparisonView>, Problem> {
     Ok(Json(compared(engine.compare_template(&name, text).await?)))
 }

@@ -75,6 +75,12 @@ impl Paper {
         self.of_machines = true;
     }
 
+    /// The machines that it brings.
+    pub fn newcomers(&self, there: &World) -> impl Iterator<Item = &Name> {
+        let new = self.wishes.iter().filter(|(id, _)| there.machine(**id).is_none());
+        new.filter_map(|(_, wish)| wish.as_ref().map(|wish| &wish.name))
+    }
+
     /// Whether the change may have to do with a machine.
     pub fn may_touch(&self, machine: MachineId) -> bool {
         !self.of_machines || self.wishes.contains_key(&machine)
