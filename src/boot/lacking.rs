@@ -1,9 +1,9 @@
 //! The same boot without one of the words that it was decided on: what each of them is for.
 
 use super::Standing;
+use super::paper::{self, PaperFacts};
 use super::recipe;
 use super::records::Records;
-use super::rehearsal::{self, RehearsalFacts};
 use super::said::Said;
 use crate::model::*;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct Lacking<'a> {
 
 /// One for each word that may have counted in a boot that leads to this address and profile.
 pub fn lacking<'a>(
-    facts: &RehearsalFacts<'a>,
+    facts: &PaperFacts<'a>,
     (mac, arch): (Mac, Arch),
     ip: Option<Ipv4Addr>,
     profile: Option<&Name>,
@@ -45,7 +45,7 @@ pub fn lacking<'a>(
     chain.iter().for_each(|profile| of_profile(facts, (&chain, profile), &mut all));
     let distro = chain.iter().find_map(|profile| facts.records.distros().get(profile.distro.as_ref()?));
     all.extend(distro.and_then(|distro| of_distro(facts, distro)));
-    let ask = rehearsal::discover(mac, rehearsal::client(mac, arch));
+    let ask = paper::discover(mac, paper::client(mac, arch));
     let machine = if let Standing::Machine(machine) = facts.standing { Some(machine) } else { None };
     let quirks = Said::quirks(facts.shelf, Some(&ask.traits()), Some(mac), machine);
     all.extend(quirks.into_iter().map(|quirk| without_quirk(facts, quirk)));
@@ -53,7 +53,7 @@ pub fn lacking<'a>(
 }
 
 impl<'a> Lacking<'a> {
-    fn of(facts: &RehearsalFacts<'a>, what: String) -> Lacking<'a> {
+    fn of(facts: &PaperFacts<'a>, what: String) -> Lacking<'a> {
         Lacking {
             base: facts.records,
             what,
@@ -67,13 +67,13 @@ impl<'a> Lacking<'a> {
         }
     }
 
-    pub fn networks<'b>(&'b self, facts: &RehearsalFacts<'b>) -> Vec<&'b Network> {
+    pub fn networks<'b>(&'b self, facts: &PaperFacts<'b>) -> Vec<&'b Network> {
         let changed = |there: &&Network| self.network.as_ref().filter(|network| network.name == there.name);
         facts.networks.iter().map(|there| changed(there).unwrap_or(*there)).collect()
     }
 
     /// What the boot is played with, on these networks.
-    pub fn facts<'b>(&'b self, networks: &'b [&'b Network], facts: &RehearsalFacts<'b>) -> RehearsalFacts<'b> {
+    pub fn facts<'b>(&'b self, networks: &'b [&'b Network], facts: &PaperFacts<'b>) -> PaperFacts<'b> {
         let standing = match (&self.machine, self.unreserved) {
             (Some(machine), _) => Standing::Machine(machine),
             (None, true) => Standing::Unknown,
@@ -81,11 +81,11 @@ impl<'a> Lacking<'a> {
         };
         let network = self.network.as_ref().unwrap_or(facts.network);
         let shelf = self.shelf.as_ref().unwrap_or(facts.shelf);
-        RehearsalFacts { networks, network, standing, records: self, shelf, ..*facts }
+        PaperFacts { networks, network, standing, records: self, shelf, ..*facts }
     }
 }
 
-fn of_machine<'a>(facts: &RehearsalFacts<'a>, machine: &Machine, mac: Mac, all: &mut Vec<Lacking<'a>>) {
+fn of_machine<'a>(facts: &PaperFacts<'a>, machine: &Machine, mac: Mac, all: &mut Vec<Lacking<'a>>) {
     let name = &machine.name;
     let mut without = |word: Option<String>, take: &dyn Fn(&mut Machine)| {
         let Some(word) = word else { return };
@@ -109,7 +109,7 @@ fn named(what: &str, value: &Option<impl std::fmt::Display>) -> Option<String> {
     value.as_ref().map(|value| format!("{what} {value}"))
 }
 
-fn of_ranges<'a>(facts: &RehearsalFacts<'a>, ip: Ipv4Addr) -> Vec<Lacking<'a>> {
+fn of_ranges<'a>(facts: &PaperFacts<'a>, ip: Ipv4Addr) -> Vec<Lacking<'a>> {
     let ranges = facts.records.ranges();
     let inside = ranges.iter().filter(|range| range.network == facts.network.name && range.span.contains(ip));
     let without = |gone: &Range| {
@@ -119,7 +119,7 @@ fn of_ranges<'a>(facts: &RehearsalFacts<'a>, ip: Ipv4Addr) -> Vec<Lacking<'a>> {
     inside.map(without).collect()
 }
 
-fn of_network<'a>(facts: &RehearsalFacts<'a>, all: &mut Vec<Lacking<'a>>) {
+fn of_network<'a>(facts: &PaperFacts<'a>, all: &mut Vec<Lacking<'a>>) {
     let network = facts.network;
     let mut without = |word: Option<String>, take: &dyn Fn(&mut Network)| {
         let Some(word) = word else { return };
@@ -134,7 +134,7 @@ fn of_network<'a>(facts: &RehearsalFacts<'a>, all: &mut Vec<Lacking<'a>>) {
 }
 
 /// Of the other profiles only those of the chain are looked at.
-fn of_profile<'a>(facts: &RehearsalFacts<'a>, (chain, profile): (&[&Profile], &Profile), all: &mut Vec<Lacking<'a>>) {
+fn of_profile<'a>(facts: &PaperFacts<'a>, (chain, profile): (&[&Profile], &Profile), all: &mut Vec<Lacking<'a>>) {
     let mut without = |word: Option<String>, take: &dyn Fn(&mut Profile)| {
         let Some(word) = word else { return };
         let mut profiles: BTreeMap<_, _> = chain.iter().map(|p| (p.name.clone(), (*p).clone())).collect();
@@ -149,13 +149,13 @@ fn of_profile<'a>(facts: &RehearsalFacts<'a>, (chain, profile): (&[&Profile], &P
     without(named("way to the disk", &profile.disk_boot), &|p| p.disk_boot = None);
 }
 
-fn of_distro<'a>(facts: &RehearsalFacts<'a>, distro: &Distro) -> Option<Lacking<'a>> {
+fn of_distro<'a>(facts: &PaperFacts<'a>, distro: &Distro) -> Option<Lacking<'a>> {
     let what = format!("loader {} of distro {}", distro.loader.as_ref()?, distro.name);
     let distros = BTreeMap::from([(distro.name.clone(), Distro { loader: None, ..distro.clone() })]);
     Some(Lacking { distros: Some(distros), ..Lacking::of(facts, what) })
 }
 
-fn without_quirk<'a>(facts: &RehearsalFacts<'a>, gone: &Quirk) -> Lacking<'a> {
+fn without_quirk<'a>(facts: &PaperFacts<'a>, gone: &Quirk) -> Lacking<'a> {
     let mut shelf = facts.shelf.clone();
     shelf.quirks.retain(|quirk| quirk.name != gone.name);
     Lacking { shelf: Some(shelf), ..Lacking::of(facts, format!("quirk {}", gone.name)) }

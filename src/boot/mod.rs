@@ -4,7 +4,7 @@
 //! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
 //! file), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk). Each
 //! question has its own small facts and gives back a reply, the effects to apply, and why.
-//! [`rehearsal`] plays them all on paper, [`lacking`] without one of the words that counted. Only [`lifecycle`] moves a machine's state.
+//! [`paper`] plays them all on paper, [`lacking`] without one of the words that counted. Only [`lifecycle`] moves a machine's state.
 
 mod address;
 pub mod autoinstall;
@@ -18,12 +18,12 @@ pub mod loader;
 pub mod names;
 mod newcomer;
 pub mod offer;
+pub mod paper;
 pub mod pool;
 mod proxy;
 pub mod recipe;
 mod records;
 pub mod register;
-pub mod rehearsal;
 pub mod report;
 pub mod role;
 pub mod said;

@@ -1,6 +1,6 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
-//! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `rehearse` tells what would
+//! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `paper` tells what would
 //! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `seat` where a machine would boot, `revisions` how the configuration was and the way back, `trust` which CA machines are told of, `paper` shows answer files without their secrets. None of them decides: `boot/` does.
 
 mod answers;
@@ -13,10 +13,10 @@ mod gauges;
 mod kitchen;
 mod loaders;
 mod look;
+mod masked;
 mod operate;
 mod pace;
 mod paper;
-mod rehearse;
 mod revisions;
 mod scripts;
 mod seat;
@@ -35,8 +35,8 @@ pub use dated::{Dated, DatedRecord};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
 pub use loaders::{BootFile, Loaded};
-pub use paper::Paper;
-pub use rehearse::{Spell, pool};
+pub use masked::Paper;
+pub use paper::{Spell, pool};
 pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
@@ -87,7 +87,7 @@ pub struct Engine {
     changing: tokio::sync::Mutex<()>,
     /// The last DHCP packets of each machine.
     pub captures: Captures,
-    spell: OnceLock<rehearse::Spell>,
+    spell: OnceLock<paper::Spell>,
     /// None: there is no CA that machines could be told of.
     trust: RwLock<Option<Arc<Trust>>>,
     /// Our own addresses, as the interfaces have them now.

@@ -12,7 +12,7 @@ impl Engine {
     pub async fn arm(&self, name: &Name, by: &str) -> Result<(), Error> {
         let machine = self.named(name)?;
         let step = self.armed(&machine)?;
-        self.rehearse_install(&stepped(&machine, step.clone())).await?;
+        self.install_on_paper(&stepped(&machine, step.clone())).await?;
         let text = format!("armed by {by}: the next network boot installs");
         self.step(machine.id, step, text).await
     }
@@ -82,7 +82,7 @@ impl Engine {
         renewed.interfaces.iter_mut().filter(|i| i.mac == old).for_each(|i| i.mac = new);
         if arm {
             renewed = stepped(&renewed, self.armed(&renewed)?);
-            self.rehearse_install(&renewed).await?;
+            self.install_on_paper(&renewed).await?;
         }
         let edit = Edit::Replace {
             machine: machine.id,

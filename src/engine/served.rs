@@ -2,11 +2,11 @@
 
 use super::kitchen::Dish;
 use super::operate::stepped;
-use super::rehearse::FIRMWARE;
+use super::paper::FIRMWARE;
 use super::variables::is_empty;
 use super::{Engine, Error, scripts};
 use crate::boot::offer::OfferReply;
-use crate::boot::rehearsal::Rehearsal;
+use crate::boot::paper::PaperBoot;
 use crate::boot::script::ScriptReply;
 use crate::model::option::{option_name, option_text};
 use crate::model::*;
@@ -90,7 +90,7 @@ impl Engine {
     }
 
     fn offer(&self, world: &World, machine: &Machine, arch: Arch) -> String {
-        let Some(Rehearsal { scenes, reply, boot, .. }) = self.rehearsed(world, machine, arch) else {
+        let Some(PaperBoot { scenes, reply, boot, .. }) = self.boot_on_paper(world, machine, arch) else {
             return String::new();
         };
         let mut text = format!("{}\n", scenes.first().map(|scene| scene.answer.as_str()).unwrap_or_default());

@@ -1,9 +1,9 @@
 //! What would happen now, step by step, and which rule says so: `kickstand why`.
 
 use super::kitchen::Dish;
-use super::rehearse::Played;
+use super::paper::Played;
 use super::{Engine, Error, fresh_secret, served};
-use crate::boot::{Reason, Words, rehearsal};
+use crate::boot::{Reason, Words, paper};
 use crate::model::*;
 
 /// One question of a boot, its answer and the rules behind it.
@@ -31,8 +31,8 @@ impl Scene {
     }
 }
 
-impl From<rehearsal::Scene> for Scene {
-    fn from(scene: rehearsal::Scene) -> Scene {
+impl From<paper::Scene> for Scene {
+    fn from(scene: paper::Scene) -> Scene {
         Scene::new(scene.question, scene.answer, scene.why)
     }
 }

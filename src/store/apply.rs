@@ -144,24 +144,9 @@ impl World {
             Edit::SetMachine(new) => {
                 new.interfaces.iter().for_each(|interface| self.lift_tombstone(interface.mac));
                 self.with_machine(new.id, |machine| {
-                    let Machine { name, interfaces, profile, key, arguments, variables, secrets, options, .. } = new;
-                    let (loader, disk_boot, revision) = (new.loader, new.disk_boot, new.revision);
-                    let revision = revision + 1;
-                    let old = machine.clone();
-                    *machine = Machine {
-                        name,
-                        interfaces,
-                        profile,
-                        key,
-                        arguments,
-                        variables,
-                        secrets,
-                        options,
-                        loader,
-                        disk_boot,
-                        revision,
-                        ..old
-                    };
+                    // Since when it is there is nobody's word.
+                    let wish = Wish { created_at: machine.created_at, ..Wish::of(&new) };
+                    *machine = wish.onto(Machine { revision: new.revision + 1, ..machine.clone() });
                 });
             }
             Edit::RemoveMachine(name) => {

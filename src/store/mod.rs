@@ -84,6 +84,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "variables", include_str!("migrations/0004_variables.sql")),
     (5, "templates", include_str!("migrations/0005_templates.sql")),
     (6, "revisions", include_str!("migrations/0006_revisions.sql")),
+    (7, "revision sizes", include_str!("migrations/0007_revision_sizes.sql")),
 ];
 
 fn migrations() -> Migrator {

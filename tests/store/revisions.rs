@@ -137,10 +137,8 @@ async fn the_way_back(url: &str, folder: &Path) {
     assert_eq!(everything(&store), before, "what memory was told is what is written");
     assert_eq!((configuration(&store), store.revisions(100).await.unwrap()), (later, numbers));
     assert_eq!(revision(&store).await, last + 4);
-    let world = store.world();
-    assert_eq!(world.last_changed(Noun::Network, "far"), Some(Since::Revision(last + 4)));
-    assert_eq!(world.last_changed(Noun::Range, "rack"), None, "it is not there");
-    drop(world);
+    assert_eq!(store.world().last_changed(Noun::Network, "far"), Some(Since::Revision(last + 4)));
+    assert_eq!(store.world().last_changed(Noun::Range, "rack"), None, "it is not there");
     store.close().await;
 }
 

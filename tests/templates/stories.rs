@@ -83,27 +83,27 @@ pub async fn compared(url: &str) {
     engine.set_template(TEMPLATE, text.into(), "test").await.unwrap();
     engine.set_template("snippets/part.sh", "part\n".into(), "test").await.unwrap();
     // Through an include, in the same way for all.
-    let change = engine.compare_template("snippets/part.sh", "another\n".into()).await.unwrap();
+    let change = engine.compare_template("snippets/part.sh", Some("another\n".into())).await.unwrap();
     assert_eq!((change.touched.len(), change.broken.len(), change.groups.len()), (3, 0, 1), "{change:?}");
     assert_eq!(change.groups[0].machines.iter().map(|m| m.as_str()).collect::<Vec<_>>(), ["web-1", "web-2", "web-3"]);
     assert_eq!(change.groups[0].diff, "--- now\n+++ then\n@@ -1,3 +1,3 @@\n host web-1\n-part\n+another\n password \n",);
     assert_eq!(house.text("templates/snippets/part.sh").as_deref(), Some("part\n"), "nothing is changed by it");
     // A variable that one machine has, and two have not.
     let text = "host {{ machine.name }}\n{% if root_password_hash %}\nroot {{ root_password_hash|line }}{{ nope }}\n{% endif %}\n";
-    let change = engine.compare_template("debian/web.cfg", text.into()).await.unwrap();
+    let change = engine.compare_template("debian/web.cfg", Some(text.into())).await.unwrap();
     assert_eq!((change.touched.len(), change.broken.len()), (3, 1), "{change:?}");
     assert_eq!(change.broken[0].machine.as_str(), "web-3");
     assert_eq!(change.broken[0].why, "templates/debian/web.cfg:3: a variable is not set: `nope` is undefined");
     assert_eq!(change.groups.len(), 1);
     // A secret is masked, on both sides.
-    let change = engine.compare_template(TEMPLATE, "{{ root_password_hash }}\n".into()).await.unwrap();
+    let change = engine.compare_template(TEMPLATE, Some("{{ root_password_hash }}\n".into())).await.unwrap();
     let all = format!("{change:?}");
     assert!(all.contains("«root_password_hash»") && !all.contains("hunter2"), "{all}");
     assert_eq!(change.groups.iter().map(|g| g.machines.len()).collect::<Vec<_>>(), [1, 1, 1], "each its own name");
     // A snippet that there was not yet, for one machine and for a parent of the profile.
-    let change = engine.compare_template("snippets/machine/web-2/part.sh", "own\n".into()).await.unwrap();
+    let change = engine.compare_template("snippets/machine/web-2/part.sh", Some("own\n".into())).await.unwrap();
     assert_eq!((change.touched.len(), change.groups[0].machines[0].as_str()), (1, "web-2"));
-    let change = engine.compare_template("snippets/profile/base/part.sh", "own\n".into()).await.unwrap();
+    let change = engine.compare_template("snippets/profile/base/part.sh", Some("own\n".into())).await.unwrap();
     assert_eq!(change.touched.len(), 3);
     // What nobody uses, and what is the same.
     for (name, text) in [
@@ -114,11 +114,11 @@ pub async fn compared(url: &str) {
             "host {{ machine.name }}\n{% include 'snippets/part.sh' %}\npassword {{ root_password_hash|line }}\n",
         ),
     ] {
-        let change = engine.compare_template(name, text.into()).await.unwrap();
+        let change = engine.compare_template(name, Some(text.into())).await.unwrap();
         assert_eq!((change.touched.len(), change.groups.len()), (0, 0), "{name}: {change:?}");
     }
     let change = engine
-        .compare_template("pxe/ipxe/install.ipxe", "#!ipxe\nboot {{ machine.name|ipxe }}\n".into())
+        .compare_template("pxe/ipxe/install.ipxe", Some("#!ipxe\nboot {{ machine.name|ipxe }}\n".into()))
         .await
         .unwrap();
     assert_eq!((change.touched.len(), change.groups[0].what.as_str()), (3, "install script of ipxe"));

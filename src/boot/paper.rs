@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 /// What must be known to play a boot: what its questions need, nothing more.
-pub struct RehearsalFacts<'a> {
+pub struct PaperFacts<'a> {
     /// The networks on its wire, the one that it boots from first.
     pub networks: &'a [&'a Network],
     pub network: &'a Network,
@@ -42,7 +42,7 @@ pub struct Boot {
 
 /// A boot on paper.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rehearsal {
+pub struct PaperBoot {
     pub scenes: Vec<Scene>,
     /// Who asked, and the first answer that it was given.
     pub client: Client,
@@ -51,7 +51,7 @@ pub struct Rehearsal {
 }
 
 /// What would happen now if this MAC booted from this network with this firmware.
-pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> Rehearsal {
+pub fn play(mac: Mac, arch: Arch, facts: &PaperFacts<'_>, now: Time) -> PaperBoot {
     let (client, program) = (client(mac, arch), program(arch));
     let rom = discover(mac, client);
     let offer = rom.decide(offer_facts(facts), now);
@@ -64,7 +64,7 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> Rehe
             *ip
         }
         OfferReply::Proxy(Grant { ip, .. }) => *ip,
-        _ => return Rehearsal { scenes, client, reply: offer.reply, boot: None },
+        _ => return PaperBoot { scenes, client, reply: offer.reply, boot: None },
     };
     let lease = Lease {
         network: facts.network.name.clone(),
@@ -78,11 +78,11 @@ pub fn play(mac: Mac, arch: Arch, facts: &RehearsalFacts<'_>, now: Time) -> Rehe
     let (scene, reply) =
         (Scene { question: "script", answer: say_script(&script.reply), why: script.why }, script.reply);
     scenes.push(scene);
-    Rehearsal { scenes, client, reply: offer.reply, boot: Some(Boot { ip, script: reply, language, by }) }
+    PaperBoot { scenes, client, reply: offer.reply, boot: Some(Boot { ip, script: reply, language, by }) }
 }
 
 /// What operators set for it, and where.
-fn options(ask: &OfferAsk, facts: &RehearsalFacts<'_>, (place, ip): (usize, Ipv4Addr), now: Time) -> Option<Scene> {
+fn options(ask: &OfferAsk, facts: &PaperFacts<'_>, (place, ip): (usize, Ipv4Addr), now: Time) -> Option<Scene> {
     let network = facts.networks.get(place).copied().unwrap_or(facts.network);
     let (role, _) = role::role(facts.standing, facts.network);
     let case = Case { ask, facts: offer_facts(facts), network: facts.network, now, role };
@@ -140,8 +140,8 @@ fn language(reply: &OfferReply, program: Program, shelf: &Shelf) -> (Language, B
     (loader.language, if by_http { By::Http } else { By::Tftp })
 }
 
-fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {
-    let RehearsalFacts { networks, here, standing, records, pool, shelf, .. } = *facts;
+fn offer_facts<'a>(facts: &'a PaperFacts<'a>) -> OfferFacts<'a> {
+    let PaperFacts { networks, here, standing, records, pool, shelf, .. } = *facts;
     OfferFacts {
         networks,
         here,
@@ -158,7 +158,7 @@ fn offer_facts<'a>(facts: &'a RehearsalFacts<'a>) -> OfferFacts<'a> {
 fn script(
     (mac, language): (Mac, Language),
     lease: &Lease,
-    facts: &RehearsalFacts<'_>,
+    facts: &PaperFacts<'_>,
     now: Time,
 ) -> super::Decision<ScriptReply> {
     let unused = Hash([0; 32]);
