@@ -39,7 +39,7 @@ pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
 pub use tokens::fresh_secret;
-pub use trust::Trust;
+pub use trust::{FoundCa, LostCa, Trust};
 pub use variables::{Over, Variable};
 pub use versions::InUse;
 pub use why::{Instead, Scene, Whom};
@@ -88,6 +88,7 @@ pub struct Engine {
     spell: OnceLock<rehearse::Spell>,
     /// None: there is no CA that machines could be told of.
     trust: RwLock<Option<Arc<Trust>>>,
+    lost_ca: OnceLock<trust::LostCa>,
     /// Our own addresses, as the interfaces have them now.
     addresses: RwLock<Vec<Ipv4Addr>>,
     /// Keys of single installs and report URLs are derived with it.
@@ -140,6 +141,7 @@ impl Engine {
             captures,
             spell: OnceLock::new(),
             trust: RwLock::default(),
+            lost_ca: OnceLock::new(),
             addresses,
             secret,
             lifetimes,

@@ -4,8 +4,8 @@ use super::sql::Conn;
 use super::writer::Outcome;
 use super::{Change, Error, Shared};
 use super::{
-    classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, revisions,
-    servers, sightings, templates, tokens, tombstones,
+    authority, classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations,
+    revisions, servers, sightings, templates, tokens, tombstones,
 };
 use crate::boot::{Step, Tale};
 use crate::model::*;
@@ -34,6 +34,10 @@ pub enum Edit {
     SetOptions(OptionPatch),
     /// A server that shares this database says where it is.
     Announce(Vec<Ipv4Addr>),
+    /// The CA that machines are told of, unless one is known already.
+    KeepCa(Hash),
+    /// Another one than machines know; none: the one that the next start finds or makes.
+    AcceptCa(Option<Hash>),
     AddDistro(Distro),
     SetDistro(Distro),
     RemoveDistro(Name),
@@ -119,6 +123,16 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
             servers::announce(db, addresses, at).await?;
             return Ok(Outcome::of(vec![Change::Servers], Vec::new()));
         }
+        Edit::KeepCa(ca) => {
+            authority::keep(db, *ca).await?;
+            return Ok(Outcome::default());
+        }
+        Edit::AcceptCa(ca) => {
+            authority::accept(db, *ca).await?;
+            let which = ca.map_or("the next that is found or made".to_owned(), |ca| format!("SHA-256 {ca}"));
+            let text = told(format!("accepted another CA than machines know: {which}"));
+            return Ok(Outcome::of(Vec::new(), vec![Tale { kind: Kind::Appliance, ..text }]));
+        }
         Edit::SetOptions(patch) => {
             options::change(db, patch).await?;
             return Ok(Outcome::of(vec![Change::Options], vec![told("changed the options for everybody".into())]));
@@ -202,7 +216,9 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::RemoveReservation(_)
         | Edit::SetOptions(_)
         | Edit::SetTemplate { .. }
-        | Edit::Announce(_) => {
+        | Edit::Announce(_)
+        | Edit::KeepCa(_)
+        | Edit::AcceptCa(_) => {
             unreachable!("write tells of what has no name itself")
         }
         Edit::AddMachines(_)

@@ -12,6 +12,7 @@
 //! Deliberately absent: reads from the database while a packet waits, and a second writer of a SQLite file.
 
 mod apply;
+mod authority;
 mod change;
 mod check;
 mod check_dhcp;
@@ -138,6 +139,14 @@ impl Store {
         let world = world.await;
         database.close().await;
         world
+    }
+
+    /// The CA that machines of this database were told of, for who only looks.
+    pub async fn ca_of(url: &str) -> Result<Option<Hash>, Error> {
+        let database = sql::Database::to_look_at(url)?;
+        let found = async { authority::read(&mut database.reader().await?).await }.await;
+        database.close().await;
+        found
     }
 
     async fn begin(
@@ -365,6 +374,11 @@ impl Store {
     /// What tokens and keys are derived from: made once, the same on every node, as long as the database lives.
     pub async fn server_secret(&self) -> Result<[u8; 32], Error> {
         Ok(self.shared.secret)
+    }
+
+    /// The CA that machines were told of by this server or by another of this database: the hash of its certificate.
+    pub async fn known_ca(&self) -> Result<Option<Hash>, Error> {
+        authority::read(&mut self.shared.database.reader().await?).await
     }
 
     /// Opens what is sealed in records.

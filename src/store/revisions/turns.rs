@@ -100,6 +100,8 @@ pub fn turns(edit: &Edit, before: Vec<Option<Record>>, outcome: &Outcome) -> Vec
         // What they turned they say themselves, or it is no configuration.
         Edit::RollBack { .. }
         | Edit::Announce(_)
+        | Edit::KeepCa(_)
+        | Edit::AcceptCa(_)
         | Edit::AddToken { .. }
         | Edit::RemoveToken(_)
         | Edit::ForgetCard(_)
