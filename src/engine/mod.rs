@@ -111,8 +111,7 @@ pub struct Parts {
 }
 
 impl Engine {
-    /// For who reads a record, changes it and writes it back. With two nodes, a change of the other within the moment
-    /// that it takes to be heard of is still written over.
+    /// For who reads a record, changes it and writes it back: those of this node take turns. Of another node's change the store tells.
     pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.changing.lock().await
     }

@@ -18,9 +18,12 @@ pub enum Leg {
     Report,
     Disk,
     Registration,
+    /// No leg of the way: the client itself broke down.
+    Itself,
 }
 
 impl Leg {
+    /// Those that take time.
     pub const ALL: &'static [Leg] =
         &[Leg::Address, Leg::Loader, Leg::Script, Leg::Kernel, Leg::Answer, Leg::Report, Leg::Disk, Leg::Registration];
 
@@ -34,6 +37,7 @@ impl Leg {
             Leg::Report => "report",
             Leg::Disk => "own disk",
             Leg::Registration => "registration",
+            Leg::Itself => "rehearsal",
         }
     }
 }

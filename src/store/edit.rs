@@ -92,9 +92,18 @@ pub enum Edit {
     },
 }
 
-/// Writes it and what it turned, in a transaction that is open already.
-pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
+/// Writes it and what it turned, in a transaction that is open already: over this record, where one is named.
+pub async fn write(
+    db: &mut Conn,
+    (edit, over): (&Edit, Option<&Record>),
+    by: &str,
+    at: Time,
+    shared: &Shared,
+) -> Result<Outcome, Error> {
     let before = revisions::before(db, edit).await?;
+    if over.is_some_and(|read| !is_still(read, &before)) {
+        return Err(Error::Conflict);
+    }
     let mut outcome = write_records(db, edit, by, at, shared).await?;
     if outcome.turns.is_empty() {
         outcome.turns = revisions::turns(edit, before, &outcome);
@@ -102,6 +111,15 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
     outcome.revision = revisions::add(db, &outcome, by, at).await?;
     outcome.changes.extend(outcome.revision.map(Change::Revision));
     Ok(outcome)
+}
+
+fn is_still(read: &Record, before: &[Option<Record>]) -> bool {
+    match (read, before) {
+        // Registrations count a key's uses beside all edits.
+        (Record::Key(read), [Some(Record::Key(now))]) => ActivationKey { used: now.used, ..read.clone() } == *now,
+        (read, [Some(now)]) => read == now,
+        _ => false,
+    }
 }
 
 async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
@@ -148,6 +166,10 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
         Edit::RemoveKey(name) => keys::remove(db, name).await?,
         Edit::AddToken { name, hash, at } => tokens::add(db, name, *hash, *at).await?,
         Edit::RemoveToken(name) => tokens::remove(db, name).await?,
+        // Asked here and not of memory: another server may have changed it a moment ago.
+        Edit::SetTemplate { name, text: Some(text), whence } if templates::is_last(db, name, whence, text).await? => {
+            return Ok(Outcome::of(vec![Change::Templates], Vec::new()));
+        }
         Edit::SetTemplate { name, text, whence } => {
             let kept = templates::add(db, (name, text.as_deref(), whence), by, at).await?;
             let what = match (&kept.text, whence) {

@@ -250,7 +250,15 @@ impl Store {
     /// Makes an operator's change, checked against all other records, and writes who made it. Secrets are sealed first.
     pub async fn edit(&self, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
         seals::seal(&mut edit, &self.shared.vault)?;
-        self.send(Work::Edit { edit: Box::new(edit), by: by.to_owned(), at }).await
+        self.send(Work::Edit { edit: Box::new(edit), over: None, by: by.to_owned(), at }).await
+    }
+
+    /// The same for who read a record, changed it and gives it whole: where the database holds another by now, whoever wrote it,
+    /// [`Error::Conflict`], and nothing is written.
+    pub async fn edit_over(&self, read: &Record, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
+        seals::seal(&mut edit, &self.shared.vault)?;
+        let over = Some(Box::new(read.clone()));
+        self.send(Work::Edit { edit: Box::new(edit), over, by: by.to_owned(), at }).await
     }
 
     /// Whether other nodes may write to the same database.
