@@ -95,13 +95,15 @@ async fn an_installer_may_fetch_twice_until_its_first_report() {
 /// An installer that asks a hundred times at once began one install, and all that it was given is one file.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_hundred_fetches_at_once_one_begins_the_install() {
-    let appliance = Appliance::start().await;
+    let mut appliance = Appliance::start().await;
     let installer = booted(&appliance, "web-1", 10).await;
     let revisions = appliance.running().engine.store.world().machine_named(&"web-1".parse().unwrap()).unwrap().revision;
     let answers = futures_util::future::join_all((0..100).map(|_| installer.fetch())).await;
     let texts: std::collections::BTreeSet<_> =
         answers.iter().filter(|answer| answer.status == 200).map(Answer::text).collect();
     assert_eq!(texts.len(), 1);
+    // As the database has it.
+    appliance.restart().await;
     let world = appliance.running().engine.store.world();
     let machine = world.machine_named(&"web-1".parse().unwrap()).unwrap();
     assert_eq!(machine.revision, revisions + 1, "armed to installing, once");
