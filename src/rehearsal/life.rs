@@ -96,6 +96,8 @@ impl Client<'_> {
         })?;
         self.post(Leg::Report, &report, &Report::Started).await?;
         self.nobody_else(&orders.answer).await?;
+        // That was answered with an alarm, as it should be.
+        self.heard_enough();
         self.post(Leg::Report, &report, &Report::Progress { percent: 50, message: "rehearsing".into() }).await?;
         self.post(Leg::Report, &report, &Report::Done).await?;
         self.took(Leg::Report, began);

@@ -31,6 +31,7 @@ struct Played {
     ended: Result<Ended, Fault>,
     loader: Option<String>,
     laps: Vec<(Leg, Duration)>,
+    since: Time,
     repeats: u64,
     power_ons: u32,
 }
@@ -72,7 +73,7 @@ impl Play {
 
     /// With the words of the server, which knows more than a client is told.
     async fn told(&mut self, played: Played) -> Told {
-        let Played { actor, ended, loader, laps, repeats, power_ons } = played;
+        let Played { actor, ended, loader, laps, since, repeats, power_ons } = played;
         let machine = {
             let world = self.stage.engine.store.world();
             world
@@ -81,7 +82,9 @@ impl Play {
         };
         let id = machine.as_ref().map(|(id, _)| *id);
         let profile = machine.and_then(|(_, profile)| profile);
-        let said = self.stage.said_of(id.or(actor.part.machine), actor.mac);
+        // Who ends where a script led it hears all that was said of that.
+        let since = if ended.is_err() { since } else { Time(0) };
+        let said = self.stage.said_of(id.or(actor.part.machine), actor.mac, since);
         let outcome = match ended {
             Ok(Ended::Installed { registered }) => Outcome::Installs { profile, registered },
             Ok(Ended::Shown) if !actor.part.installs => Outcome::Shown,
@@ -169,8 +172,8 @@ async fn play(actor: Actor, stage: &Stage, loss: Loss) -> Played {
         power_ons += 1;
         ended = client.live().await;
     }
-    let Client { loader, laps, repeats, .. } = client;
-    Played { ended, loader, laps, repeats, power_ons, actor }
+    let Client { loader, laps, since, repeats, .. } = client;
+    Played { ended, loader, laps, since, repeats, power_ons, actor }
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ pub struct Stage {
     pub connector: Option<TlsConnector>,
     /// Loaders as they lie on the disk.
     files: Mutex<HashMap<PathBuf, Bytes>>,
-    words: Arc<Mutex<HashMap<Whose, String>>>,
+    /// What was said last, and when.
+    words: Arc<Mutex<HashMap<Whose, (Time, String)>>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -135,11 +136,12 @@ impl Stage {
         Some(bytes)
     }
 
-    /// The last that history told of this client which was no good news, with the addresses that people know.
-    pub fn said_of(&self, machine: Option<MachineId>, mac: Mac) -> Option<String> {
+    /// The last that history told of this client since then which was no good news, with the addresses that people know.
+    pub fn said_of(&self, machine: Option<MachineId>, mac: Mac, since: Time) -> Option<String> {
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_machine = machine.and_then(|id| words.get(&Whose::Machine(id)));
-        of_machine.or_else(|| words.get(&Whose::Card(mac))).map(|text| self.atlas.real_text(text))
+        let of = |whose: Whose| words.get(&whose).filter(|(at, _)| *at >= since);
+        let said = machine.and_then(|id| of(Whose::Machine(id))).or_else(|| of(Whose::Card(mac)));
+        said.map(|(_, text)| self.atlas.real_text(text))
     }
 
     pub async fn end(mut self) {
@@ -152,7 +154,7 @@ impl Stage {
     }
 }
 
-async fn listen_to(mut feed: broadcast::Receiver<Arc<Event>>, words: Arc<Mutex<HashMap<Whose, String>>>) {
+async fn listen_to(mut feed: broadcast::Receiver<Arc<Event>>, words: Arc<Mutex<HashMap<Whose, (Time, String)>>>) {
     loop {
         let event = match feed.recv().await {
             Ok(event) => event,
@@ -164,6 +166,6 @@ async fn listen_to(mut feed: broadcast::Receiver<Arc<Event>>, words: Arc<Mutex<H
         }
         let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
         let whose = event.machine.map(Whose::Machine).into_iter().chain(event.mac.map(Whose::Card));
-        whose.for_each(|whose| drop(words.insert(whose, event.text.clone())));
+        whose.for_each(|whose| drop(words.insert(whose, (event.at, event.text.clone()))));
     }
 }

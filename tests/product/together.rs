@@ -137,6 +137,33 @@ async fn two_servers_of_one_database_lose_no_change() {
     database.drop().await;
 }
 
+/// What one server says of a template is written even where it knows of nothing else yet: the other's word came between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_is_what_was_said_last_at_either_server() {
+    let database = Fresh::make().await;
+    let one = Appliance::start_with(|config| config.database = database.url()).await;
+    let two = Appliance::with_database(Some(&database.url())).await;
+    let (first, second) = (Client::of(&one, "one").await, Client::of(&two, "two").await);
+    let path = "templates/text/templates/image/install.sh";
+    for round in 1..=40 {
+        for (client, text) in [(&second, "#!/bin/sh\n# two\n"), (&first, "#!/bin/sh\n# one\n")] {
+            let said = client.ask("PUT", path, &json!({ "text": text })).await;
+            assert_eq!(said["text"], text, "round {round}");
+        }
+        let said = first.ask("PUT", path, &json!({ "text": "#!/bin/sh\n# one\n" })).await;
+        assert_eq!(said["version"], 2 * round, "to say the same again makes no version");
+    }
+    let history = second.ask("GET", "templates/history/templates/image/install.sh", &Value::Null).await;
+    assert_eq!(history.as_array().unwrap().len(), 80);
+    let old = second.ask("GET", &format!("{path}?version=1"), &Value::Null).await;
+    assert_eq!(old["text"], "#!/bin/sh\n# two\n");
+    let back = "templates/rollback/templates/image/install.sh";
+    let back = first.ask("POST", back, &json!({ "version": 79 })).await;
+    assert_eq!((&back["version"], &back["text"]), (&json!(81), &json!("#!/bin/sh\n# two\n")));
+    drop((one, two));
+    database.drop().await;
+}
+
 /// The cards are the server's word, not what a client read a moment ago.
 #[tokio::test]
 async fn an_address_is_set_for_the_card_that_is_there() {
