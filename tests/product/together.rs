@@ -44,7 +44,9 @@ impl Client {
             let text = format!("#!/bin/sh\n# {name}\n");
             self.ask("PUT", "templates/text/templates/image/install.sh", &json!({ "text": text })).await;
             // A xorshift: the same interleavings would be found each time.
-            (dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17);
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
             tokio::time::sleep(Duration::from_micros(dice % 3000)).await;
         }
     }
@@ -92,7 +94,7 @@ fn lacking(view: &Value, record: &str) -> Vec<String> {
         let name = format!("{own}{n}");
         let is_there = match record {
             "options" => !view[option(own, n)].is_null(),
-            "keys/web" => view["description"] == (EACH - 1).to_string() && view["usage_limit"] == EACH,
+            "keys/web" => view["description"] == format!("{}", EACH - 1).as_str() && view["usage_limit"] == EACH,
             _ => {
                 let secrets = view["secrets"].as_array().unwrap();
                 view["variables"][&name] == n && secrets.contains(&json!(format!("{name}_secret")))
