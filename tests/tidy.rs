@@ -58,7 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dhcp", &["dhcp", "model", "boot", "engine", "store", "metrics", "capture"]),
     ("tftp", &["tftp", "model", "boot", "engine", "metrics"]),
     ("http", &["http", "model", "boot", "engine", "store", "metrics"]),
-    ("rehearsal", &["rehearsal", "model", "boot", "loader", "assets", "store", "engine", "dhcp", "tftp", "http"]),
+    ("rehearsal", &["rehearsal", "model", "boot", "loader", "assets", "ca", "store", "engine", "dhcp", "tftp", "http"]),
     ("config", &["config"]),
 ];
 

@@ -1,4 +1,4 @@
-//! When a certificate ends: the one field of X.509 that we read ourselves (RFC 5280 §4.1).
+//! When a certificate ends and who issued it: the fields of X.509 that we read ourselves (RFC 5280 §4.1).
 
 use std::time::SystemTime;
 
@@ -10,18 +10,37 @@ const GENERALIZED_TIME: u8 = 0x18;
 
 /// None for what is no certificate.
 pub fn ends_at(der: &[u8]) -> Option<SystemTime> {
+    let Fields { validity, .. } = fields(der)?;
+    let (_, rest) = moment(validity)?;
+    moment(rest).map(|(ends, _)| ends)
+}
+
+/// Whether it is its own issuer, as a root is: an intermediate is not, and what is no certificate neither.
+pub fn is_root(der: &[u8]) -> bool {
+    fields(der).is_some_and(|fields| fields.issuer == fields.subject)
+}
+
+/// Of a certificate, what is looked at here.
+struct Fields<'a> {
+    issuer: &'a [u8],
+    validity: &'a [u8],
+    subject: &'a [u8],
+}
+
+fn fields(der: &[u8]) -> Option<Fields<'_>> {
     let (certificate, _) = element(der, SEQUENCE)?;
     let (mut rest, _) = element(certificate, SEQUENCE)?;
     if let Some((_, after)) = element(rest, VERSION) {
         rest = after;
     }
-    // Serial number, algorithm, issuer.
-    for tag in [INTEGER, SEQUENCE, SEQUENCE] {
+    // Serial number, algorithm.
+    for tag in [INTEGER, SEQUENCE] {
         rest = element(rest, tag)?.1;
     }
-    let (validity, _) = element(rest, SEQUENCE)?;
-    let (_, rest) = moment(validity)?;
-    moment(rest).map(|(ends, _)| ends)
+    let (issuer, rest) = element(rest, SEQUENCE)?;
+    let (validity, rest) = element(rest, SEQUENCE)?;
+    let (subject, _) = element(rest, SEQUENCE)?;
+    Some(Fields { issuer, validity, subject })
 }
 
 /// What an element of this tag holds, and what is behind it.
@@ -78,6 +97,13 @@ mod tests {
     }
 
     #[test]
+    fn a_root_is_its_own_issuer_and_an_intermediate_is_not() {
+        let [root, between] = super::super::testing::chain();
+        assert!(is_root(&root.0) && !is_root(&between.0));
+        assert!(!is_root(b"nonsense") && !is_root(&[]));
+    }
+
+    #[test]
     fn what_is_cut_or_spoilt_is_no_certificate_and_no_panic() {
         let whole = certificate(2031);
         for length in 0..whole.len() {
@@ -87,7 +113,7 @@ mod tests {
             for byte in [0, 0x80, 0x84, 0xff] {
                 let mut spoilt = whole.clone();
                 spoilt[at] = byte;
-                let _ = ends_at(&spoilt);
+                let _ = (ends_at(&spoilt), is_root(&spoilt));
             }
         }
     }

@@ -15,6 +15,8 @@ const END: &str = "-----END CERTIFICATE-----";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("there is no CA {}", path.display())]
+    Missing { path: PathBuf },
     #[error("the CA {} can not be read: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error(
@@ -33,6 +35,11 @@ impl Error {
     pub(super) fn unusable(path: &Path, cause: &dyn std::fmt::Display) -> Error {
         Error::Unusable { path: path.to_owned(), cause: cause.to_string() }
     }
+}
+
+/// Whether others than its owner may read it.
+pub fn is_open(path: &Path) -> bool {
+    path.metadata().is_ok_and(|about| about.permissions().mode() & 0o077 != 0)
 }
 
 /// None: there is no such file.

@@ -3,8 +3,8 @@
 mod ends;
 mod file;
 
-pub use ends::ends_at;
-pub use file::{Error, FILE};
+pub use ends::{ends_at, is_root};
+pub use file::{Error, FILE, is_open};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -28,7 +28,7 @@ const AT_LEAST: Duration = DAY.saturating_mul(20_454);
 /// How many bytes of randomness tell one CA's name from another's.
 const NAME_BYTES: usize = 4;
 
-/// The CA and its key.
+/// The CA and its key. It is a root: clients whose OpenSSL takes no partial chain, curl before 7.68 among them, believe no other.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: Vec<u8>,
@@ -52,6 +52,19 @@ impl Authority {
             None => (file::make(path, &Authority::made(now).map_err(|e| Error::unusable(path, &e))?)?, true),
         };
         Ok((Authority::parse(&text).map_err(|e| Error::unusable(path, &e))?, made))
+    }
+
+    /// Reads the CA that must be there.
+    pub fn read(path: &Path) -> Result<Authority, Error> {
+        let text = file::read(path)?.ok_or_else(|| file::Error::Missing { path: path.to_owned() })?;
+        Authority::parse(&text).map_err(|e| Error::unusable(path, &e))
+    }
+
+    /// One that lies in no file and is gone with this process.
+    pub fn throwaway(now: SystemTime) -> Result<Authority, Error> {
+        let nowhere = Path::new("in memory");
+        let text = Authority::made(now).map_err(|e| Error::unusable(nowhere, &e))?;
+        Authority::parse(&text).map_err(|e| Error::unusable(nowhere, &e))
     }
 
     /// Its file's text: the certificate, then the key.
@@ -80,6 +93,13 @@ impl Authority {
         if !may_certify(&certificate) {
             return Err("its certificate is not a CA's".into());
         }
+        if !is_root(&certificate) {
+            return Err(
+                "its certificate was issued by another CA, and many clients believe none but a root: let that \
+                CA certify this server, and name [https] certificate, key and ca"
+                    .into(),
+            );
+        }
         let issuer = Issuer::from_ca_cert_der(&certificate.as_slice().into(), key);
         let issuer = issuer.map_err(|error| format!("its certificate: {error}"))?;
         let pem = file::first(text).unwrap_or_default();
@@ -94,10 +114,17 @@ impl Authority {
         ends_at(&self.certificate)
     }
 
+    /// As people compare it: SHA-256 of its certificate.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.certificate).into()
+    }
+
     /// A fresh key, and a certificate for these addresses and names.
     pub fn certify(&self, addresses: &[IpAddr], names: &[String], now: SystemTime) -> Result<Certified, rcgen::Error> {
         let mut wanted = CertificateParams::default();
-        (wanted.not_before, wanted.not_after) = (SystemTime::UNIX_EPOCH.into(), ahead(now, LIFE).into());
+        // No longer than the CA itself.
+        let end = ahead(now, LIFE).min(self.ends_at().unwrap_or_else(|| ahead(now, LIFE)));
+        (wanted.not_before, wanted.not_after) = (SystemTime::UNIX_EPOCH.into(), end.into());
         wanted.subject_alt_names = addresses.iter().map(|ip| SanType::IpAddress(*ip)).collect();
         for name in names {
             wanted.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
@@ -132,6 +159,11 @@ pub fn ends_at_of(pem: &str) -> Option<SystemTime> {
     ends_at(&file::der(pem)?)
 }
 
+/// Whether the first certificate of a PEM text is a root's.
+pub fn is_root_of(pem: &str) -> bool {
+    file::der(pem).is_some_and(|der| is_root(&der))
+}
+
 /// Each certificate of a PEM text, and nothing else of it.
 pub fn certificates(text: &str) -> Vec<String> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -148,6 +180,27 @@ pub fn fingerprint(pem: &str) -> Option<[u8; 32]> {
 fn ahead(now: SystemTime, by: Duration) -> SystemTime {
     let now = now.max(SystemTime::UNIX_EPOCH + AT_LEAST);
     now.checked_add(by).unwrap_or(now)
+}
+
+/// Certificates that are issued by one another.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// A root and an intermediate below it: DER, and the certificate with its key as PEM.
+    pub fn chain() -> [(Vec<u8>, String, KeyPair); 2] {
+        let wanted = |name: &str| {
+            let mut wanted = CertificateParams::default();
+            wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            wanted.distinguished_name.push(DnType::CommonName, name);
+            wanted
+        };
+        let [root_key, key] = [(); 2].map(|()| KeyPair::generate().unwrap());
+        let root = wanted("root").self_signed(&root_key).unwrap();
+        let issuer = Issuer::from_ca_cert_der(root.der(), &root_key).unwrap();
+        let between = wanted("between").signed_by(&key, &issuer).unwrap();
+        [(root.der().to_vec(), root.pem(), root_key), (between.der().to_vec(), between.pem(), key)]
+    }
 }
 
 #[cfg(test)]
@@ -196,6 +249,10 @@ mod tests {
             assert!(said.contains("ca.key can not be used") && said.contains("restore"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
+        let [_, (_, between, key)] = testing::chain();
+        std::fs::write(&path, between + &key.serialize_pem()).unwrap();
+        let error = Authority::open(&path, SystemTime::now()).err().unwrap().to_string();
+        assert!(error.contains("issued by another CA") && error.contains("[https] certificate"), "{error}");
         // In whatever order a tool wrote them.
         std::fs::write(&path, own(&first) + Authority::parse(&first).unwrap().pem()).unwrap();
         assert!(Authority::open(&path, SystemTime::now()).is_ok());
@@ -212,5 +269,13 @@ mod tests {
             assert_eq!((authority.ends_at(), ends_at(&made.chain[0])), (Some(at(ca)), Some(at(own))), "{now}");
             assert_eq!((made.renew_at, &made.chain[1]), (at(renew), &authority.certificate), "{now}");
         }
+    }
+
+    #[test]
+    fn no_certificate_outlives_its_ca() {
+        let authority = Authority::parse(&Authority::made(at("2030-01-01T00:00:00Z")).unwrap()).unwrap();
+        let made = authority.certify(&[IpAddr::from([10, 0, 0, 1])], &[], at("2049-06-01T00:00:00Z")).unwrap();
+        assert_eq!(ends_at(&made.chain[0]), Some(at("2049-12-27T00:00:00Z")));
+        assert_eq!(ends_at(&made.chain[0]), authority.ends_at());
     }
 }

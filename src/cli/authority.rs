@@ -2,7 +2,7 @@
 
 use super::session::{Output, Session, json, line, print, understood};
 use super::table::{card, moment};
-use crate::http::api::authority::CaView;
+use crate::http::api::authority::{AcceptedView, CaView};
 use anyhow::Result;
 use clap::Subcommand;
 use hyper::Method;
@@ -15,10 +15,28 @@ pub enum Command {
         #[arg(long)]
         pem: bool,
     },
+    /// Let the CA that lies here, or a new one, be the CA from the next start on, though machines know another
+    Accept,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
-    let Command::Show { pem } = command;
+    match command {
+        Command::Show { pem } => show(pem, session).await,
+        Command::Accept => accept(session).await,
+    }
+}
+
+async fn accept(session: &Session) -> Result<()> {
+    let value = session.client.ask(Method::POST, "ca/accept", None).await?;
+    if session.output == Output::Json {
+        return json(&value);
+    }
+    let accepted: AcceptedView = understood(value)?;
+    let which = accepted.sha256.map_or("a new CA is made".to_owned(), |sha256| format!("the CA {sha256} is used"));
+    line(&format!("at the next start {which}: restart the server, then tell registered systems of it (docs/https.md)"))
+}
+
+async fn show(pem: bool, session: &Session) -> Result<()> {
     let value = session.client.ask(Method::GET, "ca", None).await?;
     if session.output == Output::Json {
         return json(&value);

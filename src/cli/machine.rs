@@ -246,15 +246,10 @@ impl Add {
 impl Set {
     async fn run(self, session: &Session) -> Result<()> {
         let path = format!("machines/{}", self.name);
-        let interfaces = match &self.ip {
-            Some(OrNone(ip)) => Some(readdressed(session.get(&path).await?, *ip)),
-            None => {
-                let cards: Vec<_> = self.interfaces.into_iter().map(|Card(card)| card).collect();
-                (!cards.is_empty()).then_some(cards)
-            }
-        };
+        let cards: Vec<_> = self.interfaces.into_iter().map(|Card(card)| card).collect();
         let patch = MachinePatch {
-            interfaces,
+            interfaces: (!cards.is_empty()).then_some(cards),
+            ip: clearable(self.ip),
             profile: clearable(self.profile),
             key: clearable(self.key),
             arguments: self.arguments,
@@ -266,13 +261,6 @@ impl Set {
         };
         session.send(Method::PATCH, &path, &patch, |m: &MachineView| format!("machine {} changed", m.name)).await
     }
-}
-
-/// The same cards, the first one with another address.
-fn readdressed(machine: MachineView, ip: Option<Ipv4Addr>) -> Vec<InterfaceDraft> {
-    let mut cards: Vec<_> = machine.interfaces.iter().map(|i| InterfaceDraft { mac: i.mac, ip: i.ip }).collect();
-    cards.iter_mut().take(1).for_each(|card| card.ip = ip);
-    cards
 }
 
 fn row(m: &MachineView) -> Vec<String> {

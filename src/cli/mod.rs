@@ -174,16 +174,17 @@ fn run(Cli { remote, command }: Cli) -> Result<()> {
     match command {
         Command::Serve(serve) => serve::run(serve),
         Command::Init(init) => init::run(init),
-        Command::Check(check) if check.what.is_none() => check::run(check),
+        Command::Check(check) if check.what.is_none() => runtime()?.block_on(check::run(check)),
         Command::Rehearse(rehearse) => rehearse::run(rehearse, remote.output),
         Command::Quirk(quirk::Command::Check { file }) => quirk::check(&file),
         Command::Loader(command) => loader::run(command, remote.output),
         Command::Distro(distro::Command::Import(import)) => import::run(import, remote.session()?),
-        command => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.context("cannot start the runtime")?.block_on(ask(command, &remote.session()?))
-        }
+        command => runtime()?.block_on(ask(command, &remote.session()?)),
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
 async fn ask(command: Command, session: &Session) -> Result<()> {

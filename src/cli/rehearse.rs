@@ -100,6 +100,8 @@ fn settings(config: &Config) -> Settings {
         lifetimes: Lifetimes { unused_secs: config.answers.unused_secs, used_secs: config.answers.used_secs },
         tftp: tftp_limits(&config.tftp),
         http: http_limits(config.http),
+        // With a certificate of the operator's and no CA, machines are told http:// URLs.
+        https: config.https.serve && (config.https.certificate.is_none() || config.https.ca.is_some()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bind, start, supervise, stop: `kickstand serve`.
 
+mod continuity;
 mod https;
 mod listen;
 mod log;
@@ -19,7 +20,8 @@ use crate::store::{Edit, Store};
 use crate::tftp;
 use crate::vault::Place;
 use anyhow::{Context, Result, anyhow, bail};
-use https::Https;
+pub(crate) use https::own_file;
+use https::{Https, Opened};
 use listen::{doors, link_numbers, listen, listen_v6, own_networks};
 use log::log_events;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -72,7 +74,11 @@ pub async fn start(config: Config) -> Result<Running> {
     let key_place = key_place(&config);
     let store = Store::open_with(&config.database, &key_place).await?;
     let key_file = key_place.file.unwrap_or_else(|| config::DEFAULT_KEY_FILE.into());
-    let https = Https::open(&config, &key_file, &listen)?;
+    let (https, lost) = match Https::start(&config, &key_file, &listen, &store).await? {
+        Opened::Served(https) => (Some(https), None),
+        Opened::Off => (None, None),
+        Opened::Lost(lost) => (None, Some(lost)),
+    };
     if https.is_none() {
         sockets.https.clear();
     }
@@ -96,15 +102,21 @@ pub async fn start(config: Config) -> Result<Running> {
         tracing::error!("{text}");
         engine.tell(Tale::new(engine.now(), Kind::Appliance, text));
     }
+    if let Some(lost) = lost {
+        tracing::error!("{}", lost.why);
+        engine.tell(Tale::new(engine.now(), Kind::Alarm, lost.why.clone()));
+        engine.lose_ca(lost);
+    }
     if let Some(https) = &https {
         https.fit(&engine, &engine.addresses());
         https.announce(&engine);
+        https.follow(&engine).await;
     }
-    sockets.serve(engine, doors, config, https.map(Arc::new))
+    sockets.serve(engine, doors, config, https)
 }
 
 /// Where the key of secrets is: as set, or beside the database; a credential of systemd wins.
-fn key_place(config: &Config) -> Place {
+pub(crate) fn key_place(config: &Config) -> Place {
     let usual = || Place::beside(&config.database).file.unwrap_or_else(|| config::DEFAULT_KEY_FILE.into());
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into);
     Place { file: Some(config.secrets.key_file.clone().unwrap_or_else(usual)), credentials }

@@ -129,6 +129,7 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<String, Error> {
+        self.may_install()?;
         let context = self.script_context(dish, token, language, by)?;
         let names = dish.recipe.secrets.keys().cloned().collect();
         let secrets = Secrets { names, open: Arc::new(|_| Err(NOT_HERE.into())) };
@@ -174,6 +175,7 @@ impl Engine {
 
     /// One of the files that it opens, by its name below the token's URL.
     pub(super) async fn answer_part(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<Answer, Error> {
+        self.may_install()?;
         let none =
             || Error::Missing(format!("the {} family has no file {}", dish.recipe.distro.family, file.unwrap_or("")));
         let template = dish.template_of(file).ok_or_else(none)?;

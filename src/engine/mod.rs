@@ -41,7 +41,7 @@ pub use serve::{Newcomer, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
 pub use tokens::fresh_secret;
-pub use trust::Trust;
+pub use trust::{FoundCa, LostCa, Trust};
 pub use variables::{Over, Variable};
 pub use versions::InUse;
 pub use why::{Instead, Scene, Whom};
@@ -90,6 +90,7 @@ pub struct Engine {
     spell: OnceLock<paper::Spell>,
     /// None: there is no CA that machines could be told of.
     trust: RwLock<Option<Arc<Trust>>>,
+    lost_ca: OnceLock<trust::LostCa>,
     /// Our own addresses, as the interfaces have them now.
     addresses: RwLock<Vec<Ipv4Addr>>,
     /// Keys of single installs and report URLs are derived with it.
@@ -112,8 +113,7 @@ pub struct Parts {
 }
 
 impl Engine {
-    /// For who reads a record, changes it and writes it back. With two nodes, a change of the other within the moment
-    /// that it takes to be heard of is still written over.
+    /// For who reads a record, changes it and writes it back: those of this node take turns. Of another node's change the store tells.
     pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.changing.lock().await
     }
@@ -142,6 +142,7 @@ impl Engine {
             captures,
             spell: OnceLock::new(),
             trust: RwLock::default(),
+            lost_ca: OnceLock::new(),
             addresses,
             secret,
             lifetimes,

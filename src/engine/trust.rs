@@ -1,8 +1,9 @@
 //! The CA that machines are told of, and at which addresses it vouches for this server.
 
-use super::Engine;
+use super::{Engine, Error};
 use crate::boot::Pinned;
-use crate::model::Time;
+use crate::model::{Hash, Time};
+use crate::store::Edit;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, PoisonError};
 
@@ -18,7 +19,51 @@ pub struct Trust {
     pub addresses: Vec<Ipv4Addr>,
 }
 
+/// The CA that machines know is not here, so nothing is installed: they would be told of another, or of none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostCa {
+    /// What is wrong, where, and what to do.
+    pub why: String,
+    pub found: FoundCa,
+}
+
+/// What lies in the place of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundCa {
+    Nothing,
+    Another(Hash),
+    /// It can not be read, or is no CA.
+    Unusable,
+}
+
 impl Engine {
+    /// Said once, before anything is answered. It stays so until the next start.
+    pub fn lose_ca(&self, lost: LostCa) {
+        let _ = self.lost_ca.set(lost);
+    }
+
+    pub fn lost_ca(&self) -> Option<&LostCa> {
+        self.lost_ca.get()
+    }
+
+    /// Takes what lies there for the CA from the next start on. Machines that know the other one have to be told.
+    pub async fn accept_ca(&self, by: &str) -> Result<Option<Hash>, Error> {
+        let none = || Error::Conflict("the CA is the one that machines know: there is nothing to accept".into());
+        let lost = self.lost_ca().ok_or_else(none)?;
+        let found = match lost.found {
+            FoundCa::Nothing => None,
+            FoundCa::Another(found) => Some(found),
+            FoundCa::Unusable => return Err(Error::Conflict(lost.why.clone())),
+        };
+        self.store.edit(Edit::AcceptCa(found), by, self.now()).await?;
+        Ok(found)
+    }
+
+    /// Refused while machines could not be told of the CA that the installed ones know.
+    pub(super) fn may_install(&self) -> Result<(), Error> {
+        self.lost_ca().map_or(Ok(()), |lost| Err(Error::Invalid(lost.why.clone())))
+    }
+
     pub fn trust(&self) -> Option<Arc<Trust>> {
         self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -3,7 +3,7 @@
 use super::texts::{From, whole_name};
 use super::{Engine, Error};
 use crate::model::*;
-use crate::store::Edit;
+use crate::store::{Change, Edit};
 
 /// A template as it is in use.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,10 +65,11 @@ impl Engine {
         let files = self.texts.turn().await;
         self.no_file(&name)?;
         self.compiled(&name, &text)?;
-        let stored = self.stored_text(&name);
-        if stored.as_ref() != Some(&text) {
-            let edit = Edit::SetTemplate { name: name.clone(), text: Some(text), whence: Whence::Api };
-            self.store.edit(edit, by, self.now()).await?;
+        let edit = Edit::SetTemplate { name: name.clone(), text: Some(text), whence: Whence::Api };
+        self.store.edit(edit, by, self.now()).await?;
+        if self.store.is_shared() {
+            // What was in use here may have been older than what was written over.
+            self.store.look(vec![Change::Templates]).await?;
         }
         self.refresh(&files);
         self.template(&name)

@@ -3,9 +3,10 @@
 use super::cast::Actor;
 use super::loss::Loss;
 use super::stage::Stage;
+use crate::model::Time;
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The legs of the way from power-on to the registered system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,9 +19,12 @@ pub enum Leg {
     Report,
     Disk,
     Registration,
+    /// No leg of the way: the client itself broke down.
+    Itself,
 }
 
 impl Leg {
+    /// Those that take time.
     pub const ALL: &'static [Leg] =
         &[Leg::Address, Leg::Loader, Leg::Script, Leg::Kernel, Leg::Answer, Leg::Report, Leg::Disk, Leg::Registration];
 
@@ -34,6 +38,7 @@ impl Leg {
             Leg::Report => "report",
             Leg::Disk => "own disk",
             Leg::Registration => "registration",
+            Leg::Itself => "rehearsal",
         }
     }
 }
@@ -71,6 +76,8 @@ pub struct Client<'a> {
     /// Packets that it had to send again.
     pub repeats: u64,
     pub laps: Vec<(Leg, Duration)>,
+    /// What was said before this moment is not why it fails now.
+    pub since: Time,
     pub ip: Ipv4Addr,
     /// The loader that it was given.
     pub loader: Option<String>,
@@ -79,11 +86,17 @@ pub struct Client<'a> {
 impl<'a> Client<'a> {
     pub fn new(actor: &'a Actor, stage: &'a Stage, loss: Loss) -> Client<'a> {
         let (laps, ip) = (Vec::new(), Ipv4Addr::UNSPECIFIED);
-        Client { actor, stage, loss, repeats: 0, laps, ip, loader: None }
+        Client { actor, stage, loss, repeats: 0, laps, since: Time(0), ip, loader: None }
     }
 
     /// Remembers how long a step took that was taken.
     pub fn took(&mut self, step: Leg, since: Instant) {
         self.laps.push((step, since.elapsed()));
+        self.heard_enough();
+    }
+
+    /// Whatever was said until now led to nothing.
+    pub fn heard_enough(&mut self) {
+        self.since = SystemTime::now().into();
     }
 }

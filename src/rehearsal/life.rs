@@ -2,7 +2,7 @@
 
 use super::client::{Client, Fault, Leg};
 use super::firmware::{Voice, habit_of};
-use super::post::{self, Answer};
+use super::post::{self, Answer, Request};
 use super::power_on::Read;
 use super::script::{self, Fetch, Orders, Told};
 use super::tftp::Wanted;
@@ -96,6 +96,8 @@ impl Client<'_> {
         })?;
         self.post(Leg::Report, &report, &Report::Started).await?;
         self.nobody_else(&orders.answer).await?;
+        // That was answered with an alarm, as it should be.
+        self.heard_enough();
         self.post(Leg::Report, &report, &Report::Progress { percent: 50, message: "rehearsing".into() }).await?;
         self.post(Leg::Report, &report, &Report::Done).await?;
         self.took(Leg::Report, began);
@@ -113,7 +115,8 @@ impl Client<'_> {
         self.took(Leg::Disk, began);
         let began = Instant::now();
         let Some(key) = script::key(&answers) else { return Ok(Ended::Installed { registered: false }) };
-        self.register(&report, key).await?;
+        let server = script::server(&answers);
+        self.register(server.as_ref().unwrap_or(&report), key).await?;
         self.took(Leg::Registration, began);
         Ok(Ended::Installed { registered: true })
     }
@@ -146,7 +149,7 @@ impl Client<'_> {
     async fn nobody_else(&mut self, url: &str) -> Result<(), Fault> {
         let stranger = Ipv4Addr::from(u32::from(self.ip) ^ 1);
         for from in [stranger, self.ip] {
-            let answer = post::ask(from, "GET", url.trim_end_matches('/'), "", "").await;
+            let answer = post::ask(self.request(from, "GET", url.trim_end_matches('/'))).await;
             let answer = answer.map_err(|error| Fault::new(Leg::Answer, format!("{}: {error}", shown(url))))?;
             if answer.status != 404 {
                 let text = format!("the token of a used answer file still opens it ({}), for {from}", answer.status);
@@ -171,12 +174,16 @@ impl Client<'_> {
         self.post(Leg::Registration, &format!("{server}/agent/register"), &body).await
     }
 
+    fn request<'b>(&'b self, from: Ipv4Addr, method: &'b str, url: &'b str) -> Request<'b> {
+        Request { from, connector: self.stage.connector.as_ref(), method, url, headers: "", body: "" }
+    }
+
     pub(super) fn base(&self, server: Ipv4Addr) -> String {
         format!("http://{server}:{}", self.stage.engine.http_port)
     }
 
     pub(super) async fn get(&mut self, step: Leg, url: &str, headers: &str) -> Result<Answer, Fault> {
-        post::ask(self.ip, "GET", url, headers, "")
+        post::ask(Request { headers, ..self.request(self.ip, "GET", url) })
             .await
             .map_err(|error| Fault::new(step, format!("{}: {error}", shown(url))))
     }
@@ -192,7 +199,8 @@ impl Client<'_> {
 
     async fn post(&mut self, step: Leg, url: &str, body: &impl Serialize) -> Result<(), Fault> {
         let body = serde_json::to_string(body).map_err(|error| Fault::new(step, error.to_string()))?;
-        let answer = post::ask(self.ip, "POST", url, "Content-Type: application/json\r\n", &body).await;
+        let headers = "Content-Type: application/json\r\n";
+        let answer = post::ask(Request { headers, body: &body, ..self.request(self.ip, "POST", url) }).await;
         let answer = answer.map_err(|error| Fault::new(step, format!("{}: {error}", shown(url))))?;
         match answer.status {
             200 | 204 => Ok(()),

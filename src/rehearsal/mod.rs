@@ -1,7 +1,7 @@
 //! `kickstand rehearse`: virtual clients with real packets against a second server of the same code.
 //!
 //! In reading order: [`cast`] (who is rehearsed), [`atlas`] (which loopback address stands for which real one), [`copy`] (the
-//! records, in memory, with fake secrets), [`stage`] (the second server), [`entrance`] (the way to it), [`play`] (all
+//! records, in memory, with fake secrets), [`stage`] (the second server, with a CA of its own: [`trust`]), [`entrance`] (the way to it), [`play`] (all
 //! clients), [`life`] (what one does: [`power_on`], [`firmware`], [`client`], [`dhcp`], [`tftp`], [`script`]), [`post`] (its sockets,
 //! which [`loss`] takes packets from), [`report`] (what came of it).
 //!
@@ -24,6 +24,7 @@ pub mod report;
 mod script;
 mod stage;
 mod tftp;
+mod trust;
 
 use crate::boot::lifecycle::Lifetimes;
 use crate::engine;
@@ -59,6 +60,8 @@ pub enum Error {
     NoNetworks,
     #[error("no network has a pool for newcomers: `kickstand network set NAME --pool FIRST-LAST`")]
     NoPools,
+    #[error("no CA can be made for the rehearsal: {0}")]
+    Ca(String),
     #[error("{0} can not be served on loopback: {1}; is the limit of open files (`ulimit -n`) high enough?")]
     Socket(&'static str, std::io::Error),
 }
@@ -75,6 +78,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     pub tftp: crate::tftp::Limits,
     pub http: house::Limits,
+    /// Whether machines are told https:// URLs.
+    pub https: bool,
 }
 
 /// What is wanted.
@@ -103,12 +108,18 @@ pub async fn rehearse(settings: Settings, wish: Wish, mut heard: impl FnMut(usiz
     let world = Store::look_at(&settings.database).await?;
     let mut notes = Vec::new();
     let servers = servers(&world, &settings, &mut notes)?;
+    notes.push(match settings.https {
+        true => "a CA that was made for the rehearsal stood for the real one".to_owned(),
+        false => "answer files were rendered as without HTTPS, as [https] is set".to_owned(),
+    });
     let https: Vec<_> = world.networks.values().filter(|n| n.dhcp.https).map(|n| n.name.to_string()).collect();
     if !https.is_empty() {
-        notes
-            .push(format!("firmware on {} was sent to http:// URLs: a rehearsal has no certificate", https.join(", ")));
+        let believed = if settings.https { "https:// URLs, and believed that CA" } else { "http:// URLs" };
+        notes.push(format!(
+            "firmware on {} was sent to {believed}: what the real one believes was not tried",
+            https.join(", ")
+        ));
     }
-    notes.push("answer files were rendered as without HTTPS: a rehearsal has no CA".to_owned());
     let relayed = servers.iter().filter(|ip| world.network_of(**ip).is_none());
     let alone = relayed.filter_map(|ip| ipnetwork::Ipv4Network::new(*ip, 32).ok());
     let atlas = Atlas::of(world.networks.values().map(|network| network.cidr).chain(alone))?;

@@ -12,8 +12,8 @@ use crate::model::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
+use tokio::task::{Id, JoinError, JoinSet};
 
 /// How often a client is switched on, when it waits in vain: as often as an arming gives the installer away.
 const POWER_ONS: u32 = 3;
@@ -31,6 +31,7 @@ struct Played {
     ended: Result<Ended, Fault>,
     loader: Option<String>,
     laps: Vec<(Leg, Duration)>,
+    since: Time,
     repeats: u64,
     power_ons: u32,
 }
@@ -43,22 +44,23 @@ impl Play {
     pub async fn run(&mut self, actors: Vec<Actor>, wish: &Wish, heard: &mut impl FnMut(usize, usize)) {
         let (all, began) = (actors.len(), Instant::now());
         let places = Arc::new(Semaphore::new(wish.at_once.max(1)));
-        let (done, mut ended) = mpsc::channel(64);
-        let mut clients = JoinSet::new();
+        let (mut clients, mut under_way) = (JoinSet::new(), HashMap::new());
         for actor in actors {
-            let (stage, places, done) = (self.stage.clone(), places.clone(), done.clone());
+            let (stage, places, known) = (self.stage.clone(), places.clone(), actor.clone());
             let loss = Loss::new(wish.loss, wish.seed, cast::number(actor.mac));
-            clients.spawn(async move {
+            let task = clients.spawn(async move {
                 let _place = places.acquire_owned().await;
-                let played = play(actor, &stage, loss).await;
-                let _ = done.send(played).await;
+                play(actor, &stage, loss).await
             });
+            under_way.insert(task.id(), known);
         }
-        drop(done);
         let mut count = 0;
-        while let Some(played) = ended.recv().await {
+        while let Some(ended) = next(&mut clients, &mut under_way).await {
             count += 1;
-            let told = self.told(played).await;
+            let told = match ended {
+                Ok(played) => self.told(played).await,
+                Err((actor, error)) => broken_down(actor, &error),
+            };
             self.report.add(told);
             heard(count, all);
         }
@@ -71,7 +73,7 @@ impl Play {
 
     /// With the words of the server, which knows more than a client is told.
     async fn told(&mut self, played: Played) -> Told {
-        let Played { actor, ended, loader, laps, repeats, power_ons } = played;
+        let Played { actor, ended, loader, laps, since, repeats, power_ons } = played;
         let machine = {
             let world = self.stage.engine.store.world();
             world
@@ -80,7 +82,9 @@ impl Play {
         };
         let id = machine.as_ref().map(|(id, _)| *id);
         let profile = machine.and_then(|(_, profile)| profile);
-        let said = self.stage.said_of(id.or(actor.part.machine), actor.mac);
+        // Who ends where a script led it hears all that was said of that.
+        let since = if ended.is_err() { since } else { Time(0) };
+        let said = self.stage.said_of(id.or(actor.part.machine), actor.mac, since);
         let outcome = match ended {
             Ok(Ended::Installed { registered }) => Outcome::Installs { profile, registered },
             Ok(Ended::Shown) if !actor.part.installs => Outcome::Shown,
@@ -136,6 +140,26 @@ impl Play {
     }
 }
 
+/// The next that ends, and of one that broke down whose it was: nobody is lost.
+async fn next<T: 'static, A>(
+    clients: &mut JoinSet<T>,
+    under_way: &mut HashMap<Id, A>,
+) -> Option<Result<T, (A, JoinError)>> {
+    match clients.join_next_with_id().await? {
+        Ok((id, ended)) => {
+            under_way.remove(&id);
+            Some(Ok(ended))
+        }
+        Err(error) => Some(Err((under_way.remove(&error.id())?, error))),
+    }
+}
+
+fn broken_down(actor: Actor, error: &JoinError) -> Told {
+    let text = format!("its client broke down, which is a fault of the rehearsal and not of the machine: {error}");
+    let (network, firmware) = (Some(actor.network), Some(actor.part.firmware));
+    Told { network, firmware, ..Told::failed(actor.name, Leg::Itself, text) }
+}
+
 /// As often as its patience and its arming last.
 async fn play(actor: Actor, stage: &Stage, loss: Loss) -> Played {
     let loses = loss.loses();
@@ -148,6 +172,37 @@ async fn play(actor: Actor, stage: &Stage, loss: Loss) -> Played {
         power_ons += 1;
         ended = client.live().await;
     }
-    let Client { loader, laps, repeats, .. } = client;
-    Played { ended, loader, laps, repeats, power_ons, actor }
+    let Client { loader, laps, since, repeats, .. } = client;
+    Played { ended, loader, laps, since, repeats, power_ons, actor }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_breaks_down_is_counted_as_failed() {
+        let (mut clients, mut under_way) = (JoinSet::new(), HashMap::new());
+        for n in 0..9 {
+            let task = clients.spawn(async move {
+                if n % 3 == 1 {
+                    panic!("client {n} has a fault")
+                }
+            });
+            under_way.insert(task.id(), n);
+        }
+        let (mut whole, mut broken) = (0, Vec::new());
+        while let Some(ended) = next(&mut clients, &mut under_way).await {
+            match ended {
+                Ok(()) => whole += 1,
+                Err((n, error)) => {
+                    assert!(error.to_string().contains(&format!("client {n} has a fault")), "{error}");
+                    broken.push(n);
+                }
+            }
+        }
+        broken.sort_unstable();
+        assert_eq!((whole, broken), (6, vec![1, 4, 7]));
+        assert!(under_way.is_empty());
+    }
 }

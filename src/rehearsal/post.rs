@@ -1,12 +1,14 @@
-//! The sockets of virtual clients: datagrams that may be lost, and one HTTP request on one connection.
+//! The sockets of virtual clients: datagrams that may be lost, and one request of HTTP or HTTPS on one connection.
 
 use super::loss::Loss;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// A file that fits into a datagram of TFTP's largest window would not: firmware has small buffers as well.
 const BUFFER: usize = 2048;
@@ -68,19 +70,50 @@ impl Answer {
     }
 }
 
-/// One request from this address. The error says what went wrong with the connection, and not of which URL: they hold tokens.
-pub async fn ask(from: Ipv4Addr, method: &str, url: &str, headers: &str, body: &str) -> Result<Answer, String> {
-    match timeout(HTTP_LIMIT, ask_patiently(from, method, url, headers, body)).await {
+/// One request, and by whom the server is known where it goes by HTTPS.
+pub struct Request<'a> {
+    pub from: Ipv4Addr,
+    pub connector: Option<&'a TlsConnector>,
+    pub method: &'a str,
+    pub url: &'a str,
+    pub headers: &'a str,
+    pub body: &'a str,
+}
+
+/// The error says what went wrong with the connection, and not of which URL: they hold tokens.
+pub async fn ask(request: Request<'_>) -> Result<Answer, String> {
+    match timeout(HTTP_LIMIT, ask_patiently(request)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no whole answer in {} seconds", HTTP_LIMIT.as_secs())),
     }
 }
 
-async fn ask_patiently(from: Ipv4Addr, method: &str, url: &str, headers: &str, body: &str) -> Result<Answer, String> {
-    let rest = url.strip_prefix("http://").ok_or("a rehearsal speaks HTTP alone")?;
+async fn ask_patiently(request: Request<'_>) -> Result<Answer, String> {
+    let Request { from, connector, url, .. } = request;
+    let (is_secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (None, Some(rest)) => (false, rest),
+        (None, None) => return Err("a rehearsal speaks HTTP and HTTPS alone".into()),
+    };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let to = address(host).ok_or_else(|| format!("{host} is no address of the server"))?;
-    let mut stream = connect(from, to).await.map_err(|error| error.to_string())?;
+    let usual = if is_secure { 443 } else { 80 };
+    let to = address(host, usual).ok_or_else(|| format!("{host} is no address of the server"))?;
+    let stream = connect(from, to).await.map_err(|error| error.to_string())?;
+    if !is_secure {
+        return exchange(stream, &request, (host, path)).await;
+    }
+    let connector = connector.ok_or("it was told no CA, and asks nobody by HTTPS")?;
+    let name = ServerName::IpAddress(to.ip().into());
+    let stream = connector.connect(name, stream).await.map_err(|error| format!("by HTTPS: {error}"))?;
+    exchange(stream, &request, (host, path)).await
+}
+
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &Request<'_>,
+    (host, path): (&str, &str),
+) -> Result<Answer, String> {
+    let Request { method, headers, body, .. } = request;
     let length = body.len();
     let head = format!(
         "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
@@ -92,8 +125,8 @@ async fn ask_patiently(from: Ipv4Addr, method: &str, url: &str, headers: &str, b
 }
 
 /// Nothing leaves this host: whoever is told of another server is told so.
-fn address(host: &str) -> Option<SocketAddr> {
-    let to = host.parse().ok().or_else(|| host.parse::<IpAddr>().ok().map(|ip| (ip, 80).into()));
+fn address(host: &str, usual: u16) -> Option<SocketAddr> {
+    let to = host.parse().ok().or_else(|| host.parse::<IpAddr>().ok().map(|ip| (ip, usual).into()));
     to.filter(|to: &SocketAddr| to.ip().is_loopback())
 }
 
@@ -143,10 +176,10 @@ mod tests {
 
     #[test]
     fn no_request_leaves_this_host() {
-        assert_eq!(address("127.1.0.1:8080"), Some("127.1.0.1:8080".parse().unwrap()));
-        assert_eq!(address("127.1.0.1"), Some("127.1.0.1:80".parse().unwrap()));
+        assert_eq!(address("127.1.0.1:8080", 80), Some("127.1.0.1:8080".parse().unwrap()));
+        assert_eq!(address("127.1.0.1", 443), Some("127.1.0.1:443".parse().unwrap()));
         for host in ["10.0.0.1", "10.0.0.1:80", "mirror.example", ""] {
-            assert_eq!(address(host), None, "{host}");
+            assert_eq!(address(host, 80), None, "{host}");
         }
     }
 

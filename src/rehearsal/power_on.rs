@@ -53,7 +53,7 @@ impl Client<'_> {
     /// The quick error that sends UEFI to its disk.
     async fn not_here(&mut self, server: Ipv4Addr, name: &str) -> Result<(), Fault> {
         let there = format!("{name} is there, and nothing may be: UEFI would start it instead of the disk");
-        if name.starts_with("http://") {
+        if is_url(name) {
             return match self.get(Leg::Disk, name, "").await?.status {
                 404 => Ok(()),
                 _ => Err(Fault::new(Leg::Disk, there)),
@@ -117,7 +117,7 @@ impl Client<'_> {
         if acked.file.is_empty() {
             return Ok(None);
         }
-        if !acked.file.starts_with("http://") {
+        if !is_url(&acked.file) {
             let text = format!("iPXE is sent to {}, which is no script over HTTP", acked.file);
             return Ok(Some(Read { told: Told::Other(text), server: acked.server, language: Language::Ipxe }));
         }
@@ -216,4 +216,8 @@ impl Client<'_> {
             Err(error) => Err(error.told(Leg::Script, name)),
         }
     }
+}
+
+fn is_url(name: &str) -> bool {
+    name.starts_with("http://") || name.starts_with("https://")
 }

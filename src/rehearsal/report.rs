@@ -47,7 +47,11 @@ pub struct Told {
 impl Told {
     /// Who could not even be switched on.
     pub fn absent(name: String, text: String) -> Told {
-        let outcome = Outcome::Fails(Leg::Address, text);
+        Told::failed(name, Leg::Address, text)
+    }
+
+    pub fn failed(name: String, step: Leg, text: String) -> Told {
+        let outcome = Outcome::Fails(step, text);
         Told { name, network: None, firmware: None, loader: None, outcome, laps: Vec::new(), repeats: 0, power_ons: 0 }
     }
 }

@@ -69,7 +69,7 @@ fn fetch(word: &str, language: Language) -> Option<Fetch> {
                 _ => Some(name(path)),
             }
         }
-        _ if word.starts_with("http://") => Some(Fetch::Http(word.to_owned())),
+        _ if word.starts_with("http://") || word.starts_with("https://") => Some(Fetch::Http(word.to_owned())),
         _ if word.contains("://") => word.strip_prefix("tftp://").and_then(|rest| Some(name(rest.split_once('/')?.1))),
         Language::Pxelinux | Language::Extlinux => Some(name(word)),
         _ => None,
@@ -79,8 +79,11 @@ fn fetch(word: &str, language: Language) -> Option<Fetch> {
 /// URLs of a text that lead there, each once, in their order.
 pub fn urls(text: &str, path: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (at, _) in text.match_indices("http://") {
+    for (at, _) in text.match_indices("http") {
         let rest = text.get(at..).unwrap_or_default();
+        if !rest.starts_with("http://") && !rest.starts_with("https://") {
+            continue;
+        }
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ":/._-~%".contains(c))).unwrap_or(rest.len());
         let url = rest.get(..end).unwrap_or_default().to_owned();
         if url.contains(path) && !found.contains(&url) {
@@ -117,10 +120,20 @@ fn inside(text: &str) -> Vec<String> {
 
 /// The single-use key that an answer file leaves on the disk.
 pub fn key(unpacked: &str) -> Option<String> {
+    field(unpacked, "key", |value| value.len() >= 32 && value.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+/// Whom the installed system asks, as the same file says.
+pub fn server(unpacked: &str) -> Option<String> {
+    field(unpacked, "server", |value| value.starts_with("https://") || value.starts_with("http://"))
+}
+
+fn field(unpacked: &str, name: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
     let plain: String = unpacked.chars().filter(|c| *c != '\\').collect();
-    let behind = plain.split("\"key\"").skip(1).filter_map(|rest| rest.trim_start().strip_prefix(':'));
+    let quoted = format!("\"{name}\"");
+    let behind = plain.split(&quoted).skip(1).filter_map(|rest| rest.trim_start().strip_prefix(':'));
     let mut values = behind.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
-    values.find(|value| value.len() >= 32 && value.chars().all(|c| c.is_ascii_alphanumeric())).map(str::to_owned)
+    values.find(|value| fits(value)).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -158,6 +171,12 @@ mod tests {
     }
 
     #[test]
+    fn urls_of_both_kinds_are_found_in_their_order() {
+        let text = "curl https://127.1.0.1:1/report/ab; wget 'http://127.1.0.1/report/cd' # http of https://x/other";
+        assert_eq!(urls(text, "/report/"), ["https://127.1.0.1:1/report/ab", "http://127.1.0.1/report/cd"]);
+    }
+
+    #[test]
     fn what_installs_nothing_says_so() {
         let read = |text| read(text, Language::Ipxe);
         assert_eq!(read("#!ipxe\necho Kickstand: web-1 boots its own disk\nexit\n"), Told::Disk);
@@ -172,6 +191,7 @@ mod tests {
         let middle = format!("{{\"source\": \"data:;base64,{}\"}}", STANDARD.encode(&inner));
         let outer = format!("d-i late string echo {} | base64 -d\n", STANDARD.encode(&middle));
         assert_eq!(key(&unpacked(&outer)), Some(key_text.clone()));
+        assert_eq!(server(&unpacked(&outer)), Some("http://127.1.0.1".to_owned()));
         let json = serde_json::to_string(&inner).unwrap();
         assert_eq!(key(&unpacked(&json)), Some(key_text));
         assert_eq!(key("{\"key\": \"us\"}"), None, "a keyboard is no key");

@@ -1,7 +1,8 @@
-//! The second server: an engine on a store in memory, and DHCP, TFTP and HTTP on loopback at ports of their own.
+//! The second server: an engine on a store in memory, and DHCP, TFTP, HTTP and HTTPS on loopback at ports of their own.
 
 use super::atlas::Atlas;
 use super::post;
+use super::trust::Throwaway;
 use super::{Error, Settings};
 use crate::assets::Assets;
 use crate::dhcp::lane;
@@ -17,8 +18,10 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 pub struct Stage {
     pub engine: Arc<Engine>,
@@ -28,9 +31,12 @@ pub struct Stage {
     /// By our addresses.
     dhcp: HashMap<Ipv4Addr, SocketAddr>,
     tftp: HashMap<Ipv4Addr, SocketAddr>,
+    /// By whom clients know the server, where they ask by HTTPS.
+    pub connector: Option<TlsConnector>,
     /// Loaders as they lie on the disk.
     files: Mutex<HashMap<PathBuf, Bytes>>,
-    words: Arc<Mutex<HashMap<Whose, String>>>,
+    /// What was said last, and when.
+    words: Arc<Mutex<HashMap<Whose, (Time, String)>>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -53,13 +59,17 @@ impl Stage {
     ) -> Result<Stage, Error> {
         let busy = |what: &'static str| move |error: std::io::Error| Error::Socket(what, error);
         let (http_port, listeners) = post::listen_tcp(&servers).await.map_err(busy("HTTP"))?;
+        let (https_port, secure_listeners) = match settings.https {
+            true => post::listen_tcp(&servers).await.map(|(port, all)| (Some(port), all)).map_err(busy("HTTPS"))?,
+            false => (None, Vec::new()),
+        };
         let parts = Parts {
             store,
             assets: Assets { operator: Some(settings.templates.clone()) },
             files: settings.files.clone(),
             loaders: settings.loaders.clone(),
             http_port,
-            https_port: None,
+            https_port,
             addresses: servers.clone(),
             lifetimes: settings.lifetimes,
         };
@@ -72,6 +82,18 @@ impl Stage {
             let serving = web.clone().run_tcp(listener, stopped.clone());
             tasks.spawn(async move { drop(serving.await) });
         }
+        let connector = match settings.https {
+            true => {
+                let Throwaway { tls, trust, connector } = Throwaway::make(&servers, SystemTime::now())?;
+                engine.set_trust(Some(trust));
+                for listener in secure_listeners {
+                    let serving = web.clone().run_tls(listener, tls.clone(), stopped.clone());
+                    tasks.spawn(async move { drop(serving.await) });
+                }
+                Some(connector)
+            }
+            false => None,
+        };
         let (mut tftp, mut sockets) = (HashMap::new(), Vec::new());
         for ip in &servers {
             let socket = post::listen_udp(*ip).await.map_err(busy("TFTP"))?;
@@ -91,7 +113,7 @@ impl Stage {
         let owners = Owners::new(engine.clone(), Vec::new(), stopped.clone());
         let lane = lane::start(doors, owners, stopped).map_err(busy("DHCP"))?;
         tasks.spawn(async move { drop(lane.await) });
-        Ok(Stage { engine, atlas, whole, dhcp, tftp, files: Mutex::default(), words, stop, tasks })
+        Ok(Stage { engine, atlas, whole, dhcp, tftp, connector, files: Mutex::default(), words, stop, tasks })
     }
 
     pub fn tftp(&self, server: Ipv4Addr) -> Option<SocketAddr> {
@@ -114,11 +136,12 @@ impl Stage {
         Some(bytes)
     }
 
-    /// The last that history told of this client which was no good news, with the addresses that people know.
-    pub fn said_of(&self, machine: Option<MachineId>, mac: Mac) -> Option<String> {
+    /// The last that history told of this client since then which was no good news, with the addresses that people know.
+    pub fn said_of(&self, machine: Option<MachineId>, mac: Mac, since: Time) -> Option<String> {
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_machine = machine.and_then(|id| words.get(&Whose::Machine(id)));
-        of_machine.or_else(|| words.get(&Whose::Card(mac))).map(|text| self.atlas.real_text(text))
+        let of = |whose: Whose| words.get(&whose).filter(|(at, _)| *at >= since);
+        let said = machine.and_then(|id| of(Whose::Machine(id))).or_else(|| of(Whose::Card(mac)));
+        said.map(|(_, text)| self.atlas.real_text(text))
     }
 
     pub async fn end(mut self) {
@@ -131,7 +154,7 @@ impl Stage {
     }
 }
 
-async fn listen_to(mut feed: broadcast::Receiver<Arc<Event>>, words: Arc<Mutex<HashMap<Whose, String>>>) {
+async fn listen_to(mut feed: broadcast::Receiver<Arc<Event>>, words: Arc<Mutex<HashMap<Whose, (Time, String)>>>) {
     loop {
         let event = match feed.recv().await {
             Ok(event) => event,
@@ -143,6 +166,6 @@ async fn listen_to(mut feed: broadcast::Receiver<Arc<Event>>, words: Arc<Mutex<H
         }
         let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
         let whose = event.machine.map(Whose::Machine).into_iter().chain(event.mac.map(Whose::Card));
-        whose.for_each(|whose| drop(words.insert(whose, event.text.clone())));
+        whose.for_each(|whose| drop(words.insert(whose, (event.at, event.text.clone()))));
     }
 }

@@ -36,6 +36,24 @@ pub enum Change {
     Everything,
 }
 
+impl Change {
+    /// What to read again to know this record.
+    pub fn of(record: &Record) -> Change {
+        match record {
+            Record::Network(_) => Change::Networks,
+            Record::Range(_) => Change::Ranges,
+            Record::Class(_) => Change::Classes,
+            Record::Reservation(_) => Change::Reservations,
+            Record::Options(_) => Change::Options,
+            Record::Distro(_) => Change::Distros,
+            Record::Profile(_) => Change::Profiles,
+            Record::Key(_) => Change::Keys,
+            Record::Machine(machine) => Change::Machine(machine.id),
+            Record::Template(_) => Change::Templates,
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

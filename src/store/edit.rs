@@ -6,8 +6,8 @@ use super::sql::Conn;
 use super::writer::Outcome;
 use super::{Change, Error, Shared};
 use super::{
-    classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations, revisions,
-    servers, sightings, templates, tokens, tombstones,
+    authority, classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges, reservations,
+    revisions, servers, sightings, templates, tokens, tombstones,
 };
 use crate::boot::{Step, Tale};
 use crate::model::*;
@@ -37,6 +37,10 @@ pub enum Edit {
     SetOptions(OptionPatch),
     /// A server that shares this database says where it is.
     Announce(Vec<Ipv4Addr>),
+    /// The CA that machines are told of, unless one is known already.
+    KeepCa(Hash),
+    /// Another one than machines know; none: the one that the next start finds or makes.
+    AcceptCa(Option<Hash>),
     AddDistro(Distro),
     SetDistro(Distro),
     RemoveDistro(Name),
@@ -87,9 +91,18 @@ pub enum Edit {
     RollBack(Arc<Plan>),
 }
 
-/// Writes it and what it turned, in a transaction that is open already.
-pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
+/// Writes it and what it turned, in a transaction that is open already: over this record, where one is named.
+pub async fn write(
+    db: &mut Conn,
+    (edit, over): (&Edit, Option<&Record>),
+    by: &str,
+    at: Time,
+    shared: &Shared,
+) -> Result<Outcome, Error> {
     let before = revisions::before(db, edit).await?;
+    if over.is_some_and(|read| !is_still(read, &before)) {
+        return Err(Error::Conflict);
+    }
     let mut outcome = write_records(db, edit, by, at, shared).await?;
     if outcome.turns.is_empty() {
         outcome.turns = revisions::turns(edit, before, &outcome);
@@ -97,6 +110,15 @@ pub async fn write(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shar
     outcome.revision = revisions::add(db, &outcome, by, at).await?;
     outcome.changes.extend(outcome.revision.map(Change::Revision));
     Ok(outcome)
+}
+
+fn is_still(read: &Record, before: &[Option<Record>]) -> bool {
+    match (read, before) {
+        // Registrations count a key's uses beside all edits.
+        (Record::Key(read), [Some(Record::Key(now))]) => ActivationKey { used: now.used, ..read.clone() } == *now,
+        (read, [Some(now)]) => read == now,
+        _ => false,
+    }
 }
 
 async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
@@ -118,6 +140,16 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
             servers::announce(db, addresses, at).await?;
             return Ok(Outcome::of(vec![Change::Servers], Vec::new()));
         }
+        Edit::KeepCa(ca) => {
+            authority::keep(db, *ca).await?;
+            return Ok(Outcome::default());
+        }
+        Edit::AcceptCa(ca) => {
+            authority::accept(db, *ca).await?;
+            let which = ca.map_or("the next that is found or made".to_owned(), |ca| format!("SHA-256 {ca}"));
+            let text = told(format!("accepted another CA than machines know: {which}"));
+            return Ok(Outcome::of(Vec::new(), vec![Tale { kind: Kind::Appliance, ..text }]));
+        }
         Edit::SetOptions(patch) => {
             options::change(db, patch).await?;
             return Ok(Outcome::of(vec![Change::Options], vec![told("changed the options for everybody".into())]));
@@ -133,6 +165,10 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
         Edit::RemoveKey(name) => keys::remove(db, name).await?,
         Edit::AddToken { name, hash, at } => tokens::add(db, name, *hash, *at).await?,
         Edit::RemoveToken(name) => tokens::remove(db, name).await?,
+        // Asked here and not of memory: another server may have changed it a moment ago.
+        Edit::SetTemplate { name, text: Some(text), whence } if templates::is_last(db, name, whence, text).await? => {
+            return Ok(Outcome::of(vec![Change::Templates], Vec::new()));
+        }
         Edit::SetTemplate { name, text, whence } => {
             let kept = templates::add(db, (name, text.as_deref(), whence), by, at).await?;
             let what = match (&kept.text, whence) {
@@ -201,7 +237,9 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::RemoveReservation(_)
         | Edit::SetOptions(_)
         | Edit::SetTemplate { .. }
-        | Edit::Announce(_) => {
+        | Edit::Announce(_)
+        | Edit::KeepCa(_)
+        | Edit::AcceptCa(_) => {
             unreachable!("write tells of what has no name itself")
         }
         Edit::AddMachines(_)

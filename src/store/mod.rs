@@ -12,6 +12,7 @@
 //! Deliberately absent: reads from the database while a packet waits, and a second writer of a SQLite file.
 
 mod apply;
+mod authority;
 mod change;
 mod check;
 mod check_dhcp;
@@ -141,6 +142,14 @@ impl Store {
         world
     }
 
+    /// The CA that machines of this database were told of, for who only looks.
+    pub async fn ca_of(url: &str) -> Result<Option<Hash>, Error> {
+        let database = sql::Database::to_look_at(url)?;
+        let found = async { authority::read(&mut database.reader().await?).await }.await;
+        database.close().await;
+        found
+    }
+
     async fn begin(
         (database, lock): (sql::Database, Option<file::Lock>),
         mut db: sql::Conn,
@@ -242,7 +251,15 @@ impl Store {
     /// Makes an operator's change, checked against all other records, and writes who made it. Secrets are sealed first.
     pub async fn edit(&self, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
         seals::seal(&mut edit, &self.shared.vault)?;
-        self.send(Work::Edit { edit: Box::new(edit), by: by.to_owned(), at }).await
+        self.send(Work::Edit { edit: Box::new(edit), over: None, by: by.to_owned(), at }).await
+    }
+
+    /// The same for who read a record, changed it and gives it whole: where the database holds another by now, whoever wrote it,
+    /// [`Error::Conflict`], and nothing is written.
+    pub async fn edit_over(&self, read: &Record, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
+        seals::seal(&mut edit, &self.shared.vault)?;
+        let over = Some(Box::new(read.clone()));
+        self.send(Work::Edit { edit: Box::new(edit), over, by: by.to_owned(), at }).await
     }
 
     /// Whether other nodes may write to the same database.
@@ -367,6 +384,11 @@ impl Store {
     /// What tokens and keys are derived from: made once, the same on every node, as long as the database lives.
     pub async fn server_secret(&self) -> Result<[u8; 32], Error> {
         Ok(self.shared.secret)
+    }
+
+    /// The CA that machines were told of by this server or by another of this database: the hash of its certificate.
+    pub async fn known_ca(&self) -> Result<Option<Hash>, Error> {
+        authority::read(&mut self.shared.database.reader().await?).await
     }
 
     /// Opens what is sealed in records.

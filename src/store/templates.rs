@@ -26,6 +26,12 @@ pub async fn last(db: &mut Conn, name: &str, whence: &Whence) -> Result<Option<T
     Ok(version.filter(|version| version.text.is_some()).as_ref().map(Text::of))
 }
 
+/// Whether that is what the last one says already.
+pub async fn is_last(db: &mut Conn, name: &str, whence: &Whence, said: &str) -> Result<bool, Error> {
+    let Some(last) = last(db, name, whence).await? else { return Ok(false) };
+    Ok(text(db, &last).await?.as_deref() == Some(said))
+}
+
 /// What a version said.
 pub async fn text(db: &mut Conn, of: &Text) -> Result<Option<String>, Error> {
     let select = "SELECT * FROM template_versions WHERE name = $1 AND version = $2";

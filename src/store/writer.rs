@@ -46,6 +46,8 @@ pub enum Work {
     Deeds(Vec<Deed>),
     Edit {
         edit: Box<Edit>,
+        /// What it was made of, where that must still be there.
+        over: Option<Box<Record>>,
         by: String,
         at: Time,
     },
@@ -413,7 +415,9 @@ async fn transaction(
     // One node writes at a time: rows that are locked in two orders would wait for each other.
     db.lock_edits().await?;
     let results = match jobs {
-        [Job { work: Work::Edit { edit, by, at }, .. }] => vec![attempt(db, edit, by, *at, shared).await?],
+        [Job { work: Work::Edit { edit, over, by, at }, .. }] => {
+            vec![attempt(db, (edit, over.as_deref()), by, *at, shared).await?]
+        }
         [Job { work: Work::Sightings(news), .. }] => {
             sightings::keep(db, news).await?;
             vec![Ok(Outcome::default())]
@@ -438,7 +442,7 @@ async fn transaction(
 /// An edit behind a savepoint: refused, it leaves nothing behind.
 async fn attempt(
     db: &mut Conn,
-    edit: &Edit,
+    edit: (&Edit, Option<&Record>),
     by: &str,
     at: Time,
     shared: &Shared,

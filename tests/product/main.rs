@@ -28,6 +28,7 @@ mod shelf;
 mod slow;
 mod start;
 mod templates;
+mod together;
 mod tokens;
 mod two_nodes;
 mod unknown_machine;

@@ -1,6 +1,7 @@
 //! HTTPS after the boot loader: with the CA that the machine was told of, and for nobody who shows another.
 
-use crate::rig::{Appliance, Installer, at_trace, get, key, logged};
+use crate::postgres::Fresh;
+use crate::rig::{Appliance, Booted, Installer, at_trace, get, key, logged};
 use kickstand::ca::{Authority, fingerprint};
 use kickstand::config::Https;
 use kickstand_agent::register::{self, Places};
@@ -220,11 +221,92 @@ async fn a_ca_stays_over_a_restart_and_a_copy_of_its_file_is_the_same_ca() {
     assert_eq!(other.cli(&["ca", "show", "--pem"]).await, before, "for servers that stand in for each other");
     let certified = Authority::open(&copy, SystemTime::now()).unwrap().0;
     assert!(certified.certify(&[IpAddr::from([10, 0, 0, 1])], &[], SystemTime::now()).is_ok());
-    std::fs::write(&copy, "hunter2").unwrap();
-    appliance.running.take().unwrap().stop().await;
-    let Err(error) = kickstand::daemon::start(appliance.config.clone()).await else { panic!("it starts without") };
-    let text = format!("{error:#}");
-    assert!(text.contains("ca.key can not be used") && !text.contains("hunter2"), "{text}");
+}
+
+/// What is wrong is said, nothing is installed, and what needs no CA goes on.
+async fn is_held(appliance: &Appliance, why: &str) {
+    let refused = appliance.refused(&["machine", "arm", "web-2"]).await;
+    assert!(refused.contains(why) && refused.contains("DHCP, TFTP and boots from disks go on"), "{refused}");
+    assert!(appliance.told("alarm", why).await);
+    assert!(appliance.refused(&["ca", "show"]).await.contains(why));
+    assert!(appliance.running().https.is_empty(), "nobody is told of another CA");
+    assert_eq!(get(appliance.ip(66), &appliance.url("/ca.pem"), "").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_ca_that_is_lost_or_another_is_noticed_and_accepted_by_an_operator_alone() {
+    let mut appliance = appliance().await;
+    let before = appliance.cli(&["ca", "show", "--pem"]).await;
+    let path = appliance.folder.path().join("ca.key");
+    let (kept, known) = (std::fs::read(&path).unwrap(), hex::encode(fingerprint(&before).unwrap()));
+    let mut armed = appliance.add_machine("web-1", 10).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let mut idle = appliance.add_machine("web-2", 11).await;
+    assert!(appliance.refused(&["ca", "accept"]).await.contains("nothing to accept"));
+
+    std::fs::remove_file(&path).unwrap();
+    appliance.restart().await;
+    assert!(!path.exists(), "no second CA is made");
+    is_held(&appliance, "is not there, and machines were told of one").await;
+    assert!(appliance.told("alarm", &known).await);
+    armed.reconnect(&appliance);
+    assert!(matches!(armed.power_on().await, Booted::OwnDisk), "it waits for its install");
+    assert_eq!(appliance.state("web-1").await, "armed");
+    idle.reconnect(&appliance);
+    assert!(matches!(idle.power_on().await, Booted::OwnDisk));
+
+    std::fs::write(&path, "hunter2").unwrap();
+    appliance.restart().await;
+    is_held(&appliance, "ca.key can not be used").await;
+    assert!(appliance.refused(&["ca", "accept"]).await.contains("restore the file"));
+    assert!(!(logged() + &appliance.cli(&["events"]).await).contains("hunter2"));
+
+    std::fs::write(&path, &kept).unwrap();
+    appliance.restart().await;
+    assert_eq!(appliance.cli(&["ca", "show", "--pem"]).await, before, "restored");
+    armed.reconnect(&appliance);
+    assert!(matches!(armed.power_on().await, Booted::Installer(_)));
+
+    std::fs::remove_file(&path).unwrap();
+    let other = Authority::open(&path, SystemTime::now()).unwrap().0.pem().to_owned();
+    appliance.restart().await;
+    is_held(&appliance, "is another one").await;
+    let accepted = appliance.cli(&["ca", "accept"]).await;
+    assert!(accepted.contains(&hex::encode(fingerprint(&other).unwrap())), "{accepted}");
+    assert!(appliance.told("appliance", "accepted another CA").await);
+    appliance.restart().await;
+    assert_eq!(appliance.cli(&["ca", "show", "--pem"]).await, other);
+    appliance.cli(&["machine", "arm", "web-2"]).await;
+
+    std::fs::remove_file(&path).unwrap();
+    appliance.restart().await;
+    assert!(appliance.cli(&["ca", "accept"]).await.contains("a new CA is made"));
+    appliance.restart().await;
+    let made = appliance.cli(&["ca", "show", "--pem"]).await;
+    assert!(made != other && made != before);
+}
+
+/// The second is started with a file of its own, as one is that somebody forgot to copy.
+#[tokio::test]
+async fn a_second_server_with_another_ca_is_held_and_the_first_goes_on() {
+    let database = Fresh::make().await;
+    let with_file = async |name: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        let node = Appliance::with(|config| {
+            config.database = database.url();
+            config.https = Https { serve: true, port: 0, ca_key_file: Some(file.clone()), ..Https::default() };
+        });
+        (node.await, folder)
+    };
+    let (one, _folder) = with_file("one.key").await;
+    let (two, folder) = with_file("two.key").await;
+    assert!(two.running().https.is_empty() && !folder.path().join("two.key").exists(), "none is made beside the first");
+    let said = two.refused(&["ca", "show"]).await;
+    assert!(said.contains("two.key is not there") && said.contains("copy it from another server"), "{said}");
+    assert!(one.cli(&["ca", "show"]).await.contains("SHA-256"));
+    drop((one, two));
+    database.drop().await;
 }
 
 #[tokio::test]
@@ -241,4 +323,65 @@ async fn without_https_all_is_as_it_was() {
     assert_eq!(get(appliance.ip(66), &appliance.url("/ca.pem"), "").await.status, 404);
     assert!(appliance.refused(&["ca", "show"]).await.contains("there is no CA"));
     assert!(!appliance.folder.path().join("ca.key").exists());
+}
+
+/// The operator's certificate comes from an intermediate: machines are told the root, and curl and the agent believe it.
+#[tokio::test]
+async fn behind_an_intermediate_machines_are_told_the_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let appliance = Appliance::start_with(|config| {
+        let ip = config.dhcp.address.unwrap().ip();
+        by_intermediate(folder.path(), &ip.to_string());
+        let [certificate, key, ca] = ["https.crt", "https.key", "ca.pem"].map(|name| Some(path(name)));
+        config.https = Https { serve: true, port: 0, certificate, key, ca, ..Https::default() };
+    });
+    let appliance = appliance.await;
+    let root = std::fs::read_to_string(path("root.pem")).unwrap();
+    assert_eq!(appliance.cli(&["ca", "show", "--pem"]).await.trim(), root.trim());
+    let report = "#!/bin/sh\n{% include \"snippets/report.sh\" %}\nkickstand_report \"$1\" 1\n";
+    std::fs::write(appliance.template("image/install.sh"), report).unwrap();
+    let mut machine = appliance.add_machine("web-1", 10).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let installer = machine.installer().await;
+    let (_, script) = ask(installer.ip, &told_ca(&installer).await, &installer.answer_url, None).await.unwrap();
+    let bin = only(folder.path(), "curl", &format!("--interface {}", installer.ip));
+    assert!(reports(&bin, &script).await, "curl");
+
+    std::fs::remove_file(appliance.template("image/install.sh")).unwrap();
+    let mut machine = appliance.add_machine("web-2", 11).await;
+    appliance.cli(&["machine", "arm", "web-2"]).await;
+    let installer = machine.installer().await;
+    let ca = told_ca(&installer).await;
+    let (_, answer) = ask(installer.ip, &ca, &installer.answer_url, None).await.unwrap();
+    let done = answer.lines().find_map(|line| line.strip_prefix("# kickstand-report: ")).unwrap();
+    ask(installer.ip, &ca, done, Some(json!({"stage": "done"}))).await.unwrap();
+    registers(folder.path(), &settings(&answer), Patience::NORMAL).await.unwrap();
+    assert_eq!(appliance.state("web-2").await, "registered", "the agent");
+
+    // Another CA in the file is the operator's word, and said.
+    by_intermediate(folder.path(), &appliance.ip(1).to_string());
+    let mut appliance = appliance;
+    appliance.restart().await;
+    assert!(appliance.told("alarm", "machines are told of another CA").await);
+}
+
+/// Writes a certificate for this address, by an intermediate, and the file of CAs: the intermediate and its root.
+fn by_intermediate(folder: &Path, ip: &str) {
+    let wanted = |name: &str| {
+        let mut wanted = rcgen::CertificateParams::default();
+        wanted.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        wanted.distinguished_name.push(rcgen::DnType::CommonName, name);
+        wanted
+    };
+    let [root_key, between_key, own] = [(); 3].map(|()| rcgen::KeyPair::generate().unwrap());
+    let root = wanted("root").self_signed(&root_key).unwrap();
+    let by_root = rcgen::Issuer::from_ca_cert_der(root.der(), &root_key).unwrap();
+    let between = wanted("between").signed_by(&between_key, &by_root).unwrap();
+    let by_between = rcgen::Issuer::from_ca_cert_der(between.der(), &between_key).unwrap();
+    let leaf = rcgen::CertificateParams::new(vec![ip.to_owned()]).unwrap().signed_by(&own, &by_between).unwrap();
+    std::fs::write(folder.join("https.crt"), leaf.pem() + &between.pem()).unwrap();
+    std::fs::write(folder.join("https.key"), own.serialize_pem()).unwrap();
+    std::fs::write(folder.join("ca.pem"), between.pem() + &root.pem()).unwrap();
+    std::fs::write(folder.join("root.pem"), root.pem()).unwrap();
 }

@@ -25,7 +25,7 @@ fn settings(appliance: &Appliance) -> PathBuf {
     path
 }
 
-async fn try_rehearse(appliance: &Appliance, args: &[&str]) -> Output {
+pub async fn try_rehearse(appliance: &Appliance, args: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kickstand"));
     command.args(["--output", "json", "rehearse", "--config"]).arg(settings(appliance)).args(args);
     tokio::time::timeout(Duration::from_secs(180), command.output()).await.expect("a rehearsal ends").unwrap()
@@ -91,6 +91,25 @@ async fn every_machine_installs_goes_to_its_disk_and_registers() {
     }
     let steps: Vec<_> = report["steps"].as_array().unwrap().iter().map(|lap| lap["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["address", "loader", "script", "kernel", "answer", "report", "own disk", "registration"]);
+}
+
+/// This install would not go on without a CA, nor report to anybody by HTTP.
+const BY_HTTPS: &str = r#"#!/bin/sh
+{% if "BEGIN CERTIFICATE" not in server_ca or secure_report_url[:8] != "https://" %}{{ there_is_no_ca }}{% endif %}
+# {{ secure_report_url }}
+{"server": "{{ secure_server_url }}", "key": "{{ key }}"}
+"#;
+
+#[tokio::test]
+async fn what_follows_the_answer_file_goes_by_https_as_it_will() {
+    let appliance = Appliance::start().await;
+    std::fs::write(appliance.template("image/install.sh"), BY_HTTPS).unwrap();
+    machines(&appliance, 5).await;
+    let report = rehearse(&appliance, &[]).await;
+    assert_eq!((&report["clients"], &report["failed"]), (&5.into(), &0.into()), "{report:#}");
+    assert_eq!(count(&report, "installs and registers"), 5);
+    assert!(report["notes"].to_string().contains("a CA that was made for the rehearsal"), "{report:#}");
+    assert!(!appliance.folder.path().join("ca.key").exists(), "and no other is made, or read");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Who gets what: answer files and keys reach one machine, once, and the API nobody without a right.
 
+use crate::postgres::Fresh;
 use crate::rig::{Appliance, Booted, CREDENTIAL, at_trace, get, key, logged, post, request};
 use kickstand::engine::fresh_secret;
 use serde_json::json;
@@ -84,6 +85,53 @@ async fn everything(appliance: &Appliance, bearer: &str) -> String {
     seen + &logged()
 }
 
+/// What is told of changes before they are made, and of an install on paper, here and in a rehearsal.
+async fn compared(appliance: &Appliance, bearer: &str, body: &str) -> String {
+    let mut seen = String::new();
+    let ask = async |method: &str, path: &str, body: serde_json::Value| {
+        let url = appliance.url(&format!("/api/v1/{path}"));
+        let answer = request(appliance.ip(66), method, &url, bearer, body.to_string().as_bytes()).await;
+        format!("{path}: {}\n{}", answer.status, answer.text())
+    };
+    let answers = ask("GET", "machines/web-1/answers", json!(null)).await;
+    assert!(answers.contains("«db_password»") && answers.contains("«bmc_password»"), "{answers}");
+    seen += &answers;
+    let name = "templates/image/install.sh";
+    for version in ["a", "b"] {
+        let text = format!("{body}# {version} {{{{ root_password_hash }}}}\n");
+        let diff = ask("POST", &format!("templates/diff/{name}"), json!({ "text": text })).await;
+        assert!(diff.contains("# a") || diff.contains("# b"), "{diff}");
+        seen += &diff;
+    }
+    let other = json!({ "variables": { "disk": "/dev/vdz" }, "secrets": { "s_profile": "another" } });
+    for (noun, name) in [("profiles", "web"), ("networks", "lab"), ("ranges", "web-rack"), ("distros", "debian-12")] {
+        seen += &ask("PATCH", &format!("diff/{noun}/{name}"), other.clone()).await;
+    }
+    seen += &ask("DELETE", "diff/machines/web-1", json!(null)).await;
+    seen += &ask("GET", &format!("templates/history/{name}"), json!(null)).await;
+    seen += &ask("GET", "why/web-1?armed=true", json!(null)).await;
+    let played = crate::rehearsals::try_rehearse(appliance, &[]).await;
+    assert!(String::from_utf8_lossy(&played.stdout).contains("outcomes"), "{played:?}");
+    for output in [played.stdout, played.stderr] {
+        seen += &String::from_utf8_lossy(&output);
+    }
+    let packets = appliance.try_cli(&["capture", "web-1"]).await.stdout;
+    assert!(packets.len() > 300, "an export of packets");
+    seen + &String::from_utf8_lossy(&packets)
+}
+
+/// All the way back and forth again, and what is said of it.
+async fn rolled_back(appliance: &Appliance) -> String {
+    let newest = appliance.json(&["revision", "list", "--limit", "1"]).await[0]["revision"].to_string();
+    let mut seen = String::new();
+    for to in ["3", &newest] {
+        seen += &appliance.cli(&["--output", "json", "rollback", to, "--dry-run"]).await;
+        seen += &appliance.cli(&["--output", "json", "rollback", to, "--yes"]).await;
+    }
+    seen += &appliance.cli(&["revision", "list"]).await;
+    seen + &on_disk(appliance)
+}
+
 /// The database, its log, and whatever else lies there: but the key, and what the test put there itself.
 fn on_disk(appliance: &Appliance) -> String {
     let files = std::fs::read_dir(appliance.folder.path()).unwrap().flatten().map(|file| file.path());
@@ -97,12 +145,16 @@ async fn no_canary_is_found_but_where_it_belongs() {
     let mut appliance = Appliance::start().await;
     let mut machine = appliance.add_machine("web-1", 10).await;
     let mut canaries = BTreeMap::new();
+    canaries.insert("defaults".to_owned(), canary("defaults"));
+    let defaults = include_str!("../../templates/image/defaults.toml");
+    let line = format!("\ndefault_password = {:?}\n", canaries["defaults"]);
+    std::fs::write(appliance.template("image/defaults.toml"), defaults.to_owned() + &line).unwrap();
     let records = [("distro", "debian-12"), ("profile", "web"), ("network", "lab"), ("range", "web-rack")];
     for (noun, name) in records.into_iter().chain([("machine", "web-1")]) {
         let canary = canaries.entry(format!("secret of the {noun}")).or_insert(canary(noun));
         appliance.cli(&[noun, "set", name, "--secret", &format!("s_{noun}={canary}")]).await;
     }
-    for (name, at) in [("root_password_hash", "machine"), ("db_password", "profile")] {
+    for (name, at) in [("root_password_hash", "machine"), ("bmc_password", "machine"), ("db_password", "profile")] {
         let canary = canaries.entry(name.to_owned()).or_insert(canary(name));
         let record = if at == "machine" { "web-1" } else { "web" };
         appliance.cli(&[at, "set", record, "--var", &format!("{name}={canary}")]).await;
@@ -124,7 +176,10 @@ async fn no_canary_is_found_but_where_it_belongs() {
         let said = appliance.refused(&["machine", "arm", "web-1"]).await;
         assert!(!said.contains("canary-"), "{bad}: {said}");
     }
-    std::fs::write(&own, format!("{shipped}# {} {{{{ db_password }}}}\n", names.concat())).unwrap();
+    let snippet = "# {{ db_password }} {{ bmc_password }} {{ default_password }}\n";
+    std::fs::write(appliance.template("snippets/site.sh"), snippet).unwrap();
+    let body = format!("{shipped}# {}\n{{% include \"snippets/site.sh\" %}}\n", names.concat());
+    std::fs::write(&own, &body).unwrap();
     appliance.cli(&["machine", "arm", "web-1"]).await;
     let why = appliance.cli(&["why", "52:54:00:77:00:0a"]).await;
     assert!(why.contains("templates/image/install.sh, for distro debian-12") && !why.contains("canary-"), "{why}");
@@ -147,6 +202,8 @@ async fn no_canary_is_found_but_where_it_belongs() {
     canaries.insert("credential".into(), CREDENTIAL.repeat(32));
 
     let mut seen = everything(&appliance, &bearer).await;
+    seen += &compared(&appliance, &bearer, &body).await;
+    seen += &rolled_back(&appliance).await;
     assert!(seen.contains("answer file of web-1 given to") && seen.contains("kickstand_"), "the net is cast");
     assert!(logged().contains("TRACE") || logged().contains("DEBUG"), "the log is at its finest");
     appliance.running.take().unwrap().stop().await;
@@ -197,17 +254,40 @@ async fn to_look_is_not_to_take() {
     assert_eq!(installer.fetch().await.status, 200);
 }
 
-#[tokio::test]
-async fn many_registrations_with_one_key_succeed_once() {
+/// Of a hundred who come at once with a key that is good once: how many were taken, at these doors in turn.
+async fn taken(installer: &crate::rig::Installer, key: &str, doors: &[String]) -> usize {
+    let body = |i: u8| json!({"key": key, "credential": format!("{i:02x}").repeat(32), "inventory": {}});
+    let bodies: Vec<_> = (0..100).map(body).collect();
+    let urls: Vec<_> = doors.iter().map(|door| format!("{door}/agent/register")).collect();
+    let all = bodies.iter().zip(urls.iter().cycle()).map(|(body, url)| post(installer.ip, url, "", body));
+    let statuses: Vec<u16> = futures_util::future::join_all(all).await.iter().map(|a| a.status).collect();
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 403)), "{statuses:?}");
+    statuses.iter().filter(|status| **status == 200).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_registrations_with_one_key_one_succeeds() {
     let appliance = Appliance::start().await;
     let mut machine = appliance.add_machine("web-1", 10).await;
     appliance.cli(&["machine", "arm", "web-1"]).await;
     let installer = machine.installer().await;
     let key = installer.install().await;
-    let body = |i: u8| json!({"key": key, "credential": format!("{i:02x}").repeat(32), "inventory": {}});
-    let bodies: Vec<_> = (0..50).map(body).collect();
-    let url = format!("{}/agent/register", installer.server);
-    let all = bodies.iter().map(|body| post(installer.ip, &url, "", body));
-    let statuses: Vec<u16> = futures_util::future::join_all(all).await.iter().map(|a| a.status).collect();
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(taken(&installer, &key, std::slice::from_ref(&installer.server)).await, 1);
+    assert_eq!(appliance.json(&["key", "show", "web"]).await["used"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_two_servers_of_one_database_one_succeeds_as_well() {
+    let database = Fresh::make().await;
+    let one = Appliance::start_with(|config| config.database = database.url()).await;
+    let two = Appliance::with_database(Some(&database.url())).await;
+    let mut machine = one.add_machine("web-1", 10).await;
+    one.cli(&["machine", "arm", "web-1"]).await;
+    let installer = machine.installer().await;
+    let key = installer.install().await;
+    let doors = [installer.server.clone(), two.url("")];
+    assert_eq!(taken(&installer, &key, &doors).await, 1);
+    assert_eq!(one.json(&["key", "show", "web"]).await["used"], 1);
+    drop((one, two));
+    database.drop().await;
 }

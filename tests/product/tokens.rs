@@ -81,6 +81,35 @@ async fn of_a_hundred_claimants_none_but_the_right_one_can_win() {
 }
 
 #[tokio::test]
+async fn an_installer_may_fetch_twice_until_its_first_report() {
+    let appliance = Appliance::start().await;
+    let installer = booted(&appliance, "web-1", 10).await;
+    let first = installer.answer().await;
+    assert_eq!(installer.answer().await, first, "the same file, with the same key");
+    assert_eq!(installer.report(&first, json!({"stage": "started"})).await.status, 204);
+    assert_eq!(installer.fetch().await.status, 404);
+    assert_eq!(installer.report(&first, json!({"stage": "done"})).await.status, 204, "and the install goes on");
+    assert_eq!(appliance.state("web-1").await, "installed");
+}
+
+/// An installer that asks a hundred times at once began one install, and all that it was given is one file.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_fetches_at_once_one_begins_the_install() {
+    let mut appliance = Appliance::start().await;
+    let installer = booted(&appliance, "web-1", 10).await;
+    let revisions = appliance.running().engine.store.world().machine_named(&"web-1".parse().unwrap()).unwrap().revision;
+    let answers = futures_util::future::join_all((0..100).map(|_| installer.fetch())).await;
+    let texts: std::collections::BTreeSet<_> =
+        answers.iter().filter(|answer| answer.status == 200).map(Answer::text).collect();
+    assert_eq!(texts.len(), 1);
+    // As the database has it.
+    appliance.restart().await;
+    let world = appliance.running().engine.store.world();
+    let machine = world.machine_named(&"web-1".parse().unwrap()).unwrap();
+    assert_eq!(machine.revision, revisions + 1, "armed to installing, once");
+}
+
+#[tokio::test]
 async fn a_token_dies_unused_and_sooner_once_it_was_used() {
     let unused = Answers { unused_secs: 0, used_secs: 900 };
     let appliance = Appliance::start_with(|config| config.answers = unused).await;

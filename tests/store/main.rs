@@ -7,6 +7,7 @@ mod faults;
 mod group;
 mod holds;
 mod lost;
+mod over;
 mod own_file;
 mod revisions;
 mod rollback;

@@ -2,6 +2,7 @@
 //! their installers' tools.
 
 pub mod answers;
+mod authority;
 
 use super::session::{Unfinished, line};
 use crate::assets::Assets;
@@ -31,9 +32,10 @@ pub enum What {
     Answers(answers::Answers),
 }
 
-pub fn run(Check { config: path, .. }: Check) -> Result<()> {
+pub async fn run(Check { config: path, .. }: Check) -> Result<()> {
     let config = Config::read(&path)?;
-    let missing = missing(&config);
+    let mut missing = missing(&config);
+    missing.extend(authority::complaints(&config, SystemTime::now()).await);
     if missing.is_empty() {
         return line(&format!("{} is fine", path.display()));
     }

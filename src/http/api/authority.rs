@@ -1,6 +1,7 @@
-//! The CA that machines are told of: `/api/v1/ca`.
+//! The CA that machines are told of, and the word that it may be another: `/api/v1/ca`.
 
 use crate::engine::Engine;
+use crate::http::auth::Who;
 use crate::http::problem::{Kind, Problem};
 use crate::model::Time;
 use axum::Json;
@@ -24,7 +25,7 @@ pub async fn show(State(engine): State<Arc<Engine>>) -> Result<Json<CaView>, Pro
     let none = || {
         let text =
             "there is no CA that machines are told of: HTTPS is not served, or [https] names a certificate and no ca";
-        Problem::new(Kind::Missing, text.to_owned())
+        Problem::new(Kind::Missing, engine.lost_ca().map_or(text.to_owned(), |lost| lost.why.clone()))
     };
     let trust = engine.trust().ok_or_else(none)?;
     Ok(Json(CaView {
@@ -33,4 +34,16 @@ pub async fn show(State(engine): State<Arc<Engine>>) -> Result<Json<CaView>, Pro
         addresses: trust.addresses.clone(),
         certificate: trust.pem.clone(),
     }))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AcceptedView {
+    /// The CA from the next start on; null: one that is made then.
+    pub sha256: Option<String>,
+}
+
+/// The CA in the file, or a new one, where machines know one that is lost.
+pub async fn accept(State(engine): State<Arc<Engine>>, who: Who) -> Result<Json<AcceptedView>, Problem> {
+    let accepted = engine.accept_ca(&who.0).await?;
+    Ok(Json(AcceptedView { sha256: accepted.map(|ca| ca.to_string()) }))
 }

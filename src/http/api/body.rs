@@ -79,6 +79,11 @@ pub fn address<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Ipv4Addr>, D::E
     text.map(read).transpose()
 }
 
+/// The same in a PATCH.
+pub fn address_or_none<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<Ipv4Addr>>, D::Error> {
+    address(d).map(Some)
+}
+
 /// The last part of a path, as the name of a `T`.
 pub struct Named<T>(pub T);
 

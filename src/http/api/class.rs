@@ -4,7 +4,7 @@ use super::body::{given, put};
 use super::noun::Noun;
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Class, MacPrefix, Match, Name, OptionPatch, OptionSet, Program, Time};
+use crate::model::{Class, MacPrefix, Match, Name, OptionPatch, OptionSet, Program, Record, Time};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub struct ClassDraft {
 }
 
 /// What is to change of one; in `options`, null removes one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassPatch {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -93,6 +93,10 @@ impl Noun for Class {
 
     fn key(&self) -> Name {
         self.name.clone()
+    }
+
+    fn record(&self) -> Record {
+        Record::Class(self.clone())
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {

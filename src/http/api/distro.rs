@@ -5,7 +5,7 @@ use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Distro, Family, Name, Secrets, Time, Variables};
+use crate::model::{Distro, Family, Name, Record, Secrets, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ pub struct DistroDraft {
 }
 
 /// What is to change of one; in `variables`, null removes one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DistroPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +94,10 @@ impl Noun for Distro {
 
     fn key(&self) -> Name {
         self.name.clone()
+    }
+
+    fn record(&self) -> Record {
+        Record::Distro(self.clone())
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {

@@ -3,7 +3,7 @@
 use super::body::{given, put};
 use super::noun::Noun;
 use crate::http::problem::Problem;
-use crate::model::{ActivationKey, Name, Time};
+use crate::model::{ActivationKey, Name, Record, Time};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct KeyDraft {
 }
 
 /// What is to change of one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +77,10 @@ impl Noun for ActivationKey {
 
     fn key(&self) -> Name {
         self.name.clone()
+    }
+
+    fn record(&self) -> Record {
+        Record::Key(self.clone())
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {

@@ -1,6 +1,6 @@
 //! Machines: `/api/v1/machines`.
 
-use super::body::{address, given, put};
+use super::body::{address, address_or_none, given, put};
 use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
 use crate::boot::recipe::recipe;
@@ -8,7 +8,7 @@ use crate::boot::{lifecycle, role};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
 use crate::model::{
-    DiskBoot, Interface, Mac, Machine, MachineId, Name, OptionPatch, OptionSet, State, Time, Variables,
+    DiskBoot, Interface, Mac, Machine, MachineId, Name, OptionPatch, OptionSet, Record, State, Time, Variables, Wish,
 };
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
@@ -46,11 +46,14 @@ pub struct InterfaceDraft {
 }
 
 /// What is to change of one; in `variables` and `options`, null removes one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MachinePatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interfaces: Option<Vec<InterfaceDraft>>,
+    /// Of the first card, whichever that is by now.
+    #[serde(default, deserialize_with = "address_or_none", skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Option<Ipv4Addr>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub profile: Option<Option<Name>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -144,6 +147,9 @@ impl Noun for Machine {
     fn patch(&mut self, patch: MachinePatch, _: &World) {
         let interfaces = patch.interfaces.map(|all| all.into_iter().map(InterfaceDraft::needed).collect());
         put(&mut self.interfaces, interfaces);
+        if let Some(first) = self.interfaces.first_mut() {
+            put(&mut first.ip, patch.ip);
+        }
         put(&mut self.profile, patch.profile);
         put(&mut self.key, patch.key);
         put(&mut self.arguments, patch.arguments);
@@ -180,6 +186,10 @@ impl Noun for Machine {
 
     fn key(&self) -> Name {
         self.name.clone()
+    }
+
+    fn record(&self) -> Record {
+        Record::Machine(Wish::of(self))
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {

@@ -3,7 +3,7 @@
 //! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
 //! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
 //! [`catalogue`] has the profiles to begin from, [`template`] are the texts of machines, with their versions. [`lease`],
-//! [`capture`], [`sighting`], [`event`], [`quirk`], [`why`], [`authority`] and [`status`] only show (and a lease can be released), and
+//! [`capture`], [`sighting`], [`event`], [`quirk`], [`why`], [`authority`] and [`status`] only show (but a lease can be released, and another CA accepted), and
 //! [`variables`] where a machine's come from, [`answers`] what its installer would be given; [`revision`] is the history of all records, and the way back; [`token`] lets others in.
 //! [`body`] reads requests. Who may ask is decided in front of all this, by `auth`.
 
@@ -90,6 +90,7 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/tokens", get(token::list).post(token::add))
         .route("/tokens/{name}", delete(token::remove))
         .route("/ca", get(authority::show))
+        .route("/ca/accept", post(authority::accept))
         .route("/status", get(status::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
 }

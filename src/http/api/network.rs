@@ -6,7 +6,7 @@ use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Dhcp, Name, Network, Pooled, Secrets, Time, Unknown, Variables};
+use crate::model::{Dhcp, Name, Network, Pooled, Record, Secrets, Time, Unknown, Variables};
 use crate::store::{Edit, World};
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub struct NetworkDraft {
 }
 
 /// What is to change of one; `dhcp` field by field; in `variables` and `secrets`, null removes one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +127,10 @@ impl Noun for Network {
 
     fn key(&self) -> Name {
         self.name.clone()
+    }
+
+    fn record(&self) -> Record {
+        Record::Network(self.clone())
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {

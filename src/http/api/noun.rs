@@ -5,8 +5,8 @@ use super::template::{ComparisonView, compared};
 use crate::engine::Engine;
 use crate::http::auth::Who;
 use crate::http::problem::Problem;
-use crate::model::{Malformed, Time};
-use crate::store::{self, Edit, World};
+use crate::model::{Malformed, Record, Time};
+use crate::store::{self, Change, Edit, World};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, patch, post};
@@ -17,6 +17,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// How often a change is tried where others change the same record.
+const TRIES: u32 = 20;
+
 /// A noun that operators write down: how it is read, shown and kept.
 pub trait Noun: Sized + Clone + Send + Sync + 'static {
     /// The word in messages and commands; its plural is the path.
@@ -26,7 +29,7 @@ pub trait Noun: Sized + Clone + Send + Sync + 'static {
     /// What a POST brings.
     type Draft: DeserializeOwned + Send;
     /// What a PATCH brings: only what it gives changes.
-    type Patch: DeserializeOwned + Send;
+    type Patch: DeserializeOwned + Clone + Send;
     /// What is shown.
     type View: Serialize;
 
@@ -35,6 +38,8 @@ pub trait Noun: Sized + Clone + Send + Sync + 'static {
     fn patch(&mut self, patch: Self::Patch, world: &World);
     fn view(&self, world: &World) -> Self::View;
     fn key(&self) -> Self::Key;
+    /// As the store compares it with what it holds.
+    fn record(&self) -> Record;
     fn find<'a>(world: &'a World, key: &Self::Key) -> Option<&'a Self>;
     fn all(world: &World) -> Vec<&Self>;
     fn add(self) -> Edit;
@@ -81,14 +86,22 @@ async fn set<N: Noun>(
     who: Who,
     Body(patch): Body<N::Patch>,
 ) -> Result<Json<N::View>, Problem> {
-    // What is written is the whole record: a change between reading and writing would be lost, a new secret with it.
+    // What is written is the whole record: one after the other here, and over what was read or not at all.
     let _alone = engine.changing().await;
-    let mut record = known::<N>(&engine, &was)?;
-    record.patch(patch, &engine.store.world());
-    record.check(&engine)?;
-    let key = record.key();
-    engine.store.edit(record.set(was), &who.0, engine.now()).await?;
-    shown::<N>(&engine, &key).map(Json)
+    let mut tries = 1;
+    loop {
+        let old = known::<N>(&engine, &was)?;
+        let (mut record, old) = (old.clone(), old.record());
+        record.patch(patch.clone(), &engine.store.world());
+        record.check(&engine)?;
+        let key = record.key();
+        match engine.store.edit_over(&old, record.set(was.clone()), &who.0, engine.now()).await {
+            // Another server was faster, or the machine itself: the same is changed of what it left.
+            Err(store::Error::Conflict) if tries < TRIES => engine.store.look(vec![Change::of(&old)]).await?,
+            ended => return ended.map_err(Problem::from).and_then(|()| shown::<N>(&engine, &key).map(Json)),
+        }
+        tries += 1;
+    }
 }
 
 async fn remove<N: Noun>(

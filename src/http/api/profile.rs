@@ -5,7 +5,7 @@ use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{DiskBoot, Name, OptionPatch, OptionSet, Profile, Secrets, Time, Variables};
+use crate::model::{DiskBoot, Name, OptionPatch, OptionSet, Profile, Record, Secrets, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub struct ProfileDraft {
 }
 
 /// What is to change of one; in `variables` and `options`, null removes one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfilePatch {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -121,6 +121,10 @@ impl Noun for Profile {
 
     fn key(&self) -> Name {
         self.name.clone()
+    }
+
+    fn record(&self) -> Record {
+        Record::Profile(self.clone())
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {

@@ -4,7 +4,7 @@ use super::body::put;
 use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
 use crate::http::problem::Problem;
-use crate::model::{Name, OptionPatch, OptionSet, Range, Secrets, Span, Time, Variables};
+use crate::model::{Name, OptionPatch, OptionSet, Range, Record, Secrets, Span, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub struct RangeDraft {
 }
 
 /// What is to change of one; in `options`, `variables` and `secrets`, null removes one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RangePatch {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +88,10 @@ impl Noun for Range {
 
     fn key(&self) -> Name {
         self.name.clone()
+    }
+
+    fn record(&self) -> Record {
+        Record::Range(self.clone())
     }
 
     fn find<'a>(world: &'a World, name: &Name) -> Option<&'a Self> {

@@ -4,7 +4,7 @@ use super::body::put;
 use super::noun::Noun;
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{Malformed, Mark, Name, Reservation, Time};
+use crate::model::{Malformed, Mark, Name, Record, Reservation, Time};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -28,7 +28,7 @@ pub struct ReservationDraft {
 }
 
 /// What is to change of one; a new address brings its network along.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReservationPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +84,10 @@ impl Noun for Reservation {
 
     fn key(&self) -> Address {
         Address(self.ip)
+    }
+
+    fn record(&self) -> Record {
+        Record::Reservation(self.clone())
     }
 
     fn find<'a>(world: &'a World, Address(ip): &Address) -> Option<&'a Self> {

@@ -85,6 +85,8 @@ pub fn turns(edit: &Edit, before: Vec<Option<Record>>, outcome: &Outcome) -> Vec
             let (before, after) = (Some(Record::Machine(before)), Some(Record::Machine(after)));
             vec![Turn { before, after, card: Some((*old, *new)) }]
         }
+        // It said so already.
+        Edit::SetTemplate { text: Some(_), .. } if outcome.templates.is_empty() => Vec::new(),
         Edit::SetTemplate { .. } => {
             let kept = outcome.templates.iter().find(|version| version.text.is_some());
             one(kept.map(|version| Record::Template(Text::of(version))))
@@ -100,6 +102,8 @@ pub fn turns(edit: &Edit, before: Vec<Option<Record>>, outcome: &Outcome) -> Vec
         // What they turned they say themselves, or it is no configuration.
         Edit::RollBack(_)
         | Edit::Announce(_)
+        | Edit::KeepCa(_)
+        | Edit::AcceptCa(_)
         | Edit::AddToken { .. }
         | Edit::RemoveToken(_)
         | Edit::ForgetCard(_)

@@ -1,11 +1,13 @@
 //! HTTPS as it is set: whose certificate is shown, for which addresses, and what machines are told of it.
 
+use super::continuity::{self, Found};
 use crate::boot::Tale;
 use crate::ca::{self, Authority};
 use crate::config::{self, Config};
-use crate::engine::{Engine, Trust, stopped};
+use crate::engine::{Engine, LostCa, Trust, stopped};
 use crate::http::tls::Tls;
-use crate::model::Kind;
+use crate::model::{Hash, Kind};
+use crate::store::{Edit, Store};
 use anyhow::{Context, Result, bail};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,14 @@ pub(super) struct Https {
     now: Mutex<Shown>,
 }
 
+/// What comes of the settings.
+pub(super) enum Opened {
+    Off,
+    Served(Arc<Https>),
+    /// It is not served: machines know another CA than lies here.
+    Lost(LostCa),
+}
+
 enum Whose {
     /// Of the appliance's own CA, which was made just now or lay there.
     Own { authority: Box<Authority>, names: Vec<String>, further: Vec<IpAddr>, made: Option<PathBuf> },
@@ -36,40 +46,59 @@ struct Shown {
     renew_at: SystemTime,
     /// Why some address is not vouched for: said once.
     warned: Option<String>,
+    /// The operator's CA that machines were told of last.
+    known: Option<Hash>,
 }
 
 impl Https {
-    /// None: it is not served.
-    pub fn open(config: &Config, key_file: &Path, addresses: &[Ipv4Addr]) -> Result<Option<Https>> {
+    /// As it is set, with the CA that machines of this database know.
+    pub async fn start(config: &Config, key_file: &Path, addresses: &[Ipv4Addr], store: &Store) -> Result<Opened> {
+        let opened = Https::open(config, key_file, addresses, store.known_ca().await?)?;
+        let Opened::Served(https) = &opened else { return Ok(opened) };
+        let Whose::Own { authority, .. } = &https.whose else { return Ok(opened) };
+        let path = own_file(&config.https, key_file);
+        let lost = continuity::keep(store, &path, Hash(authority.fingerprint())).await?;
+        Ok(lost.map_or(opened, Opened::Lost))
+    }
+
+    fn open(config: &Config, key_file: &Path, addresses: &[Ipv4Addr], known: Option<Hash>) -> Result<Opened> {
         let set = &config.https;
         if !set.serve {
-            return Ok(None);
+            return Ok(Opened::Off);
         }
-        let now = SystemTime::now();
-        let (tls, whose, renew_at) = match (&set.certificate, &set.key) {
+        match (&set.certificate, &set.key) {
             (Some(certificate), Some(key)) => {
                 let tls = Tls::read(certificate, key).context("cannot serve HTTPS")?;
                 set.ca.as_deref().map(certificates).transpose()?;
-                (tls, Whose::Operators { ca: set.ca.clone() }, now)
+                let whose = Whose::Operators { ca: set.ca.clone() };
+                Ok(Https::served(tls, whose, addresses, SystemTime::now()))
             }
-            (None, None) if set.ca.is_none() => {
-                let path = set.ca_key_file.clone().unwrap_or_else(|| key_file.with_file_name(ca::FILE));
-                let whose = match own(set, &path, now) {
-                    // Nobody was ever told of it: DHCP need not wait for it, as it would for one that cannot be read.
-                    Err(error) if matches!(path.try_exists(), Ok(false)) => {
-                        tracing::error!("HTTPS is not served, and machines are told http:// URLs: {error:#}");
-                        return Ok(None);
-                    }
-                    whose => whose.context("cannot serve HTTPS")?,
-                };
-                let made = whose.certify(addresses, now).context("cannot serve HTTPS")??;
-                (Tls::given(&made.chain, &made.key)?, whose, made.renew_at)
-            }
+            (None, None) if set.ca.is_none() => Https::by_own_ca(set, &own_file(set, key_file), addresses, known),
             (None, None) => bail!("[https] names a ca, but no certificate and key of it: name all of them, or none"),
             _ => bail!("[https] names one of certificate and key: name both, or neither"),
+        }
+    }
+
+    fn by_own_ca(set: &config::Https, path: &Path, addresses: &[Ipv4Addr], known: Option<Hash>) -> Result<Opened> {
+        let (names, further) = named(set)?;
+        let now = SystemTime::now();
+        let (authority, made) = match continuity::find(path, known, now) {
+            Found::Ours(authority) => (Box::new(authority), None),
+            Found::Made(authority) => (Box::new(authority), Some(path.to_owned())),
+            Found::Nowhere(error) => {
+                tracing::error!("HTTPS is not served, and machines are told http:// URLs: {error:#}");
+                return Ok(Opened::Off);
+            }
+            Found::Lost(lost) => return Ok(Opened::Lost(lost)),
         };
-        let shown = Shown { addresses: addresses.to_vec(), renew_at, warned: None };
-        Ok(Some(Https { tls, whose, now: Mutex::new(shown) }))
+        let whose = Whose::Own { authority, names, further, made };
+        let made = whose.certify(addresses, now).context("cannot serve HTTPS")??;
+        Ok(Https::served(Tls::given(&made.chain, &made.key)?, whose, addresses, made.renew_at))
+    }
+
+    fn served(tls: Tls, whose: Whose, addresses: &[Ipv4Addr], renew_at: SystemTime) -> Opened {
+        let shown = Shown { addresses: addresses.to_vec(), renew_at, warned: None, known: None };
+        Opened::Served(Arc::new(Https { tls, whose, now: Mutex::new(shown) }))
     }
 
     /// Makes the certificate fit these addresses, and says where machines may rely on it.
@@ -156,12 +185,27 @@ impl Https {
         engine.tell(Tale::new(engine.now(), Kind::Appliance, text));
     }
 
+    /// Whose CA the operator's is, `[https] ca` says: machines are told of it even where they know another, and that is said.
+    pub async fn follow(&self, engine: &Engine) {
+        let Whose::Operators { .. } = &self.whose else { return };
+        let told = engine.trust().filter(|trust| !trust.addresses.is_empty()).map(|trust| Hash(trust.sha256));
+        let is_new = |told: &Hash| self.now.lock().unwrap_or_else(PoisonError::into_inner).known != Some(*told);
+        let Some(told) = told.filter(is_new) else { return };
+        match keep(engine, told).await {
+            Ok(()) => self.now.lock().unwrap_or_else(PoisonError::into_inner).known = Some(told),
+            Err(error) => tracing::warn!("it could not be written down which CA machines are told of: {error:#}"),
+        }
+    }
+
     pub async fn watch(self: Arc<Self>, engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         let mut look = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => return,
-                _ = look.tick() => self.fit(&engine, &engine.addresses()),
+                _ = look.tick() => {
+                    self.fit(&engine, &engine.addresses());
+                    self.follow(&engine).await;
+                }
             }
         }
     }
@@ -176,7 +220,8 @@ impl Whose {
     }
 }
 
-/// What lies in the operator's file of CAs, each certificate alone: everybody may read what is told of it.
+/// The roots in the operator's file of CAs, each certificate alone: everybody may read what is told of it. An intermediate is none:
+/// OpenSSL's clients, curl before 7.68 among them, believe no chain that ends there.
 fn certificates(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     if text.contains("PRIVATE KEY-----") {
@@ -185,12 +230,43 @@ fn certificates(path: &Path) -> Result<Vec<String>> {
             path.display()
         );
     }
-    Ok(ca::certificates(&text))
+    let all = ca::certificates(&text);
+    let roots: Vec<_> = all.iter().filter(|pem| ca::is_root_of(pem)).cloned().collect();
+    if roots.is_empty() && !all.is_empty() {
+        bail!(
+            "{} holds intermediate CAs alone, and many clients believe none but a root: name a file with the root in [https] ca, \
+             and put the intermediate behind the server's own certificate in [https] certificate",
+            path.display()
+        );
+    }
+    Ok(roots)
 }
 
-/// Its own CA, made where there is none.
-fn own(set: &config::Https, path: &Path, now: SystemTime) -> Result<Whose> {
-    let (authority, was_made) = Authority::open(path, now)?;
+/// The operator's CA from now on; registered systems that know another are named an alarm.
+async fn keep(engine: &Engine, told: Hash) -> Result<()> {
+    let known = engine.store.known_ca().await?;
+    let edit = match known {
+        None => Edit::KeepCa(told),
+        Some(known) if known == told => return Ok(()),
+        Some(known) => {
+            let text = format!(
+                "machines are told of another CA (SHA-256 {told}) than before (SHA-256 {known}): systems that know that one \
+                 alone refuse this server until their agent.json has both; see docs/https.md"
+            );
+            engine.tell(Tale::new(engine.now(), Kind::Alarm, text));
+            Edit::AcceptCa(Some(told))
+        }
+    };
+    Ok(engine.store.edit(edit, "serve", engine.now()).await?)
+}
+
+/// Where the CA of its own lies: as set, or beside the key of secrets.
+pub(crate) fn own_file(set: &config::Https, key_file: &Path) -> PathBuf {
+    set.ca_key_file.clone().unwrap_or_else(|| key_file.with_file_name(ca::FILE))
+}
+
+/// What its certificate names beside the addresses that are served.
+fn named(set: &config::Https) -> Result<(Vec<String>, Vec<IpAddr>)> {
     let (mut names, mut further) = (host().into_iter().collect::<Vec<_>>(), Vec::new());
     for name in &set.names {
         match ServerName::try_from(name.as_str()) {
@@ -200,7 +276,7 @@ fn own(set: &config::Https, path: &Path, now: SystemTime) -> Result<Whose> {
             Err(_) => bail!("[https] names {name:?}, which is neither a name nor an address of a server"),
         }
     }
-    Ok(Whose::Own { authority: Box::new(authority), names, further, made: was_made.then(|| path.to_owned()) })
+    Ok((names, further))
 }
 
 /// This host's own name, if it is one that a certificate can hold.
@@ -210,104 +286,4 @@ fn host() -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-    const TWO: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
-
-    fn at(text: &str) -> SystemTime {
-        humantime::parse_rfc3339(text).unwrap()
-    }
-
-    fn trusted(https: &Https, ip: Ipv4Addr, now: SystemTime) -> bool {
-        let (trust, _) = https.trust(&[ip], now).unwrap();
-        trust.unwrap().addresses == [ip]
-    }
-
-    #[test]
-    fn the_certificate_follows_the_addresses_and_is_renewed_before_it_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        config.https.names = vec!["boot.lab.example".into(), "192.0.2.9".into()];
-        let https = Https::open(&config, &folder.path().join("secret.key"), &[ONE]).unwrap().unwrap();
-        assert!(folder.path().join("ca.key").exists());
-        let now = SystemTime::now();
-        assert!(trusted(&https, ONE, now) && !trusted(&https, TWO, now));
-        assert!(trusted(&https, Ipv4Addr::new(192, 0, 2, 9), now), "an address that was named");
-        https.renew(&[ONE, TWO], now).unwrap();
-        assert!(trusted(&https, ONE, now) && trusted(&https, TWO, now), "an interface has a new address");
-        https.renew(&[TWO], now).unwrap();
-        assert!(!trusted(&https, ONE, now) && trusted(&https, TWO, now), "and lost its old one");
-        let day = Duration::from_secs(24 * 3600);
-        https.renew(&[TWO], now + day).unwrap();
-        assert!(!trusted(&https, TWO, now + day * 366), "it has an end");
-        https.renew(&[TWO], now + day * 200).unwrap();
-        assert!(trusted(&https, TWO, now + day * 366), "before which another is made");
-    }
-
-    #[test]
-    fn where_no_ca_can_be_made_the_rest_is_served() {
-        let folder = tempfile::tempdir().unwrap();
-        // No folder can be made there, whoever asks.
-        let nowhere = Path::new("/proc/self/nowhere/secret.key");
-        assert!(Https::open(&Config::default(), nowhere, &[ONE]).unwrap().is_none());
-        let broken = folder.path().join(ca::FILE);
-        std::fs::write(&broken, "no key").unwrap();
-        assert!(Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE]).is_err(), "it is there");
-    }
-
-    #[test]
-    fn a_machine_whose_clock_is_decades_behind_trusts_it_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let https = Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE]).unwrap().unwrap();
-        for clock in ["1970-01-01T00:00:00Z", "1990-01-01T00:00:00Z", "2000-01-01T00:00:00Z", "2026-01-01T00:00:00Z"] {
-            assert!(trusted(&https, ONE, at(clock)), "{clock}");
-        }
-        assert!(!trusted(&https, ONE, at("2048-01-01T00:00:00Z")));
-    }
-
-    #[test]
-    fn a_ca_that_does_not_vouch_for_the_operators_certificate_is_told_to_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let authority = Authority::open(&path("lab.key"), SystemTime::now()).unwrap().0;
-        let own = rcgen::KeyPair::generate().unwrap();
-        let made = rcgen::CertificateParams::new(vec![ONE.to_string()]).unwrap().self_signed(&own).unwrap();
-        std::fs::write(path("https.crt"), made.pem()).unwrap();
-        std::fs::write(path("https.key"), own.serialize_pem()).unwrap();
-        let mut config = Config::default();
-        (config.https.certificate, config.https.key) = (Some(path("https.crt")), Some(path("https.key")));
-        let open = |config: &Config| Https::open(config, &path("secret.key"), &[ONE]);
-        let https = open(&config).unwrap().unwrap();
-        let (trust, doubt) = https.trust(&[ONE], SystemTime::now()).unwrap();
-        assert!(trust.is_none() && doubt.unwrap().contains("no ca"), "as it was before there was one");
-        for (ca, good) in [(made.pem(), true), (authority.pem().to_owned(), false)] {
-            std::fs::write(path("ca.pem"), ca).unwrap();
-            config.https.ca = Some(path("ca.pem"));
-            let (trust, doubt) = open(&config).unwrap().unwrap().trust(&[ONE, TWO], SystemTime::now()).unwrap();
-            let wanted: &[Ipv4Addr] = if good { &[ONE] } else { &[] };
-            assert_eq!(trust.unwrap().addresses, wanted);
-            assert!(doubt.unwrap().contains("http://"), "the other address is not vouched for");
-        }
-        let both = [authority.pem(), &made.pem()].concat();
-        std::fs::write(path("ca.pem"), format!("subject = words of openssl\n{both}")).unwrap();
-        config.https.ca = Some(path("ca.pem"));
-        let (trust, _) = open(&config).unwrap().unwrap().trust(&[ONE], SystemTime::now()).unwrap();
-        let trust = trust.unwrap();
-        assert_eq!(
-            (trust.pem.trim(), trust.addresses.as_slice()),
-            (made.pem().trim(), &[ONE][..]),
-            "the one that vouches"
-        );
-        std::fs::write(path("ca.pem"), format!("{}{}", made.pem(), own.serialize_pem())).unwrap();
-        let error = open(&config).err().unwrap().to_string();
-        assert!(error.contains("holds a private key"), "{error}");
-        config.https.ca = Some(path("ca.pem"));
-        assert!(!path("ca.key").exists(), "none is made beside the operator's");
-        config.https.key = None;
-        assert!(open(&config).err().unwrap().to_string().contains("name both"));
-        (config.https.certificate, config.https.key) = (None, None);
-        assert!(open(&config).err().unwrap().to_string().contains("name all of them"));
-    }
-}
+mod tests;
