@@ -18,6 +18,7 @@ pub mod owners;
 pub mod plan;
 pub mod record;
 pub mod remote;
+pub mod repository;
 pub mod seals;
 pub mod source;
 pub mod stage;

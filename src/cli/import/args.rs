@@ -38,6 +38,9 @@ pub struct Import {
     /// Put the tree in the place of another that was imported under this name
     #[arg(long)]
     pub(super) replace: bool,
+    /// Take in a tree that does not have all packages of its own lists
+    #[arg(long)]
+    pub(super) partial: bool,
     /// How much may be written, for example 20G [default: what the disk has free, but for a tenth]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) max_size: Option<u64>,
