@@ -58,6 +58,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it may be gone when it is tried again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Unreadable { .. } | Error::Unreachable { .. } => true,
+            Error::Refused { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
     pub fn unfit(what: impl Into<String>, why: impl Into<String>) -> Error {
         Error::Unfit { what: what.into(), why: why.into() }
     }

@@ -8,6 +8,7 @@
 pub mod blocks;
 pub mod checks;
 pub mod error;
+pub mod fetch;
 pub mod folder;
 pub mod hashes;
 pub mod iso;

@@ -9,6 +9,7 @@ use super::openpgp::Keyring;
 use super::remote::Remote;
 use super::remote::address::Address;
 use super::remote::client::Client;
+use super::remote::mirror::Learning;
 use super::stage::Room;
 use super::take::{Gauge, sums};
 use super::tree::{Entry, Listing, Span, Tree, joined, missing};
@@ -50,11 +51,17 @@ pub struct Opening<'a> {
     pub keyring: &'a Keyring,
     pub limit: u64,
     pub limit_why: &'static str,
+    /// Take a server's folder with its packages.
+    pub mirror: bool,
     pub tell: &'a mut dyn FnMut(&'static str, &Gauge),
 }
 
 impl Opening<'_> {
     pub fn open(&mut self, origin: &str) -> Result<Source, Error> {
+        if self.mirror && (!Address::is_meant(origin) || FILES.iter().any(|ending| origin.ends_with(ending))) {
+            let why = "is taken whole anyway: --mirror is for the address of a folder with a tree";
+            return Err(Error::unfit(origin, why));
+        }
         match Address::is_meant(origin) {
             true => self.remote(&Address::parse(origin)?),
             false => self.local(Path::new(origin)),
@@ -80,6 +87,10 @@ impl Opening<'_> {
     fn remote(&mut self, address: &Address) -> Result<Source, Error> {
         let client = Client::new()?;
         let (folder, name) = address.split();
+        if self.mirror {
+            let learning = Learning { room: self.room, keyring: self.keyring, tell: &mut *self.tell };
+            return Ok(Source { tree: Box::new(learning.mirror(address)?), image: None, address: None, seal: None });
+        }
         if FILES.iter().any(|ending| name.ends_with(ending)) {
             let beside = Remote::new(client, folder);
             let file = self.fetched(&beside, &name)?;

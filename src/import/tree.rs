@@ -24,7 +24,14 @@ pub trait Tree {
     /// The names right below a folder (`""` is the top), folders with a slash behind them.
     fn names(&self, folder: &str) -> Result<Vec<String>, Error>;
     fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Error>;
+    /// The same tree for other threads, where several readers at once are quicker than one.
+    fn readers(&self) -> Option<Box<Readers>> {
+        None
+    }
 }
+
+/// Makes a tree for the thread that asks.
+pub type Readers = dyn Fn() -> Result<Box<dyn Tree>, Error> + Send + Sync;
 
 /// A file that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
