@@ -114,13 +114,7 @@ impl Claims {
     }
 
     /// Their paths count from the folder of the file that says so.
-    pub fn add(
-        &mut self,
-        by: &str,
-        lines: Vec<Line>,
-        is_sealed: bool,
-        listing: Option<&Listing>,
-    ) -> Result<(), Error> {
+    pub fn add(&mut self, by: &str, lines: Vec<Line>, is_sealed: bool, listing: Option<&Listing>) -> Result<(), Error> {
         let folder = by.rsplit_once('/').map_or("", |(folder, _)| folder);
         let place = |path: &str| -> Option<String> {
             // Of what lies elsewhere nothing is believed and nothing is asked.
@@ -231,12 +225,12 @@ fn places(tree: &dyn Tree, folders: &BTreeSet<String>) -> Vec<(String, Reader)> 
     places
 }
 
-/// `content` and `.treeinfo` mean this at the top alone, `Release` in the folder of a suite alone.
+/// `content` means this at the top alone, `Release` in the folder of a suite alone.
 fn is_checksum_file(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
-        [".treeinfo" | "content"] => true,
-        [.., ".treeinfo" | "content"] => false,
+        ["content"] => true,
+        [.., "content"] => false,
         ["dists", _, "Release" | "InRelease"] => true,
         [.., "Release" | "InRelease"] => false,
         _ => true,

@@ -98,13 +98,7 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    fn patiently(
-        &self,
-        tree: &dyn Tree,
-        path: &str,
-        buffer: &mut [u8],
-        send: &SyncSender<Word>,
-    ) -> Result<One, Error> {
+    fn patiently(&self, tree: &dyn Tree, path: &str, buffer: &mut [u8], send: &SyncSender<Word>) -> Result<One, Error> {
         let mut file = self.stage.map(|stage| stage.file(path)).transpose()?;
         let mut tries = 1;
         loop {

@@ -4,7 +4,7 @@ use super::Error;
 use super::marks::{self, Extent, Recognised, Value};
 use super::source::Source;
 use super::stage::DISTROS;
-use super::tree::{has, missing, plain};
+use super::tree::{Tree, Under, has, missing, plain};
 use crate::model::{Name, Variables};
 use std::collections::BTreeSet;
 
@@ -93,7 +93,10 @@ impl Plan {
     fn add_variables(&mut self, found: &Recognised, source: &Source, folder: &str) {
         for (name, value) in &found.variables {
             let value = match (value, &source.image) {
-                (Value::Tree, _) => source.address.clone().unwrap_or_else(|| folder.to_owned()),
+                (Value::Tree, _) => source.address.clone().unwrap_or_else(|| match source.folder.as_str() {
+                    "" => folder.to_owned(),
+                    below => format!("{folder}/{below}"),
+                }),
                 (Value::Text(text), _) => text.clone(),
                 (Value::File(path), _) => {
                     self.boot.push(path.clone());
@@ -122,7 +125,7 @@ fn title(found: &Recognised) -> String {
 }
 
 fn recognised(source: &Source, wish: &Wish) -> Result<Recognised, Error> {
-    let tree = &*source.tree;
+    let tree = &Under { tree: &*source.tree, folder: &source.folder };
     let mut found = match marks::recognise(tree)? {
         Some(found) => found,
         None if wish.family.is_some() && wish.kernel.is_some() && wish.initrd.is_some() => unknown(),
@@ -139,7 +142,7 @@ fn recognised(source: &Source, wish: &Wish) -> Result<Recognised, Error> {
     }
     match found.kernel.is_empty() && wish.live.is_none() {
         true => Err(Error::NoKernel { origin: tree.origin().into() }),
-        false => Ok(found),
+        false => Ok(found.placed(tree)),
     }
 }
 

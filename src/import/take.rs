@@ -51,9 +51,8 @@ impl Order<'_> {
         files.dedup();
         let mut gauge = self.gauge()?;
         let all = match self.tree.readers() {
-            Some(readers) => {
-                Fetch::new(&readers, self.claims, &files, stage).carry_out(&mut |step| self.heard(step, &mut gauge, tell))
-            }
+            Some(readers) => Fetch::new(&readers, self.claims, &files, stage)
+                .carry_out(&mut |step| self.heard(step, &mut gauge, tell)),
             None => self.one_by_one(&files, stage, &mut gauge, tell),
         }?;
         let mut whole = Sha256::new();

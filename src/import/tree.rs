@@ -40,6 +40,46 @@ pub struct Found {
     pub size: Option<u64>,
 }
 
+/// A folder of a tree as a tree of its own: what is looked for is looked for there.
+pub struct Under<'a> {
+    pub tree: &'a dyn Tree,
+    /// Empty: the whole tree.
+    pub folder: &'a str,
+}
+
+impl Under<'_> {
+    /// Counted from the top of the whole.
+    pub fn place(&self, path: &str) -> String {
+        match (self.folder, path) {
+            ("", path) => path.to_owned(),
+            (folder, "") => folder.to_owned(),
+            (folder, path) => format!("{folder}/{path}"),
+        }
+    }
+}
+
+impl Tree for Under<'_> {
+    fn origin(&self) -> &str {
+        self.tree.origin()
+    }
+
+    fn listing(&self) -> Option<&Listing> {
+        self.tree.listing().filter(|_| self.folder.is_empty())
+    }
+
+    fn find(&self, path: &str) -> Result<Option<Found>, Error> {
+        self.tree.find(&self.place(path))
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
+        self.tree.names(&self.place(folder))
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Error> {
+        self.tree.open(&self.place(path))
+    }
+}
+
 /// Where bytes of a file lie in an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {

@@ -201,9 +201,12 @@ async fn a_tree_on_a_server_is_mirrored_by_its_own_lists() {
     }
     assert!(place.join("images/install.img").exists() && place.join("repodata/2-comps.xml").exists());
     assert!(!place.join("named-by-nobody").exists());
-    let once = [".treeinfo", "repodata/repomd.xml", "repodata/1-primary.xml.gz", PACKAGES[1].0, "images/install.img"];
-    assert_eq!(once.map(|path| mirror.fetched(path)), [1; 5]);
-    assert_eq!((mirror.fetched(PACKAGES[0].0), mirror.fetched("named-by-nobody"), mirror.fetched("Packages")), (2, 0, 0));
+    let once = ["repodata/repomd.xml", "repodata/1-primary.xml.gz", PACKAGES[1].0, "images/install.img"];
+    assert_eq!(once.map(|path| mirror.fetched(path)), [1; 4]);
+    assert_eq!(
+        (mirror.fetched(PACKAGES[0].0), mirror.fetched("named-by-nobody"), mirror.fetched("Packages")),
+        (2, 0, 0)
+    );
 }
 
 #[tokio::test]
@@ -243,6 +246,35 @@ async fn a_list_that_leads_out_of_its_tree_fetches_nothing_there() {
     assert_eq!(mirror.fetched("a/rocky/Packages/b/bash-5.rpm"), 0, "{}", folder.display());
     scene.import(&[&url, "--mirror", "--partial"]).await;
     assert_eq!((mirror.fetched("outside.rpm"), mirror.fetched("a/rocky/Packages/b/bash-5.rpm")), (0, 1));
+}
+
+#[tokio::test]
+async fn a_repository_beside_the_tree_comes_with_it_in_its_own_place() {
+    let scene = Scene::new().await;
+    let os = rocky(&scene.path("pub/9/BaseOS/x86_64/os"), PACKAGES);
+    let info = fs::read_to_string(os.join(".treeinfo")).unwrap();
+    let beside = "[variant-AppStream]\nrepository = ../../../AppStream/x86_64/os/\n";
+    fs::write(os.join(".treeinfo"), format!("{info}{beside}")).unwrap();
+    let vim: &[(&str, &[u8])] = &[("Packages/vim.rpm", b"vim")];
+    let streams = repodata(vim);
+    let streams = streams.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).chain(vim.iter().copied());
+    tree(&scene.path("pub/9/AppStream/x86_64/os"), &streams.collect::<Vec<_>>());
+    let mirror = Mirror::new(&scene.path("pub"), &[]);
+    let url = format!("{}9/BaseOS/x86_64/os/", mirror.url());
+    let text = scene.import(&[&url, "--mirror", "--name", "rocky"]).await;
+    assert!(text.contains("AppStream/x86_64/os/repodata/1-primary.xml.gz (sha256)"), "{text}");
+    let place = scene.appliance.config.files.join("distros/rocky");
+    assert_eq!(fs::read(place.join("AppStream/x86_64/os/Packages/vim.rpm")).unwrap(), b"vim");
+    let distro = scene.appliance.json(&["distro", "show", "rocky"]).await;
+    assert_eq!(distro["variables"]["tree"], "distros/rocky/BaseOS/x86_64/os");
+    assert_eq!(distro["kernel"], "distros/rocky/BaseOS/x86_64/os/images/pxeboot/vmlinuz");
+    let again = scene.import(&[&url, "--mirror", "--name", "rocky"]).await;
+    assert!(again.contains("distro rocky holds this tree already"), "{again}");
+    let fetched = ["BaseOS/x86_64/os/Packages/b/bash-5.rpm", "AppStream/x86_64/os/Packages/vim.rpm"];
+    assert_eq!(fetched.map(|path| mirror.fetched(&format!("9/{path}"))), [1, 1]);
+    fs::write(place.join("AppStream/x86_64/os/Packages/vim.rpm"), "emacs").unwrap();
+    let refused = scene.refused(&[&url, "--mirror", "--name", "rocky"]).await;
+    assert!(refused.contains("are no longer as they were"), "{refused}");
 }
 
 /// A mirror of Debian with an installer and packages for two architectures.

@@ -105,7 +105,8 @@ impl Work<'_> {
     fn open(&self, room: &Room, keyring: &Keyring, progress: &mut Progress) -> Result<Source> {
         let (limit, limit_why) = self.limit(room)?;
         let mut tell = |phase, gauge: &Gauge| progress.phase(phase, gauge);
-        let source = Opening { room, keyring, limit, limit_why, mirror: self.import.mirror, tell: &mut tell }.open(&self.import.origin)?;
+        let source = Opening { room, keyring, limit, limit_why, mirror: self.import.mirror, tell: &mut tell }
+            .open(&self.import.origin)?;
         progress.end();
         Ok(source)
     }

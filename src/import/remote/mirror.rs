@@ -10,7 +10,7 @@ use crate::import::openpgp::Keyring;
 use crate::import::repository::{Chain, REPOMD, debian, rpm};
 use crate::import::stage::Room;
 use crate::import::take::Gauge;
-use crate::import::tree::{Entry, Found, Listing, Readers, Tree, has, text};
+use crate::import::tree::{Entry, Found, Listing, Readers, Tree, Under, has, plain, text};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -23,6 +23,8 @@ const MOST_KEPT: u64 = 1 << 30;
 /// Each is an open file.
 const MOST_LISTS: usize = 300;
 const CHUNK: usize = 256 << 10;
+/// So far above a tree its repositories may lie.
+const HIGHEST: usize = 4;
 /// As a server should pack a list: the smallest come first, but for those that take memory.
 const PACKED: [&str; 4] = [".gz", ".zst", ".xz", ""];
 
@@ -46,21 +48,25 @@ pub struct Learning<'a> {
 }
 
 impl Learning<'_> {
-    pub fn mirror(self, top: &Address) -> Result<Mirror, Error> {
-        let top = top.as_folder();
+    /// With the folder in which the tree itself lies.
+    pub fn mirror(self, tree: &Address) -> Result<(Mirror, String), Error> {
+        let client = Client::new()?;
+        let (top, folder) = whole(client.clone(), &tree.as_folder())?;
         let learner = Learner {
-            remote: Remote::new(Client::new()?, top.clone()),
+            remote: Remote::new(client, top.clone()),
             room: self.room,
             kept: RefCell::default(),
             left: Cell::new(MOST_KEPT),
             tell: RefCell::new(self.tell),
         };
         let origin = || learner.remote.origin().to_owned();
-        let found = marks::recognise(&learner)?;
+        let under = Under { tree: &learner, folder: &folder };
+        let found = marks::recognise(&under)?;
         let found = found.ok_or_else(|| Error::Unknown { origin: origin(), looked: marks::looked_for() })?;
+        let found = found.placed(&under);
         let mut claims = Claims::gather(&learner, &folders(&found), self.keyring)?;
         if found.extent == Extent::Whole {
-            learner.repositories(&found, &mut claims, self.keyring)?;
+            learner.repositories(&found, &folder, &mut claims, self.keyring)?;
         }
         let sizes = learner.sizes(&found, &claims)?;
         let mut listing = Listing::default();
@@ -69,8 +75,17 @@ impl Learning<'_> {
             listing.add(path.clone(), Entry { size: size.unwrap_or_default(), spans: Vec::new() })?;
         }
         let kept = Arc::new(learner.kept.into_inner());
-        Ok(Mirror { remote: learner.remote, top, listing, sizes: Arc::new(sizes), kept })
+        Ok((Mirror { remote: learner.remote, top, listing, sizes: Arc::new(sizes), kept }, folder))
     }
+}
+
+/// The folder that holds all repositories of a tree, and the tree's own in it: since RHEL 8 `.treeinfo` names one beside it,
+/// `../../../AppStream/x86_64/os`.
+fn whole(client: Client, tree: &Address) -> Result<(Address, String), Error> {
+    let info = text(&Remote::new(client, tree.clone()), ".treeinfo")?.unwrap_or_default();
+    let up = |place: &str| place.split('/').take_while(|part| *part == "..").count();
+    let levels = variants(&info).map(up).filter(|levels| *levels <= HIGHEST).max().unwrap_or_default();
+    Ok(tree.above(levels).unwrap_or_else(|| (tree.clone(), String::new())))
 }
 
 /// Those of what boots, those above them, and that of the suite.
@@ -101,14 +116,21 @@ struct Learner<'a> {
 }
 
 impl Learner<'_> {
-    fn repositories(&self, found: &Recognised, claims: &mut Claims, keyring: &Keyring) -> Result<(), Error> {
-        let mut tops: BTreeSet<String> = BTreeSet::from([String::new()]);
-        if let Some(info) = text(self, ".treeinfo")? {
-            tops.extend(variants(&info).filter_map(|place| rpm::resolved("", place)));
+    fn repositories(
+        &self,
+        found: &Recognised,
+        folder: &str,
+        claims: &mut Claims,
+        keyring: &Keyring,
+    ) -> Result<(), Error> {
+        let under = Under { tree: self, folder };
+        let mut tops = BTreeSet::from([folder.to_owned()]);
+        if let Some(info) = text(&under, ".treeinfo")? {
+            tops.extend(variants(&info).filter_map(|place| rpm::resolved(folder, place)));
             // Without its second stage nothing boots, whether a sum is there or not.
             for name in ["mainimage", "instimage"] {
-                let stage = ini::value(&info, "stage2", name).and_then(|path| rpm::resolved("", path));
-                stage.map_or(Ok(false), |path| has(self, &path))?;
+                let stage = ini::value(&info, "stage2", name).and_then(plain);
+                stage.map_or(Ok(false), |path| has(&under, &path))?;
             }
         }
         let named = claims.named_by(&|_| true).filter_map(|(path, _)| path.strip_suffix(REPOMD));
@@ -232,7 +254,7 @@ fn variants(info: &str) -> impl Iterator<Item = &str> {
 /// Whether this says what belongs to a tree; a `Release` names all architectures, and the sums of an installer all its forms.
 fn is_inventory(by: &str) -> bool {
     let name = by.rsplit('/').next().unwrap_or(by);
-    matches!(by, ".treeinfo" | "CHECKSUMS" | "content")
+    matches!(name, ".treeinfo" | "CHECKSUMS" | "content")
         || by.ends_with(REPOMD)
         || by.contains("repodata/")
         || name.starts_with("Packages")

@@ -46,8 +46,7 @@ impl Package {
 }
 
 /// Reads a list: its name, its bytes, and who hears of each package.
-type Reader =
-    fn(&str, &mut dyn Read, &mut dyn FnMut(Option<Package>) -> Result<(), Error>) -> Result<(), Error>;
+type Reader = fn(&str, &mut dyn Read, &mut dyn FnMut(Option<Package>) -> Result<(), Error>) -> Result<(), Error>;
 
 /// What the lists name and the tree does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +110,8 @@ impl<'a> Chain<'a> {
         let is_sealed = self.claims.is_sealed(path);
         let mut packed = Hashing { inner: self.tree.open(path)?, hashes: Hashes::new(self.claims.algorithms(path)) };
         let Some(list) = unpacked(path, &mut packed) else {
-            self.notes.push(format!("packages are not compared with {path}: it is packed in a way that is not read here"));
+            self.notes
+                .push(format!("packages are not compared with {path}: it is packed in a way that is not read here"));
             return Ok(());
         };
         let mut list = Bounded::new(list, self.left);

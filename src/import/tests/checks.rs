@@ -36,7 +36,10 @@ fn each_form_is_read() {
     let release = format!(
         "Suite: stable\nMD5Sum:\n {EMPTY} 0 wrong\nSHA256:\n {EMPTY} 0 main/a\n {EMPTY} 12 main/b\nSigned-By: x\n"
     );
-    assert_eq!(checks::release(&release), [Line { size: Some(0), ..line("main/a") }, Line { size: Some(12), ..line("main/b") }]);
+    assert_eq!(
+        checks::release(&release),
+        [Line { size: Some(0), ..line("main/a") }, Line { size: Some(12), ..line("main/b") }]
+    );
 }
 
 /// A mirror with an installer, and a chain of sums down to its kernel.
