@@ -9,7 +9,7 @@ use super::openpgp::Keyring;
 use super::remote::Remote;
 use super::remote::address::Address;
 use super::remote::client::Client;
-use super::remote::mirror::Learning;
+use super::remote::learn::Learning;
 use super::stage::Room;
 use super::take::{Gauge, sums};
 use super::tree::{Entry, Listing, Span, Tree, joined, missing};

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod client;
+pub mod learn;
 pub mod mirror;
 pub mod page;
 

@@ -33,7 +33,7 @@ impl Parts {
 pub fn repomd(text: &str) -> Result<Vec<Data>, Error> {
     let mut xml = Xml::new("repomd.xml", text.as_bytes());
     let (mut all, mut kind, mut parts) = (Vec::new(), String::new(), Parts::default());
-    while let Some(event) = xml.next()? {
+    while let Some(event) = xml.event()? {
         match event {
             Event::Start if xml.at(&["repomd", "data"]) => kind = xml.attribute("type").unwrap_or_default(),
             Event::Start if xml.at(&["repomd", "data", "location"]) => parts.href = location(&xml),
@@ -58,7 +58,7 @@ pub fn primary(
 ) -> Result<(), Error> {
     let mut xml = Xml::new(what, reader);
     let mut parts = Parts::default();
-    while let Some(event) = xml.next()? {
+    while let Some(event) = xml.event()? {
         match event {
             Event::Start if xml.at(&["metadata", "package", "location"]) => parts.href = location(&xml),
             Event::Start if xml.at(&["metadata", "package", "size"]) => {

@@ -39,7 +39,7 @@ impl<R: Read> Xml<R> {
     }
 
     /// None: all of it was read.
-    pub fn next(&mut self) -> Result<Option<Event>, Error> {
+    pub fn event(&mut self) -> Result<Option<Event>, Error> {
         if std::mem::take(&mut self.ended) {
             self.path.pop();
         }
