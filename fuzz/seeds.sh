@@ -51,6 +51,20 @@ done
 { printf '\3' && (cd "$scratch/top" && sha256sum images/pxeboot/vmlinuz); } >corpus/import/sums
 { printf '\4' && printf '<a href="a%%2Bb/">a</a>'; } >corpus/import/page
 
+# Lists of packages as they are packed; the kind before each.
+mkdir -p corpus/lists
+cat >"$scratch/primary.xml" <<'XML'
+<?xml version="1.0"?><metadata><!-- a --><package type="rpm"><checksum type="sha256" pkgid="YES">00</checksum><size package="1"/><location href="a&amp;b.rpm"/></package></metadata>
+XML
+{ printf '\0' && printf '<repomd><data type="primary"><checksum>0</checksum><location href="a/../b"/><size>1</size></data></repomd>'; } >corpus/lists/repomd
+{ printf '\1' && cat "$scratch/primary.xml"; } >corpus/lists/primary
+{ printf '\2' && printf 'Package: a\nFilename: pool/a\nSize: 1\nSHA256: 00\nDescription: b\n c\n\nPackage: d\n'; } >corpus/lists/packages
+{ printf '\3' && gzip -c "$scratch/primary.xml"; } >corpus/lists/gzip
+{ printf '\5' && xz -c "$scratch/primary.xml"; } >corpus/lists/xz
+if command -v zstd >/dev/null; then
+    { printf '\4' && zstd -qc "$scratch/primary.xml"; } >corpus/lists/zstd
+fi
+
 # Templates, and answer files as they are checked. The bytes behind the texts say where one ends: no matter here.
 mkdir -p corpus/render
 for file in ../templates/*/* ../templates/snippets/*; do

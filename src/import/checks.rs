@@ -36,12 +36,15 @@ pub struct Line {
     pub path: String,
     pub algorithm: Algorithm,
     pub digits: String,
+    /// Not every file says it.
+    pub size: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Claim {
     algorithm: Algorithm,
     digits: String,
+    size: Option<u64>,
     /// The index of the file that says so.
     by: usize,
 }
@@ -78,22 +81,25 @@ impl Claims {
     fn read(tree: &dyn Tree, places: Vec<(String, Reader)>, keyring: &Keyring) -> Result<Claims, Error> {
         let mut claims = Claims::default();
         for (path, reader) in places {
-            if let Some(bytes) = tree::bytes(tree, &path)? {
-                claims.bytes = claims.bytes.saturating_add(bytes.len());
-                bounded(claims.bytes, MOST_BYTES, "bytes")?;
-                if claims.algorithms(&path).next().is_some() {
-                    claims.compare(&path, &Hashes::of(&bytes))?;
-                }
-                let seal = seals::seal(tree, &path, &bytes, keyring)?;
-                let is_sealed = seal.is_good || claims.is_sealed(&path);
-                claims.signatures.extend(seal.sentence);
-                let lines = reader(&seal.text);
-                claims.lines = claims.lines.saturating_add(lines.len());
-                bounded(claims.lines, MOST_LINES, "lines")?;
-                claims.add(&path, lines, is_sealed, tree.listing());
+            if let Some((text, is_sealed)) = claims.hear(tree, &path, keyring)? {
+                claims.add(&path, reader(&text), is_sealed, tree.listing())?;
             }
         }
         Ok(claims)
+    }
+
+    /// The text of a file that speaks of others, compared with what is said of itself, and whether a known key speaks for it.
+    pub fn hear(&mut self, tree: &dyn Tree, path: &str, keyring: &Keyring) -> Result<Option<(String, bool)>, Error> {
+        let Some(bytes) = tree::bytes(tree, path)? else { return Ok(None) };
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        bounded(self.bytes, MOST_BYTES, "bytes")?;
+        if self.algorithms(path).next().is_some() {
+            self.compare(path, &Hashes::of(&bytes))?;
+        }
+        let seal = seals::seal(tree, path, &bytes, keyring)?;
+        let is_sealed = seal.is_good || self.is_sealed(path);
+        self.signatures.extend(seal.sentence);
+        Ok(Some((seal.text, is_sealed)))
     }
 
     /// Whether a known key signed what is said of a file, and nobody else can make a file of which the same is true.
@@ -107,19 +113,35 @@ impl Claims {
         self.algorithms(path).any(Algorithm::is_strong)
     }
 
-    /// What is said of no file of the listing is dropped: it would only take memory.
-    pub fn add(&mut self, by: &str, lines: Vec<Line>, is_sealed: bool, listing: Option<&Listing>) {
+    /// Their paths count from the folder of the file that says so.
+    pub fn add(&mut self, by: &str, lines: Vec<Line>, is_sealed: bool, listing: Option<&Listing>) -> Result<(), Error> {
         let folder = by.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let place = |path: &str| -> Option<String> {
+            // Of what lies elsewhere nothing is believed and nothing is asked.
+            let path = plain(path)?;
+            Some(if folder.is_empty() { path } else { format!("{folder}/{path}") })
+        };
+        let placed = lines.into_iter().filter_map(|line| Some(Line { path: place(&line.path)?, ..line }));
+        self.add_placed(by, placed, is_sealed, listing)
+    }
+
+    /// Their paths count from the top. What is said of no file of the listing is dropped: it would only take memory.
+    pub fn add_placed(
+        &mut self,
+        by: &str,
+        lines: impl IntoIterator<Item = Line>,
+        is_sealed: bool,
+        listing: Option<&Listing>,
+    ) -> Result<(), Error> {
         let index = self.by.len();
         let mut said = false;
-        for Line { path, algorithm, digits } in lines {
-            // Of what lies elsewhere nothing is believed and nothing is asked.
-            let Some(path) = plain(&path) else { continue };
-            let path = if folder.is_empty() { path } else { format!("{folder}/{path}") };
+        for Line { path, algorithm, digits, size } in lines {
+            self.lines = self.lines.saturating_add(1);
+            bounded(self.lines, MOST_LINES, "lines")?;
             if listing.is_some_and(|listing| !listing.files.contains_key(&path)) {
                 continue;
             }
-            let claim = Claim { algorithm, digits: digits.to_ascii_lowercase(), by: index };
+            let claim = Claim { algorithm, digits: digits.to_ascii_lowercase(), size, by: index };
             self.claims.entry(path).or_default().push(claim);
             said = true;
         }
@@ -127,6 +149,16 @@ impl Claims {
             self.by.push(by.to_owned());
             self.sealed.extend(is_sealed.then_some(index));
         }
+        Ok(())
+    }
+
+    /// Everything that these say something of, with its size where they say that, too.
+    pub fn named_by<'a>(&'a self, by: &'a dyn Fn(&str) -> bool) -> impl Iterator<Item = (&'a String, Option<u64>)> {
+        self.claims.iter().filter_map(move |(path, claims)| {
+            let mut own = claims.iter().filter(|claim| self.by.get(claim.by).is_some_and(|name| by(name))).peekable();
+            own.peek()?;
+            Some((path, own.find_map(|claim| claim.size)))
+        })
     }
 
     pub fn algorithms(&self, path: &str) -> impl Iterator<Item = Algorithm> {
@@ -137,11 +169,15 @@ impl Claims {
     pub fn compare(&self, path: &str, sums: &Sums) -> Result<bool, Error> {
         let mut compared = false;
         for claim in self.claims.get(path).into_iter().flatten() {
+            let by = || self.by.get(claim.by).cloned().unwrap_or_default();
+            if let Some(expected) = claim.size.filter(|size| *size != sums.size) {
+                return Err(Error::Size { path: path.to_owned(), by: by(), expected, found: sums.size });
+            }
             let Some(found) = sums.get(claim.algorithm) else { continue };
             if found != claim.digits {
                 return Err(Error::Mismatch {
                     path: path.to_owned(),
-                    by: self.by.get(claim.by).cloned().unwrap_or_default(),
+                    by: by(),
                     algorithm: claim.algorithm.word(),
                     expected: claim.digits.clone(),
                     found: found.to_owned(),
@@ -189,12 +225,12 @@ fn places(tree: &dyn Tree, folders: &BTreeSet<String>) -> Vec<(String, Reader)> 
     places
 }
 
-/// `content` and `.treeinfo` mean this at the top alone, `Release` in the folder of a suite alone.
+/// `content` means this at the top alone, `Release` in the folder of a suite alone.
 fn is_checksum_file(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
-        [".treeinfo" | "content"] => true,
-        [.., ".treeinfo" | "content"] => false,
+        ["content"] => true,
+        [.., "content"] => false,
         ["dists", _, "Release" | "InRelease"] => true,
         [.., "Release" | "InRelease"] => false,
         _ => true,
@@ -210,7 +246,7 @@ fn coreutils(line: &str) -> Option<Line> {
     let (digits, path) = line.split_once([' ', '\t'])?;
     let path = path.trim_start().trim_start_matches('*').trim_end();
     let algorithm = algorithm(digits)?;
-    (!path.is_empty()).then(|| Line { path: path.to_owned(), algorithm, digits: digits.to_owned() })
+    (!path.is_empty()).then(|| Line { path: path.to_owned(), algorithm, digits: digits.to_owned(), size: None })
 }
 
 fn bsd(line: &str) -> Option<Line> {
@@ -218,10 +254,11 @@ fn bsd(line: &str) -> Option<Line> {
     let (path, digits) = rest.rsplit_once(") = ")?;
     let (path, digits) = (path.to_owned(), digits.trim().to_owned());
     let algorithm = algorithm(&digits)?;
-    name.eq_ignore_ascii_case(algorithm.word()).then_some(Line { path, algorithm, digits })
+    name.eq_ignore_ascii_case(algorithm.word()).then_some(Line { path, algorithm, digits, size: None })
 }
 
-fn algorithm(digits: &str) -> Option<Algorithm> {
+/// The one that these are digits of.
+pub fn algorithm(digits: &str) -> Option<Algorithm> {
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| Algorithm::of_digits(digits.len())).flatten()
 }
 
@@ -231,7 +268,7 @@ pub fn treeinfo(text: &str) -> Vec<Line> {
         let (name, digits) = value.split_once(':')?;
         let algorithm = algorithm(digits)?;
         let (path, digits) = (path.to_owned(), digits.to_owned());
-        (name == algorithm.word()).then_some(Line { path, algorithm, digits })
+        (name == algorithm.word()).then_some(Line { path, algorithm, digits, size: None })
     };
     ini::section(text, "checksums").filter_map(line).collect()
 }
@@ -252,11 +289,12 @@ pub fn release(text: &str) -> Vec<Line> {
             continue;
         }
         let mut words = line.split_whitespace();
-        if let (true, Some(digits), Some(_), Some(path), None) =
+        if let (true, Some(digits), Some(size), Some(path), None) =
             (inside, words.next(), words.next(), words.next(), words.next())
             && let Some(algorithm) = algorithm(digits)
         {
-            lines.push(Line { path: path.to_owned(), algorithm, digits: digits.to_owned() });
+            let size = size.parse().ok();
+            lines.push(Line { path: path.to_owned(), algorithm, digits: digits.to_owned(), size });
         }
     }
     lines

@@ -28,10 +28,23 @@ pub enum Error {
         "{path} is not what {by} says ({algorithm}): {expected} is expected, {found} was read; fetch it again, nothing was imported"
     )]
     Mismatch { path: String, by: String, algorithm: &'static str, expected: String, found: String },
+    #[error(
+        "{path} is not what {by} says: {expected} bytes are expected, {found} are there; fetch it again, nothing was imported"
+    )]
+    Size { path: String, by: String, expected: u64, found: u64 },
+    /// A list of packages names what is not there.
+    #[error(
+        "{count} {files} that {by} names {are} not in the tree, {path} first: it did not arrive whole, or was thinned out; --partial takes it in as it is",
+        files = if *count == 1 { "file" } else { "files" },
+        are = if *count == 1 { "is" } else { "are" }
+    )]
+    Lacking { count: usize, path: String, by: String },
     #[error("{file} is not what {by} signed: it, or its signature, was changed; nothing was imported")]
     Signature { file: String, by: String },
     #[error("what boots is signed by no key of the keyrings that were named{said}; nothing was imported")]
     Unsigned { said: String },
+    #[error("there is no room left for {}: make some, or serve the files from another disk; nothing was imported", .0.display())]
+    Full(PathBuf),
     #[error("{needed} bytes are needed and {limit} are allowed ({why})")]
     TooLarge { needed: u64, limit: u64, why: &'static str },
     #[error("another import is under way: wait for it, or end it")]
@@ -45,6 +58,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it may be gone when it is tried again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Unreadable { .. } | Error::Unreachable { .. } => true,
+            Error::Refused { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
     pub fn unfit(what: impl Into<String>, why: impl Into<String>) -> Error {
         Error::Unfit { what: what.into(), why: why.into() }
     }
@@ -55,6 +77,9 @@ impl Error {
     }
 
     pub fn writing(path: &std::path::Path) -> impl Fn(io::Error) -> Error + '_ {
-        move |source| Error::Unwritable { path: path.to_owned(), source }
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::Full(path.to_owned()),
+            _ => Error::Unwritable { path: path.to_owned(), source },
+        }
     }
 }

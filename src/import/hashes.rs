@@ -38,6 +38,7 @@ impl Algorithm {
 
 /// SHA-256 always, the others where something is to be compared with them.
 pub struct Hashes {
+    size: u64,
     sha256: Sha256,
     md5: Option<Md5>,
     sha512: Option<Sha512>,
@@ -45,7 +46,7 @@ pub struct Hashes {
 
 impl Hashes {
     pub fn new(wanted: impl IntoIterator<Item = Algorithm>) -> Hashes {
-        let mut hashes = Hashes { sha256: Sha256::new(), md5: None, sha512: None };
+        let mut hashes = Hashes { size: 0, sha256: Sha256::new(), md5: None, sha512: None };
         for algorithm in wanted {
             match algorithm {
                 Algorithm::Md5 => hashes.md5 = Some(Md5::new()),
@@ -57,6 +58,7 @@ impl Hashes {
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
+        self.size = self.size.saturating_add(bytes.len() as u64);
         self.sha256.update(bytes);
         if let Some(md5) = &mut self.md5 {
             md5.update(bytes);
@@ -69,7 +71,7 @@ impl Hashes {
     pub fn done(self) -> Sums {
         let md5 = self.md5.map(|hash| hex::encode(hash.finalize()));
         let sha512 = self.sha512.map(|hash| hex::encode(hash.finalize()));
-        Sums { sha256: hex::encode(self.sha256.finalize()), md5, sha512 }
+        Sums { size: self.size, sha256: hex::encode(self.sha256.finalize()), md5, sha512 }
     }
 
     pub fn of(bytes: &[u8]) -> Sums {
@@ -82,6 +84,7 @@ impl Hashes {
 /// Sums in lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sums {
+    pub size: u64,
     pub sha256: String,
     md5: Option<String>,
     sha512: Option<String>,

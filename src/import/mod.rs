@@ -8,6 +8,7 @@
 pub mod blocks;
 pub mod checks;
 pub mod error;
+pub mod fetch;
 pub mod folder;
 pub mod hashes;
 pub mod iso;
@@ -18,6 +19,7 @@ pub mod owners;
 pub mod plan;
 pub mod record;
 pub mod remote;
+pub mod repository;
 pub mod seals;
 pub mod source;
 pub mod stage;

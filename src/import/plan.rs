@@ -4,8 +4,9 @@ use super::Error;
 use super::marks::{self, Extent, Recognised, Value};
 use super::source::Source;
 use super::stage::DISTROS;
-use super::tree::{has, missing, plain};
+use super::tree::{Tree, Under, has, missing, plain};
 use crate::model::{Name, Variables};
+use std::collections::BTreeSet;
 
 /// What an operator says of a tree; it overrules what the tree says.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +41,8 @@ pub struct Plan {
     pub files: Vec<String>,
     /// Those without which nothing boots.
     pub boot: Vec<String>,
+    /// The tree is taken with all of its files, packages among them.
+    pub is_whole: bool,
     pub notes: Vec<String>,
 }
 
@@ -57,6 +60,7 @@ pub fn plan(source: &Source, wish: &Wish) -> Result<Plan, Error> {
         initrd: format!("{folder}/{}", found.initrd),
         variables: Variables::new(),
         files: Vec::new(),
+        is_whole: found.extent == Extent::Whole && source.tree.listing().is_some(),
         boot: vec![found.kernel.clone(), found.initrd.clone()],
         notes: found.notes.clone(),
         name,
@@ -77,10 +81,22 @@ pub fn plan(source: &Source, wish: &Wish) -> Result<Plan, Error> {
 }
 
 impl Plan {
+    /// The folders of what boots, and those above them.
+    pub fn folders(&self) -> BTreeSet<String> {
+        let mut folders = BTreeSet::from([String::new()]);
+        for path in &self.boot {
+            folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at).map(str::to_owned)));
+        }
+        folders
+    }
+
     fn add_variables(&mut self, found: &Recognised, source: &Source, folder: &str) {
         for (name, value) in &found.variables {
             let value = match (value, &source.image) {
-                (Value::Tree, _) => source.address.clone().unwrap_or_else(|| folder.to_owned()),
+                (Value::Tree, _) => source.address.clone().unwrap_or_else(|| match source.folder.as_str() {
+                    "" => folder.to_owned(),
+                    below => format!("{folder}/{below}"),
+                }),
                 (Value::Text(text), _) => text.clone(),
                 (Value::File(path), _) => {
                     self.boot.push(path.clone());
@@ -109,7 +125,7 @@ fn title(found: &Recognised) -> String {
 }
 
 fn recognised(source: &Source, wish: &Wish) -> Result<Recognised, Error> {
-    let tree = &*source.tree;
+    let tree = &Under { tree: &*source.tree, folder: &source.folder };
     let mut found = match marks::recognise(tree)? {
         Some(found) => found,
         None if wish.family.is_some() && wish.kernel.is_some() && wish.initrd.is_some() => unknown(),
@@ -126,7 +142,7 @@ fn recognised(source: &Source, wish: &Wish) -> Result<Recognised, Error> {
     }
     match found.kernel.is_empty() && wish.live.is_none() {
         true => Err(Error::NoKernel { origin: tree.origin().into() }),
-        false => Ok(found),
+        false => Ok(found.placed(tree)),
     }
 }
 

@@ -9,6 +9,7 @@ use super::openpgp::Keyring;
 use super::remote::Remote;
 use super::remote::address::Address;
 use super::remote::client::Client;
+use super::remote::learn::Learning;
 use super::stage::Room;
 use super::take::{Gauge, sums};
 use super::tree::{Entry, Listing, Span, Tree, joined, missing};
@@ -25,12 +26,20 @@ const CHUNK: usize = 1 << 20;
 /// A tree, and what is known of it.
 pub struct Source {
     pub tree: Box<dyn Tree>,
+    /// Where in it the installer's tree lies; empty: it is the tree.
+    pub folder: String,
     /// An image that may be kept whole: its name.
     pub image: Option<String>,
     /// Where a tree stays that is not copied whole.
     pub address: Option<String>,
     /// What lies beside it says this of the whole image or archive, and it is true.
     pub seal: Option<Seal>,
+}
+
+impl Source {
+    fn new(tree: impl Tree + 'static) -> Source {
+        Source { tree: Box::new(tree), folder: String::new(), image: None, address: None, seal: None }
+    }
 }
 
 /// A whole image that was compared.
@@ -50,11 +59,17 @@ pub struct Opening<'a> {
     pub keyring: &'a Keyring,
     pub limit: u64,
     pub limit_why: &'static str,
+    /// Take a server's folder with its packages.
+    pub mirror: bool,
     pub tell: &'a mut dyn FnMut(&'static str, &Gauge),
 }
 
 impl Opening<'_> {
     pub fn open(&mut self, origin: &str) -> Result<Source, Error> {
+        if self.mirror && (!Address::is_meant(origin) || FILES.iter().any(|ending| origin.ends_with(ending))) {
+            let why = "is taken whole anyway: --mirror is for the address of a folder with a tree";
+            return Err(Error::unfit(origin, why));
+        }
         match Address::is_meant(origin) {
             true => self.remote(&Address::parse(origin)?),
             false => self.local(Path::new(origin)),
@@ -65,7 +80,7 @@ impl Opening<'_> {
         let shown = path.display().to_string();
         let meta = path.metadata().map_err(Error::reading(&shown))?;
         if meta.is_dir() {
-            return Ok(Source { tree: Box::new(Folder::read(path)?), image: None, address: None, seal: None });
+            return Ok(Source::new(Folder::read(path)?));
         }
         if !meta.is_file() {
             return Err(Error::unfit(shown, "is neither a folder nor a file"));
@@ -80,6 +95,11 @@ impl Opening<'_> {
     fn remote(&mut self, address: &Address) -> Result<Source, Error> {
         let client = Client::new()?;
         let (folder, name) = address.split();
+        if self.mirror {
+            let learning = Learning { room: self.room, keyring: self.keyring, tell: &mut *self.tell };
+            let (tree, folder) = learning.mirror(address)?;
+            return Ok(Source { folder, ..Source::new(tree) });
+        }
         if FILES.iter().any(|ending| name.ends_with(ending)) {
             let beside = Remote::new(client, folder);
             let file = self.fetched(&beside, &name)?;
@@ -87,7 +107,7 @@ impl Opening<'_> {
         }
         let tree = Remote::new(client, address.clone());
         let address = Some(tree.origin().trim_end_matches('/').to_owned());
-        Ok(Source { tree: Box::new(tree), image: None, address, seal: None })
+        Ok(Source { address, ..Source::new(tree) })
     }
 
     /// A file of a server, on this disk for as long as it is open.
@@ -130,7 +150,7 @@ impl Opening<'_> {
         let disk = Disk::new(file).map_err(Error::reading(&origin))?;
         let seal = self.seal(beside, name, &disk)?;
         let (tree, image) = self.tree(name, origin, disk)?;
-        Ok(Source { tree, image, address: None, seal })
+        Ok(Source { tree, folder: String::new(), image, address: None, seal })
     }
 
     /// Compares the whole with what lies beside it, where that speaks of it.

@@ -242,7 +242,11 @@ impl Stage {
             return Ok(());
         }
         folder.parent().map_or(Ok(()), |above| self.folders(above))?;
-        DirBuilder::new().mode(0o755).create(folder)?;
+        match DirBuilder::new().mode(0o755).create(folder) {
+            // Somebody else needed it at the same moment.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made?,
+        }
         fs::set_permissions(folder, Permissions::from_mode(0o755))
     }
 }

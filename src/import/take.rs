@@ -2,10 +2,12 @@
 
 use super::Error;
 use super::checks::Claims;
+use super::fetch::Fetch;
 use super::hashes::{Algorithm, Hashes, Sums};
 use super::stage::Stage;
 use super::tree::{Tree, missing};
 use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::io::{Read, Write};
 
 /// Memory for one file at a time.
@@ -44,21 +46,20 @@ pub struct Taken {
 impl Order<'_> {
     /// Into the stage; without one it is only read and compared.
     pub fn carry_out(&self, stage: Option<&Stage>, tell: &mut dyn FnMut(&Gauge)) -> Result<Taken, Error> {
-        let mut gauge = self.gauge()?;
-        let mut buffer = vec![0; CHUNK];
-        let mut whole = Sha256::new();
-        let mut compared = Vec::new();
         let mut files: Vec<&String> = self.files.iter().collect();
         files.sort_unstable();
         files.dedup();
-        for path in files {
-            let sums = self.one(path, stage, &mut buffer, &mut gauge, tell)?;
-            if self.claims.compare(path, &sums)? {
-                compared.push(path.clone());
-            }
-            whole.update(format!("{}  {path}\n", sums.sha256));
-            gauge.files = gauge.files.saturating_add(1);
-            tell(&gauge);
+        let mut gauge = self.gauge()?;
+        let all = match self.tree.readers() {
+            Some(readers) => Fetch::new(&readers, self.claims, &files, stage)
+                .carry_out(&mut |step| self.heard(step, &mut gauge, tell)),
+            None => self.one_by_one(&files, stage, &mut gauge, tell),
+        }?;
+        let mut whole = Sha256::new();
+        let mut compared = Vec::new();
+        for (path, one) in files.into_iter().zip(all) {
+            whole.update(format!("{}  {path}\n", one.sums.sha256));
+            compared.extend(one.is_compared.then(|| path.clone()));
         }
         let id = hex::encode(whole.finalize());
         Ok(Taken { id, files: gauge.files, bytes: gauge.bytes, compared })
@@ -77,47 +78,90 @@ impl Order<'_> {
         }
     }
 
-    fn one(
+    fn one_by_one(
         &self,
-        path: &str,
+        files: &[&String],
         stage: Option<&Stage>,
-        buffer: &mut [u8],
         gauge: &mut Gauge,
         tell: &mut dyn FnMut(&Gauge),
-    ) -> Result<Sums, Error> {
-        let expected = self.tree.find(path)?.and_then(|found| found.size);
-        let mut reader = self.tree.open(path)?;
-        let mut file = stage.map(|stage| stage.file(path)).transpose()?;
-        let mut hashes = Hashes::new(self.claims.algorithms(path));
-        let mut size = 0_u64;
-        loop {
-            let count = read(&mut *reader, buffer).map_err(Error::reading(path))?;
-            let part = buffer.get(..count).filter(|part| !part.is_empty());
-            let Some(part) = part else { break };
-            size = size.saturating_add(count as u64);
-            gauge.bytes = gauge.bytes.saturating_add(count as u64);
-            self.bounds(path, size, expected, gauge)?;
-            hashes.update(part);
-            if let Some(file) = &mut file {
-                file.write_all(part).map_err(Error::writing(path.as_ref()))?;
-            }
-            tell(gauge);
+    ) -> Result<Vec<One>, Error> {
+        let mut buffer = vec![0; CHUNK];
+        let mut all = Vec::with_capacity(files.len());
+        for path in files {
+            let mut file = stage.map(|stage| stage.file(path)).transpose()?;
+            let mut hear = |count| self.heard(Step::Read(count), gauge, tell);
+            let one = copy(self.tree, path, self.claims, file.as_mut(), &mut buffer, &mut hear)?;
+            self.heard(Step::Done, gauge, tell)?;
+            all.push(one);
         }
-        match expected.filter(|expected| *expected != size) {
-            Some(expected) => Err(Error::unfit(path, format!("ended after {size} of {expected} bytes"))),
-            None => Ok(hashes.done()),
-        }
+        Ok(all)
     }
 
-    fn bounds(&self, path: &str, size: u64, expected: Option<u64>, gauge: &Gauge) -> Result<(), Error> {
-        if expected.is_some_and(|expected| size > expected) {
-            return Err(Error::unfit(path, "grew while it was read"));
+    fn heard(&self, step: Step, gauge: &mut Gauge, tell: &mut dyn FnMut(&Gauge)) -> Result<(), Error> {
+        match step {
+            Step::Read(count) => gauge.bytes = gauge.bytes.saturating_add(count),
+            Step::Lost(count) => gauge.bytes = gauge.bytes.saturating_sub(count),
+            Step::Done => gauge.files = gauge.files.saturating_add(1),
         }
-        match gauge.bytes > self.limit {
-            true => Err(Error::TooLarge { needed: gauge.bytes, limit: self.limit, why: self.limit_why }),
-            false => Ok(()),
+        if gauge.bytes > self.limit {
+            return Err(Error::TooLarge { needed: gauge.bytes, limit: self.limit, why: self.limit_why });
         }
+        tell(gauge);
+        Ok(())
     }
+}
+
+/// How it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many bytes more.
+    Read(u64),
+    /// So many of them come again.
+    Lost(u64),
+    /// One file more.
+    Done,
+}
+
+/// What became of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct One {
+    pub sums: Sums,
+    /// With at least one sum.
+    pub is_compared: bool,
+}
+
+/// One file: read once, hashed, written, and compared with what is said of it.
+pub fn copy(
+    tree: &dyn Tree,
+    path: &str,
+    claims: &Claims,
+    mut file: Option<&mut File>,
+    buffer: &mut [u8],
+    hear: &mut dyn FnMut(u64) -> Result<(), Error>,
+) -> Result<One, Error> {
+    let expected = tree.find(path)?.and_then(|found| found.size);
+    let mut reader = tree.open(path)?;
+    let mut hashes = Hashes::new(claims.algorithms(path));
+    let mut size = 0_u64;
+    loop {
+        let count = read(&mut *reader, buffer).map_err(Error::reading(path))?;
+        let Some(part) = buffer.get(..count).filter(|part| !part.is_empty()) else { break };
+        size = size.saturating_add(count as u64);
+        if expected.is_some_and(|expected| size > expected) {
+            return Err(Error::unfit(path, "grew while it was read, or is larger than was said"));
+        }
+        hashes.update(part);
+        if let Some(file) = &mut file {
+            file.write_all(part).map_err(Error::writing(path.as_ref()))?;
+        }
+        hear(count as u64)?;
+    }
+    if let Some(expected) = expected.filter(|expected| *expected != size) {
+        return Err(Error::unfit(path, format!("ended after {size} of {expected} bytes")));
+    }
+    let sums = hashes.done();
+    let is_compared = claims.compare(path, &sums)?;
+    Ok(One { sums, is_compared })
 }
 
 fn read(reader: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {

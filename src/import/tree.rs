@@ -24,13 +24,60 @@ pub trait Tree {
     /// The names right below a folder (`""` is the top), folders with a slash behind them.
     fn names(&self, folder: &str) -> Result<Vec<String>, Error>;
     fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Error>;
+    /// The same tree for other threads, where several readers at once are quicker than one.
+    fn readers(&self) -> Option<Box<Readers>> {
+        None
+    }
 }
+
+/// Makes a tree for the thread that asks.
+pub type Readers = dyn Fn() -> Result<Box<dyn Tree>, Error> + Send + Sync;
 
 /// A file that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// A server need not say it.
     pub size: Option<u64>,
+}
+
+/// A folder of a tree as a tree of its own: what is looked for is looked for there.
+pub struct Under<'a> {
+    pub tree: &'a dyn Tree,
+    /// Empty: the whole tree.
+    pub folder: &'a str,
+}
+
+impl Under<'_> {
+    /// Counted from the top of the whole.
+    pub fn place(&self, path: &str) -> String {
+        match (self.folder, path) {
+            ("", path) => path.to_owned(),
+            (folder, "") => folder.to_owned(),
+            (folder, path) => format!("{folder}/{path}"),
+        }
+    }
+}
+
+impl Tree for Under<'_> {
+    fn origin(&self) -> &str {
+        self.tree.origin()
+    }
+
+    fn listing(&self) -> Option<&Listing> {
+        self.tree.listing().filter(|_| self.folder.is_empty())
+    }
+
+    fn find(&self, path: &str) -> Result<Option<Found>, Error> {
+        self.tree.find(&self.place(path))
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
+        self.tree.names(&self.place(folder))
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Error> {
+        self.tree.open(&self.place(path))
+    }
 }
 
 /// Where bytes of a file lie in an image.

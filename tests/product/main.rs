@@ -19,6 +19,7 @@ mod pinned;
 mod rehearsals;
 mod replace;
 mod replacements;
+mod repositories;
 mod revisions;
 mod rig;
 mod scripts;

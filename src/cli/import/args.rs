@@ -38,6 +38,12 @@ pub struct Import {
     /// Put the tree in the place of another that was imported under this name
     #[arg(long)]
     pub(super) replace: bool,
+    /// Take the packages of an address, too, by the tree's own lists, and serve them from here
+    #[arg(long)]
+    pub(super) mirror: bool,
+    /// Take in a tree that does not have all packages of its own lists
+    #[arg(long)]
+    pub(super) partial: bool,
     /// How much may be written, for example 20G [default: what the disk has free, but for a tenth]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) max_size: Option<u64>,

@@ -21,6 +21,7 @@ use crate::import::openpgp::Keyring;
 use crate::import::plan::{self, Live, Plan, Wish};
 use crate::import::record::Record;
 use crate::import::remote::address::Address;
+use crate::import::repository::Chain;
 use crate::import::source::{Opening, Source};
 use crate::import::stage::Room;
 use crate::import::take::{Gauge, Order, Taken};
@@ -30,7 +31,6 @@ use anyhow::{Context, Result};
 use hyper::Method;
 use progress::Progress;
 use server::Server;
-use std::collections::BTreeSet;
 use told::{Outcome, Told};
 
 pub fn run(import: Import, session: Session) -> Result<()> {
@@ -88,11 +88,16 @@ impl Work<'_> {
 
     fn arrival(&self, room: &Room, wish: &Wish, keyring: &Keyring, progress: &mut Progress) -> Result<Arrival> {
         let source = self.open(room, keyring, progress)?;
-        let plan = plan::plan(&source, wish)?;
+        let mut plan = plan::plan(&source, wish)?;
         let not_ours =
             || format!("this is a tree of the {} family, which this Kickstand does not install", plan.family);
         let family: Family = plan.family.parse().with_context(not_ours)?;
-        let claims = Claims::gather(&*source.tree, &folders(&plan), keyring)?;
+        let mut claims = Claims::gather(&*source.tree, &plan.folders(), keyring)?;
+        if let Some(listing) = source.tree.listing().filter(|_| plan.is_whole) {
+            let mut chain = Chain::new(&*source.tree, &mut claims, keyring);
+            chain.all(listing)?;
+            plan.notes.extend(chain.told(self.import.partial)?);
+        }
         demand(keyring, &plan, &claims, &source)?;
         Ok(Arrival { source, plan, family, claims })
     }
@@ -100,7 +105,8 @@ impl Work<'_> {
     fn open(&self, room: &Room, keyring: &Keyring, progress: &mut Progress) -> Result<Source> {
         let (limit, limit_why) = self.limit(room)?;
         let mut tell = |phase, gauge: &Gauge| progress.phase(phase, gauge);
-        let source = Opening { room, keyring, limit, limit_why, tell: &mut tell }.open(&self.import.origin)?;
+        let source = Opening { room, keyring, limit, limit_why, mirror: self.import.mirror, tell: &mut tell }
+            .open(&self.import.origin)?;
         progress.end();
         Ok(source)
     }
@@ -204,15 +210,6 @@ fn registered(room: &Room, pending: &Pending, written: Result<DistroView>) -> Re
         room.settle(pending, written.is_ok())?;
     }
     written
-}
-
-/// The folders of what boots, and those above them.
-fn folders(plan: &Plan) -> BTreeSet<String> {
-    let mut folders = BTreeSet::from([String::new()]);
-    for path in &plan.boot {
-        folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at).map(str::to_owned)));
-    }
-    folders
 }
 
 /// Keys that an operator names must have signed what boots.

@@ -42,7 +42,8 @@ impl Progress {
 
     pub fn show(&mut self, gauge: &Gauge) {
         let phase = self.phase;
-        self.draw(percent(gauge).unwrap_or(0), || line(phase, gauge));
+        let spent = self.begun.elapsed();
+        self.draw(percent(gauge).unwrap_or(0), || line(phase, gauge, spent));
     }
 
     /// So many of all are done.
@@ -96,12 +97,21 @@ fn bar(percent: u64) -> String {
     format!("{}{}", "━".repeat(full), "─".repeat(BAR - full))
 }
 
-fn line(phase: &str, gauge: &Gauge) -> String {
+/// At the pace so far; nothing is said of the first moments, and nothing of the last one.
+fn left(gauge: &Gauge, spent: Duration) -> Option<String> {
+    let missing = gauge.all_bytes?.checked_sub(gauge.bytes).filter(|missing| *missing > 0)?;
+    let millis = u128::from(missing).checked_mul(spent.as_millis())?.checked_div(u128::from(gauge.bytes))?;
+    let secs = u64::try_from(millis / 1000).ok()?.saturating_add(1);
+    (spent >= PATIENCE).then(|| format!(", {} left", humantime::format_duration(Duration::from_secs(secs))))
+}
+
+fn line(phase: &str, gauge: &Gauge, spent: Duration) -> String {
     let files = format!("{} of {} files", gauge.files, gauge.all_files);
     match (percent(gauge), gauge.all_bytes) {
         (Some(percent), Some(all)) => {
             let bar = bar(percent);
-            format!("  {phase}  {bar} {percent:>3} %  {} of {}, {files}", bytes(gauge.bytes), bytes(all))
+            let left = left(gauge, spent).unwrap_or_default();
+            format!("  {phase}  {bar} {percent:>3} %  {} of {}, {files}{left}", bytes(gauge.bytes), bytes(all))
         }
         _ => format!("  {phase}  {}, {files}", bytes(gauge.bytes)),
     }
@@ -114,10 +124,11 @@ mod tests {
     #[test]
     fn bytes_and_files_are_told() {
         let gauge = Gauge { bytes: 1_500_000, files: 3, all_bytes: Some(3_000_000), all_files: 9 };
-        let told = line("copying", &gauge);
-        assert_eq!(told, "  copying  ━━━━━━━━━━━━────────────  50 %  1.5 MB of 3.0 MB, 3 of 9 files");
+        let told = |secs| line("copying", &gauge, Duration::from_secs(secs));
+        let start = "  copying  ━━━━━━━━━━━━────────────  50 %  1.5 MB of 3.0 MB, 3 of 9 files";
+        assert_eq!((told(0), told(60)), (start.to_owned(), format!("{start}, 1m 1s left")));
         let unknown = Gauge { all_bytes: None, ..gauge };
-        assert_eq!(line("fetching", &unknown), "  fetching  1.5 MB, 3 of 9 files");
+        assert_eq!(line("fetching", &unknown, Duration::ZERO), "  fetching  1.5 MB, 3 of 9 files");
         assert_eq!(percent(&Gauge { bytes: 5, all_bytes: Some(0), ..gauge }), Some(100));
     }
 }

@@ -4,15 +4,53 @@ use super::progress::Progress;
 use super::told::{Outcome, Told};
 use super::{Arrival, Work, words};
 use crate::http::api::distro::DistroView;
+use crate::import::Error;
 use crate::import::checks::Claims;
 use crate::import::folder::Flat;
 use crate::import::record::Record;
 use crate::import::stage::{DISTROS, Room};
 use crate::import::take::{Order, Taken};
+use crate::import::tree::{Found, Listing, Tree};
 use crate::import::verdict::Verdict;
 use crate::model::Name;
-use anyhow::{Result, bail};
+use anyhow::bail;
 use hyper::Method;
+use std::io::Read;
+use std::path::Path;
+
+type Result<T, E = anyhow::Error> = std::result::Result<T, E>;
+
+/// A server's tree, of which what can be compared here is read here.
+struct Nearer<'a> {
+    near: &'a Flat,
+    far: &'a dyn Tree,
+    claims: &'a Claims,
+}
+
+impl Tree for Nearer<'_> {
+    fn origin(&self) -> &str {
+        self.far.origin()
+    }
+
+    fn listing(&self) -> Option<&Listing> {
+        self.far.listing()
+    }
+
+    fn find(&self, path: &str) -> Result<Option<Found>, Error> {
+        self.far.find(path)
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
+        self.far.names(folder)
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Error> {
+        match self.claims.is_strong(path) && self.near.find(path)?.is_some() {
+            true => self.near.open(path),
+            false => self.far.open(path),
+        }
+    }
+}
 
 impl Work<'_> {
     /// Whether this tree is in its place already; an error where another one is, and is not to be replaced.
@@ -43,7 +81,8 @@ impl Work<'_> {
         };
         progress.begin("comparing");
         let order = Order { limit: u64::MAX, ..self.order(room, arrival)? };
-        let taken = order.carry_out(None, &mut |gauge| progress.show(gauge))?;
+        let taken = self.of_mirror(&order, &place, progress);
+        let taken = taken.map_or_else(|| order.carry_out(None, &mut |gauge| progress.show(gauge)), Ok)?;
         if taken.id != record.id {
             bail!(
                 "distro {name} holds another tree, imported from {}: choose another name with --name, or --replace it",
@@ -62,6 +101,14 @@ impl Work<'_> {
             );
         }
         self.told_of_the_same(room, arrival, known, &taken).map(Some)
+    }
+
+    /// A tree of a server as it would be taken, without all that is in the place already with the sums that its lists say.
+    fn of_mirror(&self, order: &Order<'_>, place: &Path, progress: &mut Progress) -> Option<Taken> {
+        order.tree.readers().is_some().then_some(())?;
+        let tree = Nearer { near: &Flat::new(place), far: order.tree, claims: order.claims };
+        let order = Order { tree: &tree, files: order.files.clone(), ..*order };
+        order.carry_out(None, &mut |gauge| progress.show(gauge)).ok()
     }
 
     /// The tree stays; what an operator gave with it is written down.

@@ -9,7 +9,7 @@ mod redhat;
 mod suse;
 
 use super::Error;
-use super::tree::Tree;
+use super::tree::{Tree, Under};
 
 /// What a variable of a distro stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,19 @@ impl Recognised {
             extent: Extent::Whole,
             notes: Vec::new(),
         }
+    }
+
+    /// With paths that count from the top of a whole of which it was recognised in a folder.
+    pub fn placed(mut self, under: &Under) -> Recognised {
+        for path in [&mut self.kernel, &mut self.initrd].into_iter().filter(|path| !path.is_empty()) {
+            *path = under.place(path);
+        }
+        for (_, value) in &mut self.variables {
+            if let Value::File(path) = value {
+                *path = under.place(path);
+            }
+        }
+        self
     }
 
     /// `almalinux-9.4-x86_64`.

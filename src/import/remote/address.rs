@@ -1,6 +1,7 @@
 //! Where something lies on a web server.
 
 use crate::import::Error;
+use crate::import::tree::plain;
 use hyper::http::uri::Authority;
 use std::fmt;
 
@@ -61,6 +62,14 @@ impl Address {
         // A percent sign of a tree's name means itself.
         let path = format!("{}{}", self.path, encoded(&path.replace('%', "%25")));
         self.with(path)
+    }
+
+    /// The folder so many levels above this one, and the way back; None: the server has none.
+    pub fn above(&self, levels: usize) -> Option<(Address, String)> {
+        let mut parts: Vec<&str> = self.path.split('/').filter(|part| !part.is_empty()).collect();
+        let below = parts.split_off(parts.len().checked_sub(levels)?);
+        let path = format!("/{}", parts.join("/"));
+        Some((self.with(path).as_folder(), plain(&decoded(&below.join("/")))?))
     }
 
     /// The folder that it lies in, and its name there.

@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod client;
+pub mod learn;
+pub mod mirror;
 pub mod page;
 
 use super::Error;

@@ -13,7 +13,7 @@ use std::fs;
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 fn line(path: &str) -> Line {
-    Line { path: path.into(), algorithm: Algorithm::Sha256, digits: EMPTY.into() }
+    Line { path: path.into(), algorithm: Algorithm::Sha256, digits: EMPTY.into(), size: None }
 }
 
 #[test]
@@ -36,7 +36,10 @@ fn each_form_is_read() {
     let release = format!(
         "Suite: stable\nMD5Sum:\n {EMPTY} 0 wrong\nSHA256:\n {EMPTY} 0 main/a\n {EMPTY} 12 main/b\nSigned-By: x\n"
     );
-    assert_eq!(checks::release(&release), [line("main/a"), line("main/b")]);
+    assert_eq!(
+        checks::release(&release),
+        [Line { size: Some(0), ..line("main/a") }, Line { size: Some(12), ..line("main/b") }]
+    );
 }
 
 /// A mirror with an installer, and a chain of sums down to its kernel.
@@ -78,9 +81,9 @@ fn a_release_speaks_for_sums_and_they_for_the_kernel() {
 #[test]
 fn sums_of_files_elsewhere_mean_nothing() {
     let mut claims = Claims::default();
-    claims.add("SHA256SUMS", vec![line("../outside"), line("/etc/passwd"), line("a/../b")], false, None);
+    claims.add("SHA256SUMS", vec![line("../outside"), line("/etc/passwd"), line("a/../b")], false, None).unwrap();
     assert!(claims.by.is_empty());
-    claims.add("a/SHA256SUMS", vec![line("./b")], false, None);
+    claims.add("a/SHA256SUMS", vec![line("./b")], false, None).unwrap();
     assert!(claims.compare("a/b", &Hashes::of(b"")).unwrap() && !claims.compare("b", &Hashes::of(b"")).unwrap());
 }
 
@@ -112,13 +115,13 @@ fn checksum_files_are_bounded_all_together() {
 fn md5_alone_verifies_nothing_and_is_told_in_words() {
     let md5 = Line { algorithm: Algorithm::Md5, digits: "d41d8cd98f00b204e9800998ecf8427e".into(), ..line("k") };
     let mut claims = Claims::default();
-    claims.add("MD5SUMS", vec![md5], true, None);
+    claims.add("MD5SUMS", vec![md5], true, None).unwrap();
     assert!(!claims.is_sealed("k"));
     let taken = Taken { id: String::new(), files: 1, bytes: 0, compared: vec!["k".into()] };
     let verdict = Verdict::new(&taken, &["k".into()], &claims, None);
     let words = verdict.to_string();
     assert!(!verdict.boot && words.starts_with("not verified: md5 only") && words.contains("MD5SUMS (md5)"), "{words}");
-    claims.add("SHA256SUMS", vec![line("k")], true, None);
+    claims.add("SHA256SUMS", vec![line("k")], true, None).unwrap();
     let verdict = Verdict::new(&taken, &["k".into()], &claims, None);
     assert!(claims.is_sealed("k") && verdict.boot && !verdict.to_string().contains("md5 only"), "{verdict}");
 }

@@ -152,7 +152,7 @@ fn a_title_says_nothing_to_a_terminal() {
     let info = "[general]\nfamily = AlmaLinux\nversion = 9.4\u{1b}[2J\u{9b}1m\narch = x86\u{7}_64\n";
     std::fs::write(scene.path().join(".treeinfo"), info).unwrap();
     let tree = Box::new(crate::import::folder::Folder::read(scene.path()).unwrap());
-    let source = crate::import::source::Source { tree, image: None, address: None, seal: None };
+    let source = crate::import::source::Source { tree, folder: String::new(), image: None, address: None, seal: None };
     let plan = crate::import::plan::plan(&source, &Default::default()).unwrap();
     assert_eq!(plan.title, "almalinux 9.4[2J1m x86_64");
 }

@@ -8,6 +8,7 @@ mod hostile;
 mod isos;
 mod marks;
 mod remotes;
+mod repositories;
 mod seals;
 mod stages;
 

@@ -25,6 +25,15 @@ fn an_address_is_read_and_names_are_escaped_below_it() {
 }
 
 #[test]
+fn the_folders_above_an_address_end_at_its_server() {
+    let os = address("https://h:1/pub/9%2E4/Base%20OS/os/").as_folder();
+    let above = |levels| os.above(levels).map(|(top, way)| (top.to_string(), way));
+    assert_eq!(above(2), Some(("https://h:1/pub/9%2E4/".to_owned(), "Base OS/os".to_owned())));
+    assert_eq!(above(4), Some(("https://h:1/".to_owned(), "pub/9.4/Base OS/os".to_owned())));
+    assert_eq!((above(5), address("http://h/a/%2E%2E/b").above(2)), (None, None));
+}
+
+#[test]
 fn a_redirect_leads_on_and_never_out_of_https() {
     let from = address("https://h/a/b");
     assert_eq!(from.redirected("c").unwrap().to_string(), "https://h/a/c");

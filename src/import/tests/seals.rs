@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-struct Signer {
+pub struct Signer {
     home: tempfile::TempDir,
     user: &'static str,
 }
@@ -56,14 +56,14 @@ impl Signer {
         self.gpg(&["--export", self.user])
     }
 
-    fn keyring(&self) -> Keyring {
+    pub fn keyring(&self) -> Keyring {
         let mut keyring = Keyring::default();
         keyring.add(&self.public());
         keyring
     }
 
     /// Signs a file; what gpg writes beside it is read.
-    fn sign(&self, how: &[&str], bytes: &[u8]) -> Vec<u8> {
+    pub fn sign(&self, how: &[&str], bytes: &[u8]) -> Vec<u8> {
         let file = self.home.path().join("text");
         fs::write(&file, bytes).unwrap();
         self.gpg(&[how, &["--output", "-", file.to_str().unwrap()]].concat())
@@ -78,7 +78,7 @@ impl Drop for Signer {
 
 const TEXT: &[u8] = b"- a line with a dash  \nSHA256:\n\n and blanks \t\nend\n";
 
-static ED25519: LazyLock<Signer> = LazyLock::new(|| Signer::new("Eddy <e@example.org>", "ed25519"));
+pub static ED25519: LazyLock<Signer> = LazyLock::new(|| Signer::new("Eddy <e@example.org>", "ed25519"));
 
 fn is_good(seal: &Seal, user: &str) -> bool {
     matches!(seal, Seal::Good { by } if by.starts_with(user))

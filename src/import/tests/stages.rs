@@ -114,3 +114,11 @@ fn the_room_stays_with_whoever_imports_and_the_tree_goes_to_the_service() {
     chown(scene.path().join("distros/.import"), Some(4242), Some(4343)).unwrap();
     assert!(refusal(scene.path()).contains("belongs to the user with id 4242"), "{}", refusal(scene.path()));
 }
+
+#[test]
+fn a_full_disk_is_told_of_as_such() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let error = std::io::Write::write_all(&mut &full, b"x").unwrap_err();
+    let told = crate::import::Error::writing("images/install.img".as_ref())(error).to_string();
+    assert!(told.starts_with("there is no room left for images/install.img: make some"), "{told}");
+}
