@@ -52,9 +52,12 @@ if [ "$(partx --noheadings --raw --output START,NR "$disk" | sort -n | sed -n '$
     umount "$target"
     echo ', +' | sfdisk --quiet -N "$number" "$disk" || echo "== $root keeps its size"
     udevadm settle
-    mount_system "$root"
     case $(blkid -p -s TYPE -o value "$root") in
-    ext*) resize2fs "$root" ;;
+    ext*)
+        e2fsck -f -p "$root" || [ $? = 1 ] || fail "the file system on $root is broken, as it is in the image"
+        resize2fs "$root"
+        ;;
     *) echo "== its file system is left to itself to grow" ;;
     esac
+    mount_system "$root"
 fi
