@@ -22,6 +22,18 @@ if [ -x "$target/usr/bin/cloud-init" ] && [ ! -e "$target/etc/cloud/cloud-init.d
     umask 077
 {% include "snippets/files.sh" %}
     umask 022
+{% if not wiring.is_bare %}
+    # For networkd cloud-init makes neither bonds nor VLANs: where it has nobody else to tell, the files are ours.
+    others=
+    for other in usr/sbin/netplan sbin/ifup usr/sbin/ifup usr/sbin/NetworkManager; do
+        [ ! -x "$target/$other" ] || others=yes
+    done
+    if [ -z "$others" ]; then
+        echo 'network: {config: disabled}' >>"$target/etc/cloud/cloud.cfg.d/99_kickstand.cfg"
+{% set files = wiring.networkd %}
+{% include "snippets/files.sh" %}
+    fi
+{% endif %}
 else
 {% if user_data %}
     fail "the image has no cloud-init, or it is disabled: nobody would read the variable user_data"

@@ -60,7 +60,8 @@ impl Image<'_> {
                 mkfs.ext4 -q -d system root
                 dd if=root of=disk.raw bs=1M seek=9 conv=notrunc status=none
                 zstd -q disk.raw
-                xz -k disk.raw",
+                xz -k disk.raw
+                gzip -c disk.raw >disk.img.gz",
                 mib << 11
             ),
             place,
@@ -99,7 +100,7 @@ impl Scene {
     /// Arms the machine with these variables and runs its script on this disk.
     fn run(&self, variables: Value, disk: &Path) -> Output {
         // What the run before had set goes again.
-        let mut own = json!({"disk": "/srv/disk0", "user_data": null, "image_sha256": null, "image": null, "ssh_authorized_keys": ["ssh-ed25519 AAAA it's me"]});
+        let mut own = json!({"disk": "/srv/disk0", "user_data": null, "image_sha256": null, "image": null, "vlan": null, "ssh_authorized_keys": ["ssh-ed25519 AAAA it's me"]});
         own.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
         self.house.server.api("PATCH", "machines/web-1", json!({"profile": "image", "variables": own}));
         self.house.server.api("POST", "machines/web-1/arm", Value::Null);
@@ -143,9 +144,16 @@ fn a_raw_disk_is_written_grown_and_told_who_it_is() {
         "-- root/.ssh/authorized_keys 600\nssh-ed25519 AAAA it's me\n",
         "in the system: ssh-keygen -q -t ed25519",
     ];
+    let tagged = [
+        "-- etc/systemd/network/10-kickstand-nic0.12.network 644\n",
+        "network: {config: disabled}\n",
+        "== seeding cloud-init",
+    ];
     for (label, name, system, variables, wanted) in [
         ("gpt", "disk.raw.zst", [SYSTEM, CLOUD].concat(), json!({"user_data": user_data}), &seeded),
         ("dos", "disk.raw.xz", SYSTEM.to_vec(), json!({"image": "distro/disk.raw.xz"}), &filed),
+        // cloud-init makes no VLAN where networkd is alone.
+        ("gpt", "disk.img.gz", [SYSTEM, CLOUD].concat(), json!({"image": "distro/disk.img.gz", "vlan": 12}), &tagged),
     ] {
         let (folder, disk) = disk(DISK_MIB);
         Image { label, root_mib: 24, system: &system }.make(folder.path());
