@@ -18,7 +18,7 @@ test: ## All tests: on loopback, on both databases, and on virtual metal
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --test torture -- --ignored --nocapture --test-threads=1
 	@$(MAKE) --no-print-directory metal SKIP=long_ METAL_DISK_SECS=30
 
-wire: ## DHCP below UDP and TFTP, between network namespaces with real peers (root; two minutes)
+wire: ## DHCP below UDP and TFTP, between network namespaces with real peers (root; three minutes)
 	@lab/packages.sh
 	cargo test --locked --test wire -- --ignored --test-threads=1
 
