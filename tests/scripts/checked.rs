@@ -56,7 +56,7 @@ fn a_shell_reads_every_script_of_its_own() {
         "boot_arguments": "",
         "image_kind": "raw",
         "image_packer": "zstd",
-        "wiring": {"networkd": [], "netplan": {}},
+        "wiring": {"networkd": [], "netplan": {}, "is_bare": false},
     });
     for (name, value) in defaults.as_object().unwrap() {
         context[name] = value.clone();
