@@ -18,7 +18,7 @@ test: ## All tests: on loopback, on both databases, and on virtual metal
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --test torture -- --ignored --nocapture --test-threads=1
 	@$(MAKE) --no-print-directory metal SKIP=long_ METAL_DISK_SECS=30
 
-wire: ## DHCP below UDP and TFTP, between network namespaces with real peers (root; two minutes)
+wire: ## DHCP below UDP and TFTP, between network namespaces with real peers (root; three minutes)
 	@lab/packages.sh
 	cargo test --locked --test wire -- --ignored --test-threads=1
 
@@ -47,7 +47,7 @@ check: ## Formatting, lints, documentation, licences
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
-	shellcheck lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run lab/fai/config/*/[0-9]* lab/fai/config/hooks/* lab/fai/config/scripts/*/* tests/wire/room.sh
+	shellcheck lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run lab/fai/config/*/[0-9]* lab/fai/config/hooks/* lab/fai/config/scripts/*/* tests/wire/*.sh
 	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny --log-level error check bans licenses sources
 

@@ -26,6 +26,8 @@ case ${1:-} in
         isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace atftp nftables
         # images of discs, and who signs what is in them
         xorriso genisoimage gpg gpg-agent
+        # images of disks
+        fdisk e2fsprogs dosfstools mtools
     )
     ;;
 bench) packages+=(kea-dhcp4-server kea-admin tftpd-hpa nginx-light wrk) ;;

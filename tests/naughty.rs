@@ -86,13 +86,19 @@ const TEXTS: &[&str] = &[
     "tree",
     "image",
     "image_url",
+    "user_data",
 ];
 const LISTS: &[&str] = &["ssh_authorized_keys", "packages", "patterns", "classes"];
 
 static COMPILED: LazyLock<Templates> = LazyLock::new(|| Templates::of(Assets::all_shipped()).unwrap());
 
 fn naughty(variable: &str, text: &str) -> Value {
-    if LISTS.contains(&variable) { json!([text]) } else { json!(text) }
+    match variable {
+        // It says by its beginning who reads it.
+        "user_data" => json!(format!("#!{text}")),
+        _ if LISTS.contains(&variable) => json!([text]),
+        _ => json!(text),
+    }
 }
 
 /// What a file is made of, without the values: commands, questions, keys.
@@ -212,7 +218,7 @@ fn answer(row: &Row, variable: &str, value: Value) -> Result<String, String> {
     let place = Place { machine: &machine, mac: machine.interfaces[0].mac, network: &network, further: &[] };
     let wiring = Wiring::read(&place, &all)?;
     let mut context = json!({
-        "wiring": wiring.facts(), "kernel_options": "ks=x", "server_url": "http://10.0.0.1", "report_url": "http://10.0.0.1/report/x",
+        "wiring": wiring.facts(), "kernel_options": "ks=x", "image_kind": "raw", "image_packer": "xz", "server_url": "http://10.0.0.1", "report_url": "http://10.0.0.1/report/x",
         "tree_url": all.get("tree"), "image_url": all.get("image").unwrap_or(&json!("")), "key": "x", "profile": "p", "distro": "d",
         "secure_server_url": "https://10.0.0.1", "secure_report_url": "https://10.0.0.1/report/x",
         "secure_image_url": all.get("image").unwrap_or(&json!("")), "server_ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",

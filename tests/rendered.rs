@@ -51,6 +51,46 @@ async fn each_family_tells_its_installer_and_its_system_how_the_machine_is_wired
     }
 }
 
+/// The other kind of image, as each way to be wired is told to its cloud-init.
+#[tokio::test]
+async fn a_raw_disk_is_written_and_its_cloud_init_seeded() {
+    let house = House::new().await;
+    let own = json!({"image": "d/disk.raw.zst", "image_sha256": "AB".repeat(32), "user_data": "#cloud-config\npackages: [vim]\n"});
+    for (number, (what, wiring)) in [("plain", json!({"image": "d/disk.img"}))].into_iter().chain(wirings()).enumerate()
+    {
+        let mut all = own.clone();
+        all.as_object_mut().unwrap().extend(wiring.as_object().unwrap().clone());
+        let machine =
+            house.wired(Family::Image, &format!("raw-{what}"), all, u8::try_from(number).unwrap() + 150).await;
+        let (_, files) = house.boot(&machine).await;
+        insta::assert_snapshot!(format!("image-raw-{what}"), files[0].1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_image_by_its_name_and_what_cloud_init_could_not_read_arm_nothing() {
+    let house = House::new().await;
+    let broken = "#cloud-config\npackages: [vim\n";
+    for (number, (own, why)) in [
+        (
+            json!({"image": "d/live.iso"}),
+            "variable image: \"d/live.iso\" is neither a root filesystem nor a raw disk by its ending (.tar, .raw",
+        ),
+        (json!({"image": "http://mirror.example/disk.qcow2?x=.raw"}), "disk.qcow2"),
+        (json!({"user_data": broken}), "in the variable user_data, line "),
+        (json!({"user_data": "packages: [vim]"}), "variable user_data: it is not user-data of cloud-init"),
+        (json!({"image_sha256": "abc"}), "variable image_sha256: it is not 64 hexadecimal digits"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let machine =
+            house.wired(Family::Image, &format!("no-{number}"), own, u8::try_from(number).unwrap() + 150).await;
+        let error = house.engine.arm(&machine.name, "test").await.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_machine_that_is_not_armed_and_one_that_nobody_knows_render_too() {
     let house = House::new().await;

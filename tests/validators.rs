@@ -77,10 +77,44 @@ fn ksvalidator(tools: &Path, version: &str) -> Command {
 }
 
 fn cloud_init(tools: &Path) -> Command {
+    cloud_init_to(tools, &["schema", "--config-file"])
+}
+
+fn cloud_init_to(tools: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(tools.join("venv/bin/python"));
     command.env("PYTHONPATH", tools.join("cloud-init/usr/lib/python3/dist-packages"));
-    command.args(["-m", "cloudinit.cmd.main", "schema", "--config-file"]);
+    command.args(["-m", "cloudinit.cmd.main"]).args(args);
     command
+}
+
+/// A file of the cloud-init seed that an install script carries.
+fn seed(script: &str, name: &str) -> String {
+    let end = format!(" | base64 -d >\"$target\"'/var/lib/cloud/seed/nocloud/{name}'");
+    let carried =
+        script.lines().find_map(|line| line.strip_suffix(end.as_str())?.strip_prefix("echo '")?.strip_suffix('\''));
+    let bytes = base64::engine::general_purpose::STANDARD.decode(carried.expect("it carries a seed")).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// cloud-init reads its seed, and makes of its network configuration what each kind of system wants: how many were read.
+fn seeds(tools: &Path, what: &str, script: &str) -> usize {
+    let mut checked = ["vendor-data", "user-data"]
+        .iter()
+        .filter(|name| content(what, &mut cloud_init(tools), &seed(script, name)))
+        .count();
+    for (system, kind) in [
+        ("debian", "eni"),
+        ("debian", "netplan"),
+        ("debian", "networkd"),
+        ("rhel", "sysconfig"),
+        ("rhel", "network-manager"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = cloud_init_to(tools, &["devel", "net-convert", "-k", "yaml", "-D", system, "-O", kind, "-d"]);
+        command.arg(folder.path()).arg("-p");
+        checked += usize::from(content(what, &mut command, &seed(script, "network-config")));
+    }
+    checked
 }
 
 #[tokio::test]
@@ -110,15 +144,23 @@ async fn the_installers_own_tools_find_nothing() {
                     .collect();
                 checked += usize::from(content(&what, &mut cloud_init(tools), &format!("#cloud-config\n{own}")));
             }
+            Family::Image => checked += seeds(tools, &what, text),
             Family::Suse => checked += usize::from(content(&what, Command::new("xmllint").arg("--noout"), text)),
             _ => {}
         }
     }
-    assert!(checked >= 30, "{checked} files only");
+    assert!(checked >= 50, "{checked} files only");
     // And they would say so: a tool that never complains proves nothing.
     for (command, text) in [
         (&mut ksvalidator(tools, "RHEL9"), "install\n"),
         (&mut cloud_init(tools), "#cloud-config\nusers: 5\n"),
+        (
+            &mut cloud_init_to(
+                tools,
+                &["devel", "net-convert", "-k", "yaml", "-D", "debian", "-O", "networkd", "-d", "/nowhere", "-p"],
+            ),
+            "version: 2\nethernets: 5\n",
+        ),
         (Command::new("debconf-set-selections").arg("-c"), "d-i a/b strign x\n"),
         (Command::new("xmllint").arg("--noout"), "<a>"),
     ] {

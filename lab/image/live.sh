@@ -13,7 +13,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 packages=(
     "$(kernel_package)" initramfs-tools busybox zstd systemd-sysv udev kmod iproute2
-    fdisk e2fsprogs dosfstools login passwd
+    fdisk e2fsprogs dosfstools xz-utils login passwd
 )
 
 masked=(

@@ -237,6 +237,7 @@ impl Engine {
         let key = dish.recipe.key.as_ref().map(|_| self.derived("key", token));
         let report = self.derived("report", token);
         let trust = self.trust().filter(|_| dish.here.pinned.is_some());
+        let image = dish.recipe.variables.get("image").and_then(Value::as_str).and_then(ImageFile::of);
         let given = json!({
             "server_url": dish.here.url(),
             "secure_server_url": dish.here.secure_url(),
@@ -245,6 +246,8 @@ impl Engine {
             "secure_report_url": dish.here.secure_report(&report),
             "image_url": url("image"),
             "secure_image_url": family::secure_url(dish.here, &dish.recipe.variables, "image"),
+            "image_kind": image.map(|image| image.kind),
+            "image_packer": image.and_then(|image| image.packer),
             "tree_url": url("tree"),
             "key": key.as_ref().map_or("", |key| key.expose()),
             "machine": machine(dish),

@@ -1,7 +1,9 @@
-//! The files that tell an installed system how it is wired: systemd-networkd's, NetworkManager's, ifupdown's.
+//! The files that tell an installed system how it is wired: systemd-networkd's, NetworkManager's, ifupdown's, cloud-init's.
 
 use super::network::{Address, Wiring};
+use crate::model::Mac;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn file(path: String, text: String) -> Value {
     json!({"path": path, "text": text})
@@ -177,4 +179,52 @@ fn stanza_with_address(wiring: &Wiring, options: &str) -> String {
     }
     address.domain.iter().for_each(|domain| text += &format!("    dns-search {domain}\n"));
     stanza(&wiring.link(), "static", &format!("{text}{options}"))
+}
+
+/// cloud-init's network configuration, version 2: it makes the files of whoever is there. Each card is told by its MAC
+/// and gets its name, since ifupdown knows no other way.
+pub fn netplan(wiring: &Wiring) -> Value {
+    let card = |(name, mac): (String, Mac)| {
+        let mut card = json!({"match": {"macaddress": mac}, "set-name": name});
+        if let Some(further) = wiring.further.iter().find(|further| further.mac == mac) {
+            card["addresses"] = json!([format!("{}/{}", further.ip, further.prefix)]);
+        }
+        (name, card)
+    };
+    let mut ethernets: BTreeMap<_, _> = wiring.cards().into_iter().map(card).collect();
+    let mut bonds = BTreeMap::new();
+    if let Some(bond) = &wiring.bond {
+        let members: Vec<_> = bond.members.iter().map(|mac| wiring.card(*mac)).collect();
+        let parameters = json!({"mode": bond.mode, "mii-monitor-interval": 100});
+        bonds.insert(bond.name.clone(), json!({"interfaces": members, "parameters": parameters}));
+    }
+    let mut vlans = BTreeMap::new();
+    if let Some(id) = wiring.vlan {
+        vlans.insert(wiring.link(), json!({"id": id, "link": wiring.carrier()}));
+    }
+    let link = wiring.link();
+    let found = [&mut vlans, &mut bonds, &mut ethernets].into_iter().find_map(|all| all.get_mut(&link));
+    if let (Some(link), Value::Object(address)) = (found.and_then(Value::as_object_mut), netplan_address(wiring)) {
+        link.extend(address);
+    }
+    let mut all = json!({"version": 2, "ethernets": ethernets});
+    for (kind, links) in [("bonds", bonds), ("vlans", vlans)] {
+        if !links.is_empty() {
+            all[kind] = json!(links);
+        }
+    }
+    all
+}
+
+fn netplan_address(wiring: &Wiring) -> Value {
+    let Some(address) = &wiring.address else { return json!({"dhcp4": true}) };
+    let mut all = json!({"addresses": [format!("{}/{}", address.ip, address.prefix)]});
+    if let Some(gateway) = address.gateway {
+        all["routes"] = json!([{"to": "0.0.0.0/0", "via": gateway}]);
+    }
+    let search: Vec<_> = address.domain.iter().collect();
+    if !address.dns.is_empty() {
+        all["nameservers"] = json!({"addresses": address.dns, "search": search});
+    }
+    all
 }

@@ -165,11 +165,13 @@ pub fn lacks(recipe: &Recipe) -> Option<String> {
     if let Some(name) = recipe.secrets.keys().find(read_here) {
         return Some(format!("{name} is a secret, and a kernel's arguments are read by everybody: give it with --var"));
     }
-    let missing = row(family).needs.iter().find(|name| !recipe.has(name))?;
-    Some(format!(
-        "the {family} family needs the variable {missing}: `kickstand distro set {} --var {missing}=…`",
-        recipe.distro.name
-    ))
+    if let Some(missing) = row(family).needs.iter().find(|name| !recipe.has(name)) {
+        let name = &recipe.distro.name;
+        return Some(format!(
+            "the {family} family needs the variable {missing}: `kickstand distro set {name} --var {missing}=…`"
+        ));
+    }
+    (family == Family::Image).then(|| image::unfit(recipe)).flatten()
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ impl Wiring {
             "networkd": super::links::networkd(self),
             "keyfiles": super::links::keyfiles(self),
             "interfaces": super::links::interfaces(self),
+            "netplan": super::links::netplan(self),
         })
     }
 }

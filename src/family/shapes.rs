@@ -27,6 +27,12 @@ const TEXTS: &[Shape] = &[
     ("scc_code", "one line", line),
     ("scc_url", "one line", line),
     ("pro_token", "one line", line),
+    ("image_sha256", "64 hexadecimal digits", |text| text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit())),
+    (
+        "user_data",
+        "user-data of cloud-init: it begins with #cloud-config, #! or another word that cloud-init knows",
+        |text| text.starts_with('#') || text.starts_with("Content-Type:"),
+    ),
     ("kernel_arguments", "arguments of a kernel, in one line", line),
 ];
 

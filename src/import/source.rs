@@ -14,13 +14,14 @@ use super::stage::Room;
 use super::take::{Gauge, sums};
 use super::tree::{Entry, Listing, Span, Tree, joined, missing};
 use super::{iso, tar, udf};
+use crate::model::ImageFile;
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-/// What a server gives as one file, by its ending.
-const FILES: &[&str] = &[".iso", ".tar.gz", ".tgz", ".tar", ".tar.zst", ".tar.xz", ".raw", ".img"];
+/// What a server gives as one file, by its ending; images beside.
+const FILES: &[&str] = &[".iso", ".tgz"];
 const CHUNK: usize = 1 << 20;
 
 /// A tree, and what is known of it.
@@ -100,7 +101,7 @@ impl Opening<'_> {
             let (tree, folder) = learning.mirror(address)?;
             return Ok(Source { folder, ..Source::new(tree) });
         }
-        if FILES.iter().any(|ending| name.ends_with(ending)) {
+        if FILES.iter().any(|ending| name.ends_with(ending)) || ImageFile::of(&name).is_some() {
             let beside = Remote::new(client, folder);
             let file = self.fetched(&beside, &name)?;
             return self.file(&beside, &name, address.to_string(), file);

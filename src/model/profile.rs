@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 words! {
     /// How an installer is driven: which answer file it reads and how it is told where that is.
     Family, "a family (one of image, redhat, debian, ubuntu, suse, agama, ignition, esxi, fai)" {
-        /// Our own live system, which unpacks a root filesystem onto the disk.
+        /// Our own live system, which puts a root filesystem or a raw disk onto the disk.
         Image = "image",
         /// Anaconda and its kickstart: RHEL, Alma, Rocky, Oracle, CentOS, Fedora.
         Redhat = "redhat",

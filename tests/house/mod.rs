@@ -63,9 +63,17 @@ impl House {
 
     pub async fn furnish(&self) {
         std::fs::create_dir_all(self.folder.path().join("files/d")).unwrap();
-        for file in
-            ["vmlinuz", "initrd.img", "live.squashfs", "root.tar.zst", "live.iso", "config.tar.gz", "rootfs.img"]
-        {
+        for file in [
+            "vmlinuz",
+            "initrd.img",
+            "live.squashfs",
+            "root.tar.zst",
+            "disk.raw.zst",
+            "disk.img",
+            "live.iso",
+            "config.tar.gz",
+            "rootfs.img",
+        ] {
             std::fs::write(self.folder.path().join("files/d").join(file), "x").unwrap();
         }
         std::fs::create_dir_all(self.folder.path().join("files/agent")).unwrap();

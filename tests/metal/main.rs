@@ -12,6 +12,7 @@ mod fast;
 mod http;
 mod https;
 mod power;
+mod raw;
 mod rig;
 mod stock;
 

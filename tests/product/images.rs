@@ -130,6 +130,30 @@ async fn netboot_comes_as_it_is_shipped_and_a_root_archive_with_the_live_system_
 }
 
 #[tokio::test]
+async fn a_raw_disk_comes_from_here_or_from_a_server_and_is_compared_with_what_lies_beside_it() {
+    let scene = Scene::new().await;
+    let live = ["distro", "add", "live", "--family", "image", "--kernel", "d/vmlinuz", "--initrd", "d/initrd.img"];
+    let variables = ["--var", "live=d/live.squashfs", "--var", "image=d/root.tar.zst"];
+    scene.appliance.cli(&[&live[..], &variables].concat()).await;
+    let mirror = scene.appliance.config.files.join("mirror");
+    fs::create_dir_all(&mirror).unwrap();
+    fs::write(mirror.join("cloud.raw.xz"), pattern(5000)).unwrap();
+    fs::write(mirror.join("SHA256SUMS"), format!("{}  cloud.raw.xz\n", sha256(&pattern(5000)))).unwrap();
+    let (url, path) = (scene.appliance.url("/files/mirror/cloud.raw.xz"), mirror.join("cloud.raw.xz"));
+    for (name, from) in [("far", url.as_str()), ("near", path.to_str().unwrap())] {
+        let text = scene.import(&[from, "--name", name, "--live", "live"]).await;
+        assert!(text.contains("family image") && text.contains("by SHA256SUMS (sha256)"), "{text}");
+        let distro = scene.appliance.json(&["distro", "show", name]).await;
+        assert_eq!(distro["variables"]["image"], format!("distros/{name}/cloud.raw.xz"));
+        let taken = fs::read(scene.appliance.config.files.join(format!("distros/{name}/cloud.raw.xz"))).unwrap();
+        assert_eq!(taken, pattern(5000));
+    }
+    fs::write(mirror.join("cloud.raw.xz"), pattern(5001)).unwrap();
+    let refused = scene.refused(&[&url, "--name", "other", "--live", "live"]).await;
+    assert!(refused.contains("cloud.raw.xz is not what SHA256SUMS says"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_tree_on_a_server_gives_what_boots_and_stays_where_it_is() {
     let scene = Scene::new().await;
     alma(&scene.appliance.config.files.join("mirror/alma"));

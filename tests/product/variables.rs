@@ -1,6 +1,7 @@
 //! Variables through the doors: where each value comes from, and that secrets reach the answer file and nothing else.
 
 use crate::rig::{Appliance, Booted};
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
@@ -52,7 +53,7 @@ async fn secrets_come_from_files_and_stdin_and_go_into_the_answer_file_alone() {
     let file = appliance.folder.path().join("one");
     std::fs::write(&file, "from a file\n").unwrap();
     appliance.cli(&["profile", "set", "web", "--secret", &format!("one=@{}", file.display())]).await;
-    appliance.cli(&["network", "set", "lab", "--var", "two_password=1e5"]).await;
+    appliance.cli(&["network", "set", "lab", "--var", "two_password=1e+5"]).await;
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kickstand"));
     command.arg("--socket").arg(&appliance.config.socket).args(["machine", "set", "web-1", "--secret", "three=-"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -66,9 +67,9 @@ async fn secrets_come_from_files_and_stdin_and_go_into_the_answer_file_alone() {
     }
     appliance.cli(&["machine", "arm", "web-1"]).await;
     let installer = machine.installer().await;
-    assert!(!["from a file", "1e5", "from stdin"].iter().any(|text| installer.script.contains(text)));
+    assert!(!["from a file", "1e+5", "from stdin"].iter().any(|text| installer.script.contains(text)));
     let answer = installer.answer().await;
-    assert!(answer.ends_with("one='from a file' two='1e5' three='from stdin'\n"), "{answer}");
+    assert!(answer.ends_with("one='from a file' two='1e+5' three='from stdin'\n"), "{answer}");
     appliance.cli(&["profile", "set", "web", "--secret", "one="]).await;
     assert_eq!(appliance.json(&["profile", "show", "web"]).await["secrets"], json!([]));
 }
@@ -94,6 +95,20 @@ async fn each_release_is_an_event_that_names_what_was_used() {
     let text = format!("answer file of web-1 given to {} with root_password_hash", installer.ip);
     assert_eq!((&told[0]["text"], &told[0]["machine"]), (&json!(text), &json!("web-1")));
     assert_eq!(told[0]["ip"], json!(installer.ip));
+}
+
+/// It is carried in base64 like any other text of the seed, and opened only there.
+#[tokio::test]
+async fn what_cloud_init_is_given_may_be_a_secret() {
+    let appliance = Appliance::start().await;
+    let mut machine = appliance.add_machine("web-1", 10).await;
+    let file = appliance.folder.path().join("user-data");
+    std::fs::write(&file, "#cloud-config\npassword: 4711\n").unwrap();
+    appliance.cli(&["profile", "set", "web", "--secret", &format!("user_data=@{}", file.display())]).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let answer = machine.installer().await.answer().await;
+    let carried = base64::engine::general_purpose::STANDARD.encode("#cloud-config\npassword: 4711");
+    assert!(answer.contains(&format!("echo '{carried}' | base64 -d")), "{answer}");
 }
 
 #[tokio::test]

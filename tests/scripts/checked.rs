@@ -54,7 +54,9 @@ fn a_shell_reads_every_script_of_its_own() {
         "profile": "image",
         "distro": "debian",
         "boot_arguments": "",
-        "wiring": {"networkd": []},
+        "image_kind": "raw",
+        "image_packer": "zstd",
+        "wiring": {"networkd": [], "netplan": {}, "is_bare": false},
     });
     for (name, value) in defaults.as_object().unwrap() {
         context[name] = value.clone();

@@ -33,7 +33,7 @@ static DEBIANS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     folder
 });
 
-fn furnished(space: &Space) -> House {
+pub fn furnished(space: &Space) -> House {
     let house = House::open(space, "interfaces = [\"eth0\"]");
     house.add_network("lan", "10.9.0", json!({}));
     std::fs::copy(lab("agent.sh"), house.server.folder.join("files/agent/kickstand-agent")).unwrap();
@@ -58,7 +58,7 @@ fn armed(house: &House, space: &Space, family: Family) -> String {
     format!("http://10.9.0.1/answer/{token}")
 }
 
-fn fetch(space: &Space, url: &str) -> String {
+pub fn fetch(space: &Space, url: &str) -> String {
     String::from_utf8(space.run("curl -fsS", &[url]).stdout).unwrap()
 }
 
@@ -82,7 +82,7 @@ fn run(space: &Space, family: Family, answer: &str, url: &str) -> String {
 }
 
 /// What the server wrote down of the machine, oldest first.
-fn told(house: &House) -> Vec<String> {
+pub fn told(house: &House) -> Vec<String> {
     let all = house.server.api("GET", "events?limit=1000", Value::Null);
     let word = |event: &Value| format!("{}: {}", event["kind"].as_str().unwrap(), event["text"].as_str().unwrap());
     all.as_array().unwrap().iter().map(word).collect()

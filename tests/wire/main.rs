@@ -13,6 +13,7 @@ mod advert;
 mod answer;
 mod clients;
 mod conflict;
+mod disks;
 mod house;
 mod installs;
 mod interfaces;

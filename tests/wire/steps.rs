@@ -36,7 +36,7 @@ pub fn steps(family: Family, answer: &str, url: &str, folder: &Path) -> Vec<Step
         Family::Ignition => ignition(answer),
         Family::Fai => vec![fai(url)],
         Family::Esxi => esxi(answer),
-        Family::Image => panic!("its script is for the live system: make metal"),
+        Family::Image => panic!("its script is for the live system: disks.rs and make metal"),
     }
 }
 

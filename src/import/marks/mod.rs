@@ -115,7 +115,7 @@ pub const MARKS: &[Mark] = &[
     Mark { family: "esxi", looks_for: "boot.cfg beside efi/boot/bootx64.efi", look: esxi::esxi },
     Mark {
         family: "image",
-        looks_for: "vmlinuz, initrd.img and live.squashfs beside one *.tar.zst; or one *.tar.zst alone",
+        looks_for: "vmlinuz, initrd.img and live.squashfs beside one image (*.tar, *.raw or *.img, each also with .zst, .xz or .gz); or one alone",
         look: image::image,
     },
 ];

@@ -155,11 +155,17 @@ fn an_image_with_our_live_system_or_alone() {
     let alone = recognised(&[("debian-12-web.tar.zst", "")]).unwrap();
     assert_eq!((alone.family.as_str(), alone.kernel.as_str()), ("image", ""));
     assert_eq!(recognised(&[("a.tar.zst", ""), ("b.tar.zst", "")]), None, "which one?");
-    for name in ["disk.raw", "cloud.img", "root.tar.gz", "disk.raw.zst"] {
+    for (name, called) in
+        [("disk.raw.zst", "disk"), ("cloud-12.img", "cloud-12"), ("root.tar.gz", "root"), ("a.b.img.xz", "a.b")]
+    {
+        let found = recognised(&[(name, "")]).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!((found.name().as_str(), &found.variables), (called, &vec![("image", file(name))]));
+    }
+    for name in ["disk.qcow2", "root.tar.bz2", "initrd.img", "vmlinuz"] {
         assert_eq!(
             recognised(&[(name, "")]),
             None,
-            "{name}: the live system would wipe the disk and then not unpack it"
+            "{name}: the live system would wipe the disk and then not write it"
         );
     }
 }
