@@ -3,7 +3,7 @@
 use super::Error;
 use super::checks::Claims;
 use super::stage::Stage;
-use super::take::{One, Step, copy};
+use super::take::{One, Piece, copy};
 use super::tree::{Readers, Tree};
 use std::fs::File;
 use std::io::Seek;
@@ -21,7 +21,7 @@ const CHUNK: usize = 256 << 10;
 const QUEUE: usize = 64;
 
 enum Word {
-    Step(Step),
+    Piece(Piece),
     /// The file of this index.
     One(usize, One),
     Failed(Error),
@@ -49,7 +49,7 @@ impl<'a> Fetch<'a> {
     }
 
     /// In the order of the files, whoever was first.
-    pub fn carry_out(&self, hear: &mut dyn FnMut(Step) -> Result<(), Error>) -> Result<Vec<One>, Error> {
+    pub fn carry_out(&self, hear: &mut dyn FnMut(Piece) -> Result<(), Error>) -> Result<Vec<One>, Error> {
         let mut all: Vec<Option<One>> = self.files.iter().map(|_| None).collect();
         let mut failed = None;
         thread::scope(|scope| {
@@ -63,10 +63,10 @@ impl<'a> Fetch<'a> {
                 let heard = match word {
                     _ if failed.is_some() => Ok(()),
                     Word::Failed(error) => Err(error),
-                    Word::Step(step) => hear(step),
+                    Word::Piece(step) => hear(step),
                     Word::One(index, one) => {
                         all.get_mut(index).into_iter().for_each(|place| *place = Some(one.clone()));
-                        hear(Step::Done)
+                        hear(Piece::Done)
                     }
                 };
                 if let Err(error) = heard {
@@ -105,7 +105,7 @@ impl<'a> Fetch<'a> {
             let mut read = 0_u64;
             let outcome = copy(tree, path, self.claims, file.as_mut(), buffer, &mut |count| {
                 read = read.saturating_add(count);
-                let _ = send.send(Word::Step(Step::Read(count)));
+                let _ = send.send(Word::Piece(Piece::Read(count)));
                 match self.is_over.load(Ordering::Relaxed) {
                     true => Err(Error::unfit(path, "was not waited for")),
                     false => Ok(()),
@@ -113,7 +113,7 @@ impl<'a> Fetch<'a> {
             });
             match outcome {
                 Err(error) if tries < TRIES && error.is_passing() && !self.is_over.load(Ordering::Relaxed) => {
-                    let _ = send.send(Word::Step(Step::Lost(read)));
+                    let _ = send.send(Word::Piece(Piece::Lost(read)));
                     file.as_mut().map_or(Ok(()), emptied).map_err(Error::writing(path.as_ref()))?;
                     thread::sleep(PAUSE * tries);
                     tries = tries.saturating_add(1);

@@ -13,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Below the folder of files. The server gives away nothing with this name in its path.
 pub const FOLDER: &str = ".import";
@@ -70,6 +71,12 @@ impl Room {
         let mut text = String::new();
         File::from(file).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
+    }
+
+    /// Whether it was left a moment ago.
+    pub fn is_fresh(&self, moment: Duration) -> bool {
+        let since = fs::metadata(within(&self.room, PENDING)).and_then(|meta| meta.modified()).map(|at| at.elapsed());
+        since.is_ok_and(|since| since.is_ok_and(|since| since < moment))
     }
 
     /// Ends what was begun: keeps the new tree, or gives the place back to the one before.

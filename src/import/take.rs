@@ -89,19 +89,19 @@ impl Order<'_> {
         let mut all = Vec::with_capacity(files.len());
         for path in files {
             let mut file = stage.map(|stage| stage.file(path)).transpose()?;
-            let mut hear = |count| self.heard(Step::Read(count), gauge, tell);
+            let mut hear = |count| self.heard(Piece::Read(count), gauge, tell);
             let one = copy(self.tree, path, self.claims, file.as_mut(), &mut buffer, &mut hear)?;
-            self.heard(Step::Done, gauge, tell)?;
+            self.heard(Piece::Done, gauge, tell)?;
             all.push(one);
         }
         Ok(all)
     }
 
-    fn heard(&self, step: Step, gauge: &mut Gauge, tell: &mut dyn FnMut(&Gauge)) -> Result<(), Error> {
+    fn heard(&self, step: Piece, gauge: &mut Gauge, tell: &mut dyn FnMut(&Gauge)) -> Result<(), Error> {
         match step {
-            Step::Read(count) => gauge.bytes = gauge.bytes.saturating_add(count),
-            Step::Lost(count) => gauge.bytes = gauge.bytes.saturating_sub(count),
-            Step::Done => gauge.files = gauge.files.saturating_add(1),
+            Piece::Read(count) => gauge.bytes = gauge.bytes.saturating_add(count),
+            Piece::Lost(count) => gauge.bytes = gauge.bytes.saturating_sub(count),
+            Piece::Done => gauge.files = gauge.files.saturating_add(1),
         }
         if gauge.bytes > self.limit {
             return Err(Error::TooLarge { needed: gauge.bytes, limit: self.limit, why: self.limit_why });
@@ -113,7 +113,7 @@ impl Order<'_> {
 
 /// How it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Piece {
     /// So many bytes more.
     Read(u64),
     /// So many of them come again.

@@ -31,7 +31,12 @@ use anyhow::{Context, Result};
 use hyper::Method;
 use progress::Progress;
 use server::Server;
+use std::time::Duration;
 use told::{Outcome, Told};
+
+/// What was left less than so long ago may still be on its way to the disk of the server's database.
+const MOMENT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(1);
 
 pub fn run(import: Import, session: Session) -> Result<()> {
     let runtime =
@@ -114,8 +119,16 @@ impl Work<'_> {
     /// What an import left that was ended between moving its tree and hearing from the server.
     fn settle(&self, room: &Room) -> Result<()> {
         let Some(pending) = room.pending() else { return Ok(()) };
-        let known = self.server.distro(&pending.name)?;
-        let keep = known.is_some_and(|distro| words::was_told(&pending.words, &distro));
+        let is_known = || -> Result<bool> {
+            let known = self.server.distro(&pending.name)?;
+            Ok(known.is_some_and(|distro| words::was_told(&pending.words, &distro)))
+        };
+        let mut keep = is_known()?;
+        if !keep && room.is_fresh(MOMENT) {
+            // It may have told the server before it was ended, and a busy disk has not taken that yet.
+            std::thread::sleep(PAUSE);
+            keep = is_known()?;
+        }
         Ok(room.settle(&pending, keep)?)
     }
 
