@@ -62,7 +62,8 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         match self {
             Error::Unreadable { .. } | Error::Unreachable { .. } => true,
-            Error::Refused { status, .. } => *status >= 500,
+            // Too many at once, or too slow: servers say so of a mirror's many requests.
+            Error::Refused { status, .. } => *status >= 500 || matches!(status, 408 | 429),
             _ => false,
         }
     }

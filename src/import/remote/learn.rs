@@ -115,9 +115,14 @@ impl Learner<'_> {
         keyring: &Keyring,
     ) -> Result<(), Error> {
         let under = Under { tree: self, folder };
+        let unfit = |why: String| {
+            Error::unfit(self.remote.origin(), format!("{why}; --mirror takes all or nothing: import it without, or a folder"))
+        };
+        let mut promised = BTreeSet::new();
         let mut tops = BTreeSet::from([folder.to_owned()]);
         if let Some(info) = text(&under, ".treeinfo")? {
-            tops.extend(variants(&info).filter_map(|place| rpm::resolved(folder, place)));
+            promised.extend(variants(&info).filter_map(|place| rpm::resolved(folder, place)));
+            tops.extend(promised.iter().cloned());
             // Without its second stage nothing boots, whether a sum is there or not.
             for name in ["mainimage", "instimage"] {
                 let stage = ini::value(&info, "stage2", name).and_then(plain);
@@ -131,13 +136,23 @@ impl Learner<'_> {
             None => Vec::new(),
         };
         let mut chain = Chain::new(self, claims, keyring);
+        let mut read = lists.len();
         for top in tops {
-            chain.rpm(&top)?;
+            let is_there = chain.rpm(&top)?;
+            if !is_there && promised.contains(&top) {
+                return Err(unfit(format!("names the repository {top}, which has no {REPOMD}")));
+            }
+            read = read.saturating_add(usize::from(is_there));
         }
         for list in lists {
             chain.list(&list, "", debian::packages)?;
         }
-        Ok(())
+        // A mirror without its packages would look like one that has them.
+        match (chain.notes.first(), read) {
+            (Some(note), _) => Err(unfit(format!("has a list that cannot be followed: {note}"))),
+            (None, 0) => Err(unfit("has no list of packages where its family has them".into())),
+            _ => Ok(()),
+        }
     }
 
     /// Of a suite the lists for one architecture, each in one packing.

@@ -10,11 +10,11 @@ pub mod unpack;
 pub mod xml;
 
 use super::Error;
-use super::checks::{Claims, Line, algorithm};
+use super::checks::{Claims, Line, MOST_LINES, algorithm};
 use super::hashes::{Algorithm, Hashes};
 use super::openpgp::Keyring;
 use super::tree::{Listing, Tree};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use unpack::{Bounded, unpacked};
 
@@ -90,11 +90,11 @@ impl<'a> Chain<'a> {
     pub fn rpm(&mut self, folder: &str) -> Result<bool, Error> {
         let by = if folder.is_empty() { REPOMD.to_owned() } else { format!("{folder}/{REPOMD}") };
         let Some((text, is_sealed)) = self.claims.hear(self.tree, &by, self.keyring)? else { return Ok(false) };
-        let (mut lines, mut primaries) = (Vec::new(), Vec::new());
+        let (mut lines, mut primaries) = (Vec::new(), BTreeSet::new());
         for data in rpm::repomd(&text).map_err(|error| of(&by, error))? {
             let Some(line) = self.there(folder, &by, data.file)? else { continue };
             if data.kind == "primary" {
-                primaries.push(line.path.clone());
+                primaries.insert(line.path.clone());
             }
             lines.extend(line.line());
         }
@@ -118,6 +118,10 @@ impl<'a> Chain<'a> {
         let mut lines = Vec::new();
         read(path, &mut list, &mut |package| {
             lines.extend(self.there(folder, path, package)?.and_then(Package::line));
+            // Before they take memory, not when they are counted among all others.
+            if lines.len() > MOST_LINES {
+                return Err(Error::unfit(path, format!("names more than {MOST_LINES} files")));
+            }
             Ok(())
         })?;
         self.left = list.left;

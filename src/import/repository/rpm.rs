@@ -72,11 +72,12 @@ pub fn primary(
     Ok(())
 }
 
-/// What lies on another medium or server is not of this tree.
+/// What lies on another server is not of this tree. `media:` is the set of disks that this one is of: what is on another disk
+/// is not found here, and counts as lacking.
 fn location<R: Read>(xml: &Xml<R>) -> Option<String> {
     match xml.attribute("xml:base") {
-        Some(_) => None,
-        None => xml.attribute("href"),
+        Some(base) if !base.starts_with("media:") => None,
+        _ => xml.attribute("href"),
     }
 }
 

@@ -35,7 +35,9 @@ impl World {
         self.names.unlink(&machine.name, &id);
         for interface in &machine.interfaces {
             self.macs.unlink(&interface.mac, &id);
-            if let Some(ip) = interface.ip {
+            // Its card, with its address, may be another's by now: a rollback or merged news put that one in first.
+            let now = self.machine_with_mac(interface.mac).and_then(|other| other.interface(interface.mac));
+            if let Some(ip) = interface.ip.filter(|ip| now.and_then(|card| card.ip) != Some(*ip)) {
                 self.ips.unlink(&ip, &interface.mac);
             }
         }
