@@ -25,10 +25,10 @@ impl Engine {
     /// Restores the configuration as it was at a revision, whole, as a new revision: its number. What a template of then
     /// would break today is said first.
     pub async fn roll_back(&self, to: i64, from: Option<i64>, by: &str) -> Result<(i64, Arc<Plan>), Error> {
+        // Planning may take long, so nobody waits for it: a plan that is not of the newest revision any more is not written.
+        let plan = Arc::new(self.store.plan(to, from).await?);
         let _alone = self.changing().await;
         let files = self.texts.turn().await;
-        // What is checked here is what is written.
-        let plan = Arc::new(self.store.plan(to, from).await?);
         let texts = self.texts_of(&plan).await?;
         let first = |mut errors: Vec<render::Error>| Error::Template(errors.remove(0));
         self.book().templates.with(texts).map_err(first)?;
