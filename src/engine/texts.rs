@@ -22,6 +22,9 @@ const SLOW: Duration = Duration::from_millis(10);
 /// So often a template may be slow.
 const SLIPS: u8 = 3;
 
+/// How long somebody waits for another's comparison: less than the command line waits.
+const COMPARE_WAIT: Duration = Duration::from_secs(20);
+
 /// What is built in, compiled once for all.
 static SHIPPED: LazyLock<Templates> = LazyLock::new(|| {
     let texts = Assets::all_shipped();
@@ -98,8 +101,10 @@ impl Texts {
     }
 
     pub(super) async fn comparing(&self) -> Result<SemaphorePermit<'_>, Error> {
-        let turn = self.comparing.acquire().await;
-        turn.map_err(|e| Error::Internal(format!("nothing is compared any more: {e}")))
+        let turn = tokio::time::timeout(COMPARE_WAIT, self.comparing.acquire()).await;
+        let busy = "somebody else is comparing just now, and one goes after the other: try again in a moment";
+        turn.map_err(|_| Error::Conflict(busy.into()))?
+            .map_err(|e| Error::Internal(format!("nothing is compared any more: {e}")))
     }
 
     pub(super) fn put(&self, book: Book) {
@@ -252,6 +257,16 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_to_compare_is_told_that_somebody_else_does() {
+        let texts = Texts::default();
+        let first = texts.comparing().await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_secs(30), texts.comparing()).await.expect("it has an end");
+        assert!(waits.err().unwrap().to_string().contains("somebody else is comparing"));
+        drop(first);
+        assert!(texts.comparing().await.is_ok());
+    }
 
     #[test]
     fn what_is_slow_leaves_the_loop() {
