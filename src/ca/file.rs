@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -37,9 +37,46 @@ impl Error {
     }
 }
 
-/// Whether others than its owner may read it.
-pub fn is_open(path: &Path) -> bool {
-    path.metadata().is_ok_and(|about| about.permissions().mode() & 0o077 != 0)
+/// Whose a file is.
+#[derive(Debug, Clone, Copy)]
+struct Rights {
+    user: u32,
+    group: u32,
+    mode: u32,
+}
+
+impl Rights {
+    fn of(path: &Path) -> Option<Rights> {
+        let about = path.metadata().ok()?;
+        Some(Rights { user: about.uid(), group: about.gid(), mode: about.mode() })
+    }
+
+    /// Whether others may read it than the server, whose files are like that one: root's that its group may read is none.
+    fn is_open(self, like: Rights) -> bool {
+        let by_group = (self.user, self.mode & 0o077) == (0, 0o040) && self.group != 0 && self.group == like.group;
+        self.mode & 0o077 != 0 && !by_group
+    }
+
+    fn is_closed_to(self, like: Rights) -> bool {
+        like.user != 0 && self.user != like.user && !(self.group == like.group && self.mode & 0o040 != 0)
+    }
+}
+
+/// What is wrong with who may read the CA's file. Who the server is, the key of secrets tells, which it made, else the folder.
+pub fn ill_kept(path: &Path, key_file: &Path) -> Vec<String> {
+    let folder = || path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let like = if key_file.exists() { key_file } else { folder() };
+    let (Some(own), Some(servers)) = (Rights::of(path), Rights::of(like)) else { return Vec::new() };
+    let shown = path.display();
+    let open = || format!("{shown} can be read by others than its owner: chmod 600, and think of another CA");
+    let closed = || {
+        let like = like.display();
+        format!(
+            "{shown} is not the user's whose {like} is, so the server can not read it: chown --reference={like} {shown}"
+        )
+    };
+    let open = own.is_open(servers).then(open);
+    open.into_iter().chain(own.is_closed_to(servers).then(closed)).collect()
 }
 
 /// None: there is no such file.
@@ -88,4 +125,30 @@ pub(super) fn first(pem: &str) -> Option<String> {
 pub(super) fn der(pem: &str) -> Option<Vec<u8>> {
     let body = pem.split(BEGIN).nth(1)?.split(END).next()?;
     STANDARD.decode(body.split_whitespace().collect::<String>()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_reads_it_and_nobody_else() {
+        const KICKSTAND: u32 = 990;
+        let file = |user, group, mode: u32| Rights { user, group, mode: 0o100_000 | mode };
+        let server = file(KICKSTAND, KICKSTAND, 0o600);
+        for (own, like, open, closed) in [
+            (server, server, false, false),
+            (file(0, 0, 0o600), file(0, 0, 0o755), false, false),
+            (file(0, KICKSTAND, 0o640), server, false, false),
+            (file(0, 0, 0o600), server, false, true),
+            (file(0, KICKSTAND, 0o600), server, false, true),
+            (file(0, 100, 0o640), server, true, true),
+            (file(KICKSTAND, KICKSTAND, 0o640), server, true, false),
+            (file(0, KICKSTAND, 0o660), server, true, false),
+            (file(0, 0, 0o640), file(0, 0, 0o755), true, false),
+            (file(0, 0, 0o644), server, true, true),
+        ] {
+            assert_eq!((own.is_open(like), own.is_closed_to(like)), (open, closed), "{own:?} {like:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ mod ends;
 mod file;
 
 pub use ends::{ends_at, is_root};
-pub use file::{Error, FILE, is_open};
+pub use file::{Error, FILE, ill_kept};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,

@@ -15,7 +15,7 @@ pub enum Command {
         #[arg(long)]
         pem: bool,
     },
-    /// Let the CA that lies here, or a new one, be the CA from the next start on, though machines know another
+    /// Take the CA that the server found when it started, or a new one if it found none, from the next start on, though machines may know another
     Accept,
 }
 

@@ -3,7 +3,7 @@
 use super::{Engine, Error};
 use crate::boot::Pinned;
 use crate::model::{Hash, Time};
-use crate::store::Edit;
+use crate::store::{self, Edit};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, PoisonError};
 
@@ -25,6 +25,8 @@ pub struct LostCa {
     /// What is wrong, where, and what to do.
     pub why: String,
     pub found: FoundCa,
+    /// The one that machines were told of, if that was written down.
+    pub told: Option<Hash>,
 }
 
 /// What lies in the place of its file.
@@ -46,7 +48,8 @@ impl Engine {
         self.lost_ca.get()
     }
 
-    /// Takes what lies there for the CA from the next start on. Machines that know the other one have to be told.
+    /// Takes what was found at this start for the CA from the next one on, unless machines were told of another since.
+    /// Those that know the old one have to be told.
     pub async fn accept_ca(&self, by: &str) -> Result<Option<Hash>, Error> {
         let none = || Error::Conflict("the CA is the one that machines know: there is nothing to accept".into());
         let lost = self.lost_ca().ok_or_else(none)?;
@@ -55,7 +58,13 @@ impl Engine {
             FoundCa::Another(found) => Some(found),
             FoundCa::Unusable => return Err(Error::Conflict(lost.why.clone())),
         };
-        self.store.edit(Edit::AcceptCa(found), by, self.now()).await?;
+        let edit = Edit::AcceptCa { from: lost.told, ca: found };
+        let changed =
+            "another server of this database has told machines of another CA since this one started: restart this one";
+        self.store.edit(edit, by, self.now()).await.map_err(|error| match error {
+            store::Error::Conflict => Error::Conflict(changed.into()),
+            error => error.into(),
+        })?;
         Ok(found)
     }
 

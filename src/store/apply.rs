@@ -120,7 +120,7 @@ impl World {
             Edit::RemoveKey(name) => drop(self.keys.remove(&name)),
             Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
             // Read where it is asked for, once at each start.
-            Edit::KeepCa(_) | Edit::AcceptCa(_) => {}
+            Edit::KeepCa(_) | Edit::AcceptCa { .. } => {}
             // Its number is the database's word: the outcome brings it.
             Edit::SetTemplate { .. } => {}
             // What it restores is the database's word, too.

@@ -39,8 +39,11 @@ pub enum Edit {
     Announce(Vec<Ipv4Addr>),
     /// The CA that machines are told of, unless one is known already.
     KeepCa(Hash),
-    /// Another one than machines know; none: the one that the next start finds or makes.
-    AcceptCa(Option<Hash>),
+    /// Another one than machines know, if that is still `from`; none: the one that the next start finds or makes.
+    AcceptCa {
+        from: Option<Hash>,
+        ca: Option<Hash>,
+    },
     AddDistro(Distro),
     SetDistro(Distro),
     RemoveDistro(Name),
@@ -144,8 +147,8 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
             authority::keep(db, *ca).await?;
             return Ok(Outcome::default());
         }
-        Edit::AcceptCa(ca) => {
-            authority::accept(db, *ca).await?;
+        Edit::AcceptCa { from, ca } => {
+            authority::accept(db, *from, *ca).await?;
             let which = ca.map_or("the next that is found or made".to_owned(), |ca| format!("SHA-256 {ca}"));
             let text = told(format!("accepted another CA than machines know: {which}"));
             return Ok(Outcome::of(Vec::new(), vec![Tale { kind: Kind::Appliance, ..text }]));
@@ -239,7 +242,7 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::SetTemplate { .. }
         | Edit::Announce(_)
         | Edit::KeepCa(_)
-        | Edit::AcceptCa(_) => {
+        | Edit::AcceptCa { .. } => {
             unreachable!("write tells of what has no name itself")
         }
         Edit::AddMachines(_)

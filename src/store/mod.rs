@@ -50,6 +50,7 @@ mod tombstones;
 mod world;
 mod writer;
 
+pub use authority::KnownCa;
 pub use change::Change;
 pub use edit::Edit;
 pub use error::Error;
@@ -142,8 +143,8 @@ impl Store {
         world
     }
 
-    /// The CA that machines of this database were told of, for who only looks.
-    pub async fn ca_of(url: &str) -> Result<Option<Hash>, Error> {
+    /// What a database knows of the CA, for who only looks.
+    pub async fn ca_of(url: &str) -> Result<KnownCa, Error> {
         let database = sql::Database::to_look_at(url)?;
         let found = async { authority::read(&mut database.reader().await?).await }.await;
         database.close().await;
@@ -386,8 +387,8 @@ impl Store {
         Ok(self.shared.secret)
     }
 
-    /// The CA that machines were told of by this server or by another of this database: the hash of its certificate.
-    pub async fn known_ca(&self) -> Result<Option<Hash>, Error> {
+    /// What this server and the others of this database know of the CA.
+    pub async fn known_ca(&self) -> Result<KnownCa, Error> {
         authority::read(&mut self.shared.database.reader().await?).await
     }
 

@@ -55,8 +55,9 @@ fn missing(config: &Config) -> Vec<String> {
         missing.push(format!("there is no folder {}: make it, kernels and initrds live there", config.files.display()));
     }
     missing.extend(of_loaders(config).unwrap_or_else(|text| vec![text]));
-    let own = [&config.https.certificate, &config.https.ca].into_iter().flatten();
-    missing.extend(own.filter_map(|path| https(path, SystemTime::now())));
+    let now = SystemTime::now();
+    missing.extend(config.https.certificate.as_deref().and_then(|path| https(path, now)));
+    missing.extend(config.https.ca.as_deref().and_then(|path| authority::of_operators(path, now)));
     missing
 }
 

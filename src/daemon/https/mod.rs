@@ -7,8 +7,8 @@ use crate::config::{self, Config};
 use crate::engine::{Engine, LostCa, Trust, stopped};
 use crate::http::tls::Tls;
 use crate::model::{Hash, Kind};
-use crate::store::{Edit, Store};
-use anyhow::{Context, Result, bail};
+use crate::store::{Edit, KnownCa, Store};
+use anyhow::{Context, Result, anyhow, bail};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,7 +53,7 @@ struct Shown {
 impl Https {
     /// As it is set, with the CA that machines of this database know.
     pub async fn start(config: &Config, key_file: &Path, addresses: &[Ipv4Addr], store: &Store) -> Result<Opened> {
-        let opened = Https::open(config, key_file, addresses, store.known_ca().await?)?;
+        let opened = Https::open(config, key_file, addresses, &store.known_ca().await?)?;
         let Opened::Served(https) = &opened else { return Ok(opened) };
         let Whose::Own { authority, .. } = &https.whose else { return Ok(opened) };
         let path = own_file(&config.https, key_file);
@@ -61,7 +61,7 @@ impl Https {
         Ok(lost.map_or(opened, Opened::Lost))
     }
 
-    fn open(config: &Config, key_file: &Path, addresses: &[Ipv4Addr], known: Option<Hash>) -> Result<Opened> {
+    fn open(config: &Config, key_file: &Path, addresses: &[Ipv4Addr], known: &KnownCa) -> Result<Opened> {
         let set = &config.https;
         if !set.serve {
             return Ok(Opened::Off);
@@ -69,7 +69,11 @@ impl Https {
         match (&set.certificate, &set.key) {
             (Some(certificate), Some(key)) => {
                 let tls = Tls::read(certificate, key).context("cannot serve HTTPS")?;
-                set.ca.as_deref().map(certificates).transpose()?;
+                // DHCP and TFTP must not depend on it.
+                if let Err(error) = set.ca.as_deref().map_or(Ok(Vec::new()), certificates) {
+                    let text = format!("{error:#}, and restart");
+                    return Ok(Opened::Lost(continuity::unusable(&text, known.told)));
+                }
                 let whose = Whose::Operators { ca: set.ca.clone() };
                 Ok(Https::served(tls, whose, addresses, SystemTime::now()))
             }
@@ -79,7 +83,7 @@ impl Https {
         }
     }
 
-    fn by_own_ca(set: &config::Https, path: &Path, addresses: &[Ipv4Addr], known: Option<Hash>) -> Result<Opened> {
+    fn by_own_ca(set: &config::Https, path: &Path, addresses: &[Ipv4Addr], known: &KnownCa) -> Result<Opened> {
         let (names, further) = named(set)?;
         let now = SystemTime::now();
         let (authority, made) = match continuity::find(path, known, now) {
@@ -222,8 +226,9 @@ impl Whose {
 
 /// The roots in the operator's file of CAs, each certificate alone: everybody may read what is told of it. An intermediate is none:
 /// OpenSSL's clients, curl before 7.68 among them, believe no chain that ends there.
-fn certificates(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+pub(crate) fn certificates(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow!("cannot read [https] ca {} ({error}): mend that", path.display()))?;
     if text.contains("PRIVATE KEY-----") {
         bail!(
             "{} holds a private key, and [https] ca is given to everybody: name a file with the certificate alone",
@@ -244,17 +249,17 @@ fn certificates(path: &Path) -> Result<Vec<String>> {
 
 /// The operator's CA from now on; registered systems that know another are named an alarm.
 async fn keep(engine: &Engine, told: Hash) -> Result<()> {
-    let known = engine.store.known_ca().await?;
+    let known = engine.store.known_ca().await?.told;
     let edit = match known {
         None => Edit::KeepCa(told),
         Some(known) if known == told => return Ok(()),
-        Some(known) => {
+        from @ Some(known) => {
             let text = format!(
                 "machines are told of another CA (SHA-256 {told}) than before (SHA-256 {known}): systems that know that one \
                  alone refuse this server until their agent.json has both; see docs/https.md"
             );
             engine.tell(Tale::new(engine.now(), Kind::Alarm, text));
-            Edit::AcceptCa(Some(told))
+            Edit::AcceptCa { from, ca: Some(told) }
         }
     };
     Ok(engine.store.edit(edit, "serve", engine.now()).await?)

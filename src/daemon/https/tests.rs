@@ -1,6 +1,7 @@
 //! Which certificate is shown, and what machines are told of it, at any time and address.
 
 use super::*;
+use crate::engine::FoundCa;
 
 const ONE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const TWO: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
@@ -10,7 +11,7 @@ fn at(text: &str) -> SystemTime {
 }
 
 fn open(config: &Config, key_file: &Path) -> Result<Arc<Https>> {
-    match Https::open(config, key_file, &[ONE], None)? {
+    match Https::open(config, key_file, &[ONE], &KnownCa::default())? {
         Opened::Served(https) => Ok(https),
         Opened::Off => bail!("it is off"),
         Opened::Lost(lost) => bail!("{}", lost.why),
@@ -48,10 +49,10 @@ fn where_no_ca_can_be_made_the_rest_is_served() {
     let folder = tempfile::tempdir().unwrap();
     // No folder can be made there, whoever asks.
     let nowhere = Path::new("/proc/self/nowhere/secret.key");
-    assert!(matches!(Https::open(&Config::default(), nowhere, &[ONE], None), Ok(Opened::Off)));
+    assert!(matches!(Https::open(&Config::default(), nowhere, &[ONE], &KnownCa::default()), Ok(Opened::Off)));
     let broken = folder.path().join(ca::FILE);
     std::fs::write(&broken, "no key").unwrap();
-    let opened = Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE], None);
+    let opened = Https::open(&Config::default(), &folder.path().join("secret.key"), &[ONE], &KnownCa::default());
     assert!(matches!(opened, Ok(Opened::Lost(_))), "it is there");
     let set = config::Https { names: vec!["a b".into()], ..Config::default().https };
     let refused = open(&Config { https: set, ..Config::default() }, &folder.path().join("secret.key"));
@@ -128,6 +129,9 @@ fn an_intermediate_is_never_told_but_its_root_is() {
         open(&config, &path("secret.key"))
     };
     let error = with(&[leaf.as_str(), &between].concat(), &between).err().unwrap().to_string();
+    let opened = Https::open(&config, &path("secret.key"), &[ONE], &KnownCa::default());
+    let Ok(Opened::Lost(lost)) = opened else { panic!("DHCP and TFTP start all the same") };
+    assert!(lost.why.contains("DHCP, TFTP and boots from disks go on") && lost.found == FoundCa::Unusable);
     assert!(error.contains("intermediate CAs alone") && error.contains("[https] certificate"), "{error}");
     let both = [between.as_str(), &root].concat();
     let https = with(&[leaf.as_str(), &between].concat(), &both).unwrap();

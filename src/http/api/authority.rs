@@ -42,7 +42,7 @@ pub struct AcceptedView {
     pub sha256: Option<String>,
 }
 
-/// The CA in the file, or a new one, where machines know one that is lost.
+/// The CA that was found at the start, or a new one, where machines know one that is lost.
 pub async fn accept(State(engine): State<Arc<Engine>>, who: Who) -> Result<Json<AcceptedView>, Problem> {
     let accepted = engine.accept_ca(&who.0).await?;
     Ok(Json(AcceptedView { sha256: accepted.map(|ca| ca.to_string()) }))

@@ -103,7 +103,7 @@ pub fn turns(edit: &Edit, before: Vec<Option<Record>>, outcome: &Outcome) -> Vec
         Edit::RollBack(_)
         | Edit::Announce(_)
         | Edit::KeepCa(_)
-        | Edit::AcceptCa(_)
+        | Edit::AcceptCa { .. }
         | Edit::AddToken { .. }
         | Edit::RemoveToken(_)
         | Edit::ForgetCard(_)
