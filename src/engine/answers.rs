@@ -90,9 +90,9 @@ impl Engine {
     }
 
     fn faulty(&self, dish: &Dish, template: &str, fault: family::check::Fault) -> Error {
-        let text =
-            format!("as rendered for {}, line {}: {}; no machine was armed", dish.machine.name, fault.line, fault.text);
-        Error::Template(render::Error { place: self.assets.place(template), line: None, text })
+        let text = format!("as rendered for {}, line {}: {}", dish.machine.name, fault.line, fault.text);
+        let place = self.book().place(template, self.assets.operator.as_deref());
+        Error::Template(render::Error { place, line: None, text })
     }
 
     /// The ready-made profiles by name, the operator's among them.

@@ -242,8 +242,13 @@ impl Found {
             (None, Some(then)) => (Err(()), render(&sides.new, then).0),
             (None, None) => return false,
         };
+        let read = |side: &Option<Served>, text: &String| side.as_ref().and_then(|served| served.fault(text));
         match (before, after) {
             (Ok(_), Err(why)) => self.breaks(of, why.to_string()),
+            // What its installer would not take breaks it as well, unless it did so before.
+            (Ok(before), Ok(after)) if read(&texts.1, &after).is_some() && read(&texts.0, &before).is_none() => {
+                self.breaks(of, read(&texts.1, &after).unwrap_or_default())
+            }
             (before, Ok(after)) => self.differ(of, &before.unwrap_or_default(), &after),
             (Err(()), Err(_)) => false,
         }

@@ -320,7 +320,11 @@ pub(super) fn named(value: Value) -> Variables {
 fn has_its_shape(name: &str, secret: &Secret) -> Result<(), String> {
     let Ok(value) = serde_json::from_str(secret.expose()) else { return Ok(()) };
     let mut alone = Variables::from([(name.to_owned(), value)]);
-    let checked = family::shapes::check(&alone);
+    let user_data = alone.get("user_data").and_then(Value::as_str).unwrap_or_default();
+    // Where, and not what: the fault may quote it.
+    let whole = family::check::cloud_config(user_data)
+        .map_err(|fault| format!("line {} is no YAML that cloud-init takes", fault.line));
+    let checked = family::shapes::check(&alone).and(whole);
     alone.values_mut().for_each(|value| crate::model::wipe(value.take()));
     checked
 }

@@ -10,6 +10,7 @@ use crate::boot::pool::Pool;
 use crate::boot::script::ScriptReply;
 use crate::boot::{Here, Standing, lifecycle};
 use crate::model::*;
+use crate::render;
 use crate::store::World;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl Engine {
                 Some(Install { way, .. }) if rendered.contains(&way) => {}
                 Some(install) => {
                     rendered.push(install.way);
-                    self.check_dish(install).await?;
+                    self.check_dish(install).await.map_err(not_armed)?;
                 }
                 None if last.is_empty() => {
                     last = scenes.last().and_then(|s| s.why.last()).map(|why| why.to_string()).unwrap_or_default();
@@ -210,6 +211,16 @@ impl Engine {
             return Err(Error::Invalid(format!("activation key {name} does not exist: `kickstand key add {name}`")));
         };
         key.refusal(self.now()).map_or(Ok(()), |text| Err(Error::Invalid(text)))
+    }
+}
+
+fn not_armed(error: Error) -> Error {
+    match error {
+        Error::Template(fault) => {
+            let text = format!("{}; no machine was armed", fault.text);
+            Error::Template(render::Error { text, ..fault })
+        }
+        other => other,
     }
 }
 

@@ -140,7 +140,8 @@ impl Engine {
         Some((decision, dish))
     }
 
-    /// The script, once the answer file that it leads to has been rendered too: a broken template burns nothing.
+    /// The script, once the answer file that it leads to has been rendered, too, and read as its installer would: a broken
+    /// template burns nothing.
     async fn both_texts(
         &self,
         dish: Result<Dish, Error>,
@@ -150,7 +151,7 @@ impl Engine {
     ) -> Result<String, Error> {
         let dish = dish?;
         self.files_of(&dish.recipe)?;
-        self.answer_file(&dish, token).await?;
+        self.check_answers(&dish, token).await?;
         self.install_script(&dish, token, language, by).await
     }
 

@@ -8,6 +8,7 @@ use super::{Engine, Error, scripts};
 use crate::boot::offer::OfferReply;
 use crate::boot::paper::PaperBoot;
 use crate::boot::script::ScriptReply;
+use crate::family::check::Fault;
 use crate::model::option::{option_name, option_text};
 use crate::model::*;
 use crate::render::{Whose, Words};
@@ -20,6 +21,24 @@ pub(super) struct Served {
     pub template: String,
     pub context: Value,
     pub whose: Whose,
+    /// How its installer would read it.
+    pub reader: Option<Reader>,
+}
+
+/// Finds what is known to be wrong in an answer file.
+pub(super) struct Reader {
+    check: fn(&str, &str, &Variables) -> Result<(), Fault>,
+    file: &'static str,
+    settings: Variables,
+}
+
+impl Served {
+    /// What an installer would not take of it, as rendered.
+    pub fn fault(&self, text: &str) -> Option<String> {
+        let Reader { check, file, settings } = self.reader.as_ref()?;
+        let fault = check(file, text, settings).err()?;
+        Some(format!("{}, line {}: {}", self.template, fault.line, fault.text))
+    }
 }
 
 /// Whose kernels come by what, in the languages of loaders.
@@ -45,13 +64,16 @@ impl Engine {
             let mut context = masked(words, dish);
             renew(&mut context, dish, before);
             let what = file.unwrap_or("answer file").to_owned();
-            served.push(Served { what, template, context, whose: dish.whose() });
+            let row = dish.row();
+            let settings = self.with_defaults(dish).unwrap_or_default();
+            let reader = Some(Reader { check: row.check, file: file.unwrap_or(row.name), settings });
+            served.push(Served { what, template, context, whose: dish.whose(), reader });
         }
         for (language, by) in LANGUAGES {
             if let Ok(context) = self.script_context(dish, &token, language, by) {
                 let template = scripts::template(language, dish.row().start.script()).to_owned();
                 let what = format!("install script of {language}");
-                served.push(Served { what, template, context, whose: dish.whose() });
+                served.push(Served { what, template, context, whose: dish.whose(), reader: None });
             }
         }
         served
@@ -64,6 +86,7 @@ impl Engine {
             template: template.to_owned(),
             context,
             whose: Whose::default(),
+            reader: None,
         };
         let mut served = Vec::new();
         for (language, _) in LANGUAGES {

@@ -71,6 +71,22 @@ async fn a_broken_template_arms_nothing_and_names_its_line() {
     assert_eq!(a.state("web-1").await, "ready");
 }
 
+/// The wire does what the check before arming would have said, and `why` says the same.
+#[tokio::test]
+async fn what_breaks_after_arming_is_not_installed() {
+    let a = Appliance::start().await;
+    let mut machine = a.add_machine("web-1", 10).await;
+    a.cli(&["machine", "arm", "web-1"]).await;
+    std::fs::write(a.template("image/install.sh"), "#!/bin/sh\nif true; then\n").unwrap();
+    let said = a.cli(&["why", "web-1"]).await;
+    assert!(said.contains("own disk instead") && said.contains("image/install.sh"), "{said}");
+    assert!(matches!(machine.power_on().await, crate::rig::Booted::OwnDisk));
+    assert!(a.told("alarm", "not installed, sent to its own disk, still armed").await);
+    assert_eq!(a.state("web-1").await, "armed");
+    std::fs::remove_file(a.template("image/install.sh")).unwrap();
+    machine.installer().await.answer().await;
+}
+
 #[tokio::test]
 async fn a_machine_that_nothing_speaks_for_is_not_armed() {
     let a = Appliance::start().await;

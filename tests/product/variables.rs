@@ -109,6 +109,12 @@ async fn what_cloud_init_is_given_may_be_a_secret() {
     let answer = machine.installer().await.answer().await;
     let carried = base64::engine::general_purpose::STANDARD.encode("#cloud-config\npassword: 4711");
     assert!(answer.contains(&format!("echo '{carried}' | base64 -d")), "{answer}");
+    // It is read before arming all the same, and what is wrong in it is not shown.
+    std::fs::write(&file, "#cloud-config\nhunter2: 1\nhunter2: 2\n").unwrap();
+    appliance.add_machine("web-2", 11).await;
+    appliance.cli(&["profile", "set", "web", "--secret", &format!("user_data=@{}", file.display()), "--yes"]).await;
+    let said = appliance.refused(&["machine", "arm", "web-2"]).await;
+    assert!(said.contains("user_data: line 3 is no YAML") && !said.contains("hunter2"), "{said}");
 }
 
 #[tokio::test]

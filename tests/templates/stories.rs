@@ -79,7 +79,8 @@ pub async fn compared(url: &str) {
     let house = House::open(url, None).await;
     house.furnish().await;
     let engine = &house.engine;
-    let text = "host {{ machine.name }}\n{% include 'snippets/part.sh' %}\npassword {{ root_password_hash|line }}\n";
+    let before = "host {{ machine.name }}\n{% include 'snippets/part.sh' %}\npassword {{ root_password_hash|line }}\n";
+    let text = before;
     engine.set_template(TEMPLATE, text.into(), "test").await.unwrap();
     engine.set_template("snippets/part.sh", "part\n".into(), "test").await.unwrap();
     // Through an include, in the same way for all.
@@ -95,6 +96,12 @@ pub async fn compared(url: &str) {
     assert_eq!(change.broken[0].machine.as_str(), "web-3");
     assert_eq!(change.broken[0].why, "templates/debian/web.cfg:3: a variable is not set: `nope` is undefined");
     assert_eq!(change.groups.len(), 1);
+    // What the installer would not take.
+    engine.set_template(TEMPLATE, "d-i debconf/priority string high\n".into(), "test").await.unwrap();
+    let change = engine.compare_template(TEMPLATE, Some("d-i debconf/priority strin high\n".into())).await.unwrap();
+    assert_eq!((change.touched.len(), change.broken.len()), (3, 3), "{change:?}");
+    assert!(change.broken[0].why.starts_with("templates/debian/web.cfg, line 1: "), "{change:?}");
+    engine.set_template(TEMPLATE, before.into(), "test").await.unwrap();
     // A secret is masked, on both sides.
     let change = engine.compare_template(TEMPLATE, Some("{{ root_password_hash }}\n".into())).await.unwrap();
     let all = format!("{change:?}");

@@ -21,7 +21,7 @@ pub use autoinstall::check as autoinstall;
 pub use autoyast::check as autoyast;
 pub use esxi::check as esxi;
 pub use ignition::check as ignition;
-pub use image::check as image;
+pub use image::{check as image, cloud_config};
 pub use kickstart::{check as kickstart, knows as kickstart_knows};
 pub use preseed::check as preseed;
 pub use shell::check as shell;

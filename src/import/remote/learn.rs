@@ -116,7 +116,10 @@ impl Learner<'_> {
     ) -> Result<(), Error> {
         let under = Under { tree: self, folder };
         let unfit = |why: String| {
-            Error::unfit(self.remote.origin(), format!("{why}; --mirror takes all or nothing: import it without, or a folder"))
+            Error::unfit(
+                self.remote.origin(),
+                format!("{why}; --mirror takes all or nothing: import it without, or a folder"),
+            )
         };
         let mut promised = BTreeSet::new();
         let mut tops = BTreeSet::from([folder.to_owned()]);

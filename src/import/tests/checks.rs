@@ -100,7 +100,7 @@ fn what_is_said_of_no_file_takes_no_memory() {
 fn checksum_files_are_bounded_all_together() {
     let scene = tempfile::tempdir().unwrap();
     let lines = "d41d8cd98f00b204e9800998ecf8427e k\n".repeat(350_000);
-    for (text, names, error) in [(lines, 3, "1000000 lines"), ("x".repeat(14 << 20), 5, "67108864 bytes")] {
+    for (text, names, error) in [(lines, 3, "300000 lines"), ("x".repeat(14 << 20), 5, "67108864 bytes")] {
         for name in ["a", "b", "c", "d", "e"].iter().take(names) {
             fs::create_dir_all(scene.path().join(name)).unwrap();
             fs::write(scene.path().join(name).join("MD5SUMS"), &text).unwrap();
