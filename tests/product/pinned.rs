@@ -286,6 +286,47 @@ async fn a_ca_that_is_lost_or_another_is_noticed_and_accepted_by_an_operator_alo
     assert!(made != other && made != before);
 }
 
+/// A database of before there was a CA, and registered systems in it.
+#[tokio::test]
+async fn where_systems_have_registered_no_first_ca_is_made_unasked() {
+    let mut appliance = Appliance::start().await;
+    let mut machine = appliance.add_machine("web-1", 10).await;
+    appliance.add_machine("web-2", 11).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let installer = machine.installer().await;
+    let answer = installer.answer().await;
+    installer.report(&answer, json!({"stage": "done"})).await;
+    let folder = tempfile::tempdir().unwrap();
+    registers(folder.path(), &settings(&answer), Patience::NORMAL).await.unwrap();
+    appliance.config.https = Https { serve: true, port: 0, ..Https::default() };
+    appliance.restart().await;
+    is_held(&appliance, "is not there, and systems have registered").await;
+    let path = appliance.folder.path().join("ca.key");
+    assert!(!path.exists());
+    assert!(appliance.cli(&["ca", "accept"]).await.contains("a new CA is made"));
+    appliance.restart().await;
+    assert!(path.exists());
+    appliance.cli(&["machine", "arm", "web-2"]).await;
+}
+
+/// Its operator's `ca` is an intermediate alone.
+#[tokio::test]
+async fn an_operators_ca_that_is_none_holds_installs_and_no_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut appliance = appliance().await;
+    appliance.add_machine("web-2", 11).await;
+    by_intermediate(folder.path(), &appliance.ip(1).to_string());
+    let both = std::fs::read_to_string(path("ca.pem")).unwrap();
+    let between = both.replace(&std::fs::read_to_string(path("root.pem")).unwrap(), "");
+    std::fs::write(path("ca.pem"), between).unwrap();
+    let [certificate, key, ca] = ["https.crt", "https.key", "ca.pem"].map(|name| Some(path(name)));
+    appliance.config.https = Https { serve: true, port: 0, certificate, key, ca, ..Https::default() };
+    appliance.restart().await;
+    is_held(&appliance, "holds intermediate CAs alone").await;
+    assert!(appliance.refused(&["ca", "accept"]).await.contains("name a file with the root"));
+}
+
 /// The second is started with a file of its own, as one is that somebody forgot to copy.
 #[tokio::test]
 async fn a_second_server_with_another_ca_is_held_and_the_first_goes_on() {
