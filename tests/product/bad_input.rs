@@ -77,13 +77,18 @@ async fn what_breaks_after_arming_is_not_installed() {
     let a = Appliance::start().await;
     let mut machine = a.add_machine("web-1", 10).await;
     a.cli(&["machine", "arm", "web-1"]).await;
-    std::fs::write(a.template("image/install.sh"), "#!/bin/sh\nif true; then\n").unwrap();
+    let file = a.folder.path().join("install.sh");
+    std::fs::write(&file, "#!/bin/sh\necho 'open\n").unwrap();
+    let set = ["template", "set", "image/install.sh", file.to_str().unwrap()];
+    assert!(a.refused(&set).await.contains("line 2"), "it is asked about first");
+    a.cli(&[&set[..], &["--yes"]].concat()).await;
     let said = a.cli(&["why", "web-1"]).await;
     assert!(said.contains("own disk instead") && said.contains("image/install.sh"), "{said}");
-    assert!(matches!(machine.power_on().await, crate::rig::Booted::OwnDisk));
+    let booted = machine.power_on().await;
+    assert!(matches!(booted, crate::rig::Booted::OwnDisk), "{booted:?}");
     assert!(a.told("alarm", "not installed, sent to its own disk, still armed").await);
     assert_eq!(a.state("web-1").await, "armed");
-    std::fs::remove_file(a.template("image/install.sh")).unwrap();
+    a.cli(&["template", "remove", "image/install.sh", "--yes"]).await;
     machine.installer().await.answer().await;
 }
 

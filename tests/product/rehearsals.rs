@@ -196,7 +196,7 @@ async fn no_secret_is_opened_and_the_key_is_not_needed() {
     let canary = "hunter2-canary";
     let appliance = Appliance::start().await;
     let template = appliance.template("telling.sh");
-    let text = "# {{ report_url }}\n{% if db_password != 'rehearsal-db-password' %}{{ no_such_thing }}{% endif %}\n";
+    let text = "#!/bin/sh\n# {{ report_url }}\n{% if db_password != 'rehearsal-db-password' %}{{ no_such_thing }}{% endif %}\n";
     std::fs::write(&template, text).unwrap();
     appliance.cli(&["profile", "add", "telling", "--parent", "web", "--template", "telling.sh"]).await;
     appliance.cli(&["profile", "set", "telling", "--secret", &format!("db_password={canary}")]).await;
@@ -298,7 +298,7 @@ async fn a_network_behind_a_relay_is_reached_and_one_without_a_server_is_not() {
 #[tokio::test]
 async fn an_answer_file_that_reports_nothing_and_a_kernel_that_is_not_there_are_found() {
     let appliance = Appliance::start().await;
-    std::fs::write(appliance.template("mute.sh"), "# nobody is told\n").unwrap();
+    std::fs::write(appliance.template("mute.sh"), "#!/bin/sh\n# nobody is told\n").unwrap();
     appliance.cli(&["profile", "add", "mute", "--parent", "web", "--template", "mute.sh"]).await;
     machines(&appliance, 2).await;
     appliance.cli(&["machine", "set", "web-10", "--profile", "mute"]).await;
