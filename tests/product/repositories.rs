@@ -254,18 +254,22 @@ async fn a_repository_beside_the_tree_comes_with_it_in_its_own_place() {
     let scene = Scene::new().await;
     let os = rocky(&scene.path("pub/9/BaseOS/x86_64/os"), PACKAGES);
     let info = fs::read_to_string(os.join(".treeinfo")).unwrap();
-    let beside = "[variant-AppStream]\nrepository = ../../../AppStream/x86_64/os/\n";
+    let beside =
+        "[variant-AppStream]\nrepository = ../../../AppStream/x86_64/os/\n[variant-All]\nrepository = ../../..\n";
     fs::write(os.join(".treeinfo"), format!("{info}{beside}")).unwrap();
     let vim: &[(&str, &[u8])] = &[("Packages/vim.rpm", b"vim")];
     let streams = repodata(vim);
     let streams = streams.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).chain(vim.iter().copied());
     tree(&scene.path("pub/9/AppStream/x86_64/os"), &streams.collect::<Vec<_>>());
+    let all = repodata(&[]);
+    tree(&scene.path("pub/9"), &all.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect::<Vec<_>>());
     let mirror = Mirror::new(&scene.path("pub"), &[]);
     let url = format!("{}9/BaseOS/x86_64/os/", mirror.url());
     let text = scene.import(&[&url, "--mirror", "--name", "rocky"]).await;
     assert!(text.contains("AppStream/x86_64/os/repodata/1-primary.xml.gz (sha256)"), "{text}");
     let place = scene.appliance.config.files.join("distros/rocky");
     assert_eq!(fs::read(place.join("AppStream/x86_64/os/Packages/vim.rpm")).unwrap(), b"vim");
+    assert!(place.join("repodata/repomd.xml").exists(), "that of the top is one of them");
     let distro = scene.appliance.json(&["distro", "show", "rocky"]).await;
     assert_eq!(distro["variables"]["tree"], "distros/rocky/BaseOS/x86_64/os");
     assert_eq!(distro["kernel"], "distros/rocky/BaseOS/x86_64/os/images/pxeboot/vmlinuz");
@@ -279,23 +283,33 @@ async fn a_repository_beside_the_tree_comes_with_it_in_its_own_place() {
 }
 
 #[tokio::test]
-async fn more_lists_and_repositories_further_up_than_any_distro_has_are_not_read() {
+async fn a_mirror_is_refused_whose_lists_are_too_many_too_far_above_or_not_there() {
     let scene = Scene::new().await;
     let folder = rocky(&scene.path("pub/a/b/c/d/os"), PACKAGES);
     let info = fs::read_to_string(folder.join(".treeinfo")).unwrap();
     let empty = repodata(&[]);
     let empty: Vec<(&str, &[u8])> = empty.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     tree(&scene.path("pub/far"), &empty);
-    fs::write(folder.join(".treeinfo"), format!("{info}[variant-Far]\nrepository = ../../../../../far\n")).unwrap();
     let mirror = Mirror::new(&scene.path("pub"), &[]);
     let url = format!("{}a/b/c/d/os/", mirror.url());
-    scene.import(&[&url, "--mirror", "--name", "rocky"]).await;
-    assert_eq!(mirror.fetched("far/repodata/repomd.xml"), 0);
+    for (place, told) in [
+        ("../../../../../far", "names the repository ../../../../../far, too far above it"),
+        ("gone", "names the repository gone, which has no repodata/repomd.xml"),
+    ] {
+        fs::write(folder.join(".treeinfo"), format!("{info}[variant-Far]\nrepository = {place}\n")).unwrap();
+        let refused = scene.refused(&[&url, "--mirror", "--name", "rocky"]).await;
+        assert!(refused.contains(told) && mirror.fetched("far/repodata/repomd.xml") == 0, "{refused}");
+    }
     let many: String = (0..150).map(|at| format!("[variant-{at}]\nrepository = {at}\n")).collect();
     fs::write(folder.join(".treeinfo"), format!("{info}{many}")).unwrap();
     (0..150).for_each(|at| drop(tree(&folder.join(at.to_string()), &empty)));
     let refused = scene.refused(&[&url, "--mirror", "--name", "other"]).await;
     assert!(refused.contains("has more than 300 lists"), "{refused}");
+    let none = info.lines().filter(|line| !line.starts_with("repo")).collect::<Vec<_>>().join("\n");
+    fs::write(folder.join(".treeinfo"), none).unwrap();
+    fs::remove_dir_all(folder.join("repodata")).unwrap();
+    let refused = scene.refused(&[&url, "--mirror", "--name", "other"]).await;
+    assert!(refused.contains("has no list of packages"), "{refused}");
 }
 
 /// A mirror of Debian with an installer and packages for two architectures.

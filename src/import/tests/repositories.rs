@@ -121,10 +121,12 @@ fn what_a_list_names_and_the_tree_lacks_is_counted_and_a_wrong_size_refused() {
     let scene = tempfile::tempdir().unwrap();
     put(scene.path(), "a.rpm", b"a");
     let elsewhere = package("b.rpm\" xml:base=\"http://elsewhere.example/", b"b");
-    let all = [package("a.rpm", b"a"), package("../out.rpm", b"o"), elsewhere, package("/etc/passwd", b"p")];
+    let disk = package("c.rpm\" xml:base=\"media://1#1", b"c");
+    let all = [package("a.rpm", b"a"), package("../out.rpm", b"o"), elsewhere, package("/etc/passwd", b"p"), disk];
     // They are there, and nevertheless not what the list means.
     put(scene.path(), "etc/passwd", b"p");
     put(scene.path(), "b.rpm", b"b");
+    put(scene.path(), "c.rpm", b"c");
     repository(scene.path(), "", "", &all);
     let (_, lacking, _) = chained(scene.path()).unwrap();
     let lacking = lacking.unwrap();
