@@ -42,11 +42,13 @@ trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$scratch/top/images/pxeboot"
 echo kernel >"$scratch/top/images/pxeboot/vmlinuz"
 ln -s vmlinuz "$scratch/top/images/pxeboot/link"
-for names in -R -J -udf; do
-    genisoimage -quiet "$names" -o "$scratch/a.iso" "$scratch/top" 2>/dev/null || continue
+for names in -R -J; do
+    genisoimage -quiet -no-pad "$names" -o "$scratch/a.iso" "$scratch/top" 2>/dev/null || continue
     { printf '\0' && tail -c +32769 "$scratch/a.iso"; } >"corpus/import/iso$names"
-    { printf '\1' && tail -c +524289 "$scratch/a.iso"; } >"corpus/import/udf$names"
 done
+if genisoimage -quiet -no-pad -udf -o "$scratch/a.iso" "$scratch/top" 2>/dev/null; then
+    { printf '\1' && tail -c +524289 "$scratch/a.iso"; } >corpus/import/udf
+fi
 { printf '\2' && tar -C "$scratch/top" -c .; } >corpus/import/tar
 { printf '\3' && (cd "$scratch/top" && sha256sum images/pxeboot/vmlinuz); } >corpus/import/sums
 { printf '\4' && printf '<a href="a%%2Bb/">a</a>'; } >corpus/import/page

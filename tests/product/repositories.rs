@@ -203,6 +203,7 @@ async fn a_tree_on_a_server_is_mirrored_by_its_own_lists() {
     assert!(!place.join("named-by-nobody").exists());
     let once = ["repodata/repomd.xml", "repodata/1-primary.xml.gz", PACKAGES[1].0, "images/install.img"];
     assert_eq!(once.map(|path| mirror.fetched(path)), [1; 4]);
+    assert_eq!(mirror.fetched(".treeinfo"), 2, "to find the top, and then once for all that is asked of it");
     assert_eq!(
         (mirror.fetched(PACKAGES[0].0), mirror.fetched("named-by-nobody"), mirror.fetched("Packages")),
         (2, 0, 0)
@@ -253,18 +254,22 @@ async fn a_repository_beside_the_tree_comes_with_it_in_its_own_place() {
     let scene = Scene::new().await;
     let os = rocky(&scene.path("pub/9/BaseOS/x86_64/os"), PACKAGES);
     let info = fs::read_to_string(os.join(".treeinfo")).unwrap();
-    let beside = "[variant-AppStream]\nrepository = ../../../AppStream/x86_64/os/\n";
+    let beside =
+        "[variant-AppStream]\nrepository = ../../../AppStream/x86_64/os/\n[variant-All]\nrepository = ../../..\n";
     fs::write(os.join(".treeinfo"), format!("{info}{beside}")).unwrap();
     let vim: &[(&str, &[u8])] = &[("Packages/vim.rpm", b"vim")];
     let streams = repodata(vim);
     let streams = streams.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).chain(vim.iter().copied());
     tree(&scene.path("pub/9/AppStream/x86_64/os"), &streams.collect::<Vec<_>>());
+    let all = repodata(&[]);
+    tree(&scene.path("pub/9"), &all.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect::<Vec<_>>());
     let mirror = Mirror::new(&scene.path("pub"), &[]);
     let url = format!("{}9/BaseOS/x86_64/os/", mirror.url());
     let text = scene.import(&[&url, "--mirror", "--name", "rocky"]).await;
     assert!(text.contains("AppStream/x86_64/os/repodata/1-primary.xml.gz (sha256)"), "{text}");
     let place = scene.appliance.config.files.join("distros/rocky");
     assert_eq!(fs::read(place.join("AppStream/x86_64/os/Packages/vim.rpm")).unwrap(), b"vim");
+    assert!(place.join("repodata/repomd.xml").exists(), "that of the top is one of them");
     let distro = scene.appliance.json(&["distro", "show", "rocky"]).await;
     assert_eq!(distro["variables"]["tree"], "distros/rocky/BaseOS/x86_64/os");
     assert_eq!(distro["kernel"], "distros/rocky/BaseOS/x86_64/os/images/pxeboot/vmlinuz");
@@ -277,6 +282,36 @@ async fn a_repository_beside_the_tree_comes_with_it_in_its_own_place() {
     assert!(refused.contains("are no longer as they were"), "{refused}");
 }
 
+#[tokio::test]
+async fn a_mirror_is_refused_whose_lists_are_too_many_too_far_above_or_not_there() {
+    let scene = Scene::new().await;
+    let folder = rocky(&scene.path("pub/a/b/c/d/os"), PACKAGES);
+    let info = fs::read_to_string(folder.join(".treeinfo")).unwrap();
+    let empty = repodata(&[]);
+    let empty: Vec<(&str, &[u8])> = empty.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    tree(&scene.path("pub/far"), &empty);
+    let mirror = Mirror::new(&scene.path("pub"), &[]);
+    let url = format!("{}a/b/c/d/os/", mirror.url());
+    for (place, told) in [
+        ("../../../../../far", "names the repository ../../../../../far, too far above it"),
+        ("gone", "names the repository gone, which has no repodata/repomd.xml"),
+    ] {
+        fs::write(folder.join(".treeinfo"), format!("{info}[variant-Far]\nrepository = {place}\n")).unwrap();
+        let refused = scene.refused(&[&url, "--mirror", "--name", "rocky"]).await;
+        assert!(refused.contains(told) && mirror.fetched("far/repodata/repomd.xml") == 0, "{refused}");
+    }
+    let many: String = (0..150).map(|at| format!("[variant-{at}]\nrepository = {at}\n")).collect();
+    fs::write(folder.join(".treeinfo"), format!("{info}{many}")).unwrap();
+    (0..150).for_each(|at| drop(tree(&folder.join(at.to_string()), &empty)));
+    let refused = scene.refused(&[&url, "--mirror", "--name", "other"]).await;
+    assert!(refused.contains("has more than 300 lists"), "{refused}");
+    let none = info.lines().filter(|line| !line.starts_with("repo")).collect::<Vec<_>>().join("\n");
+    fs::write(folder.join(".treeinfo"), none).unwrap();
+    fs::remove_dir_all(folder.join("repodata")).unwrap();
+    let refused = scene.refused(&[&url, "--mirror", "--name", "other"]).await;
+    assert!(refused.contains("has no list of packages"), "{refused}");
+}
+
 /// A mirror of Debian with an installer and packages for two architectures.
 fn debian(folder: &Path) -> PathBuf {
     let images = "main/installer-amd64/current/images";
@@ -284,21 +319,23 @@ fn debian(folder: &Path) -> PathBuf {
     let (kernel, initrd) = (pattern(200_000), pattern(300_000));
     let sums = format!("{}  ./{boot}/linux\n{}  ./{boot}/initrd.gz\n", sha256(&kernel), sha256(&initrd));
     let list = |path: &str, bytes: &[u8]| {
-        gzip(format!("Package: p\nFilename: {path}\nSize: {}\nSHA256: {}\n\n", bytes.len(), sha256(bytes)).as_bytes())
+        format!("Package: p\nFilename: {path}\nSize: {}\nSHA256: {}\n\n", bytes.len(), sha256(bytes)).into_bytes()
     };
     let mut files: Vec<(String, Vec<u8>)> = vec![
         (format!("{images}/{boot}/linux"), kernel),
         (format!("{images}/{boot}/initrd.gz"), initrd),
         (format!("{images}/SHA256SUMS"), sums.into_bytes()),
-        ("main/binary-amd64/Packages.gz".into(), list("pool/main/b/bash_amd64.deb", b"bash")),
-        ("main/binary-arm64/Packages.gz".into(), list("pool/main/b/bash_arm64.deb", b"bash")),
-        ("main/debian-installer/binary-amd64/Packages.gz".into(), list("pool/main/a/anna_amd64.udeb", b"anna")),
+        ("main/binary-amd64/Packages".into(), list("pool/main/b/bash_amd64.deb", b"bash")),
+        ("main/binary-amd64/Packages.gz".into(), gzip(&list("pool/main/b/bash_amd64.deb", b"bash"))),
+        ("main/binary-arm64/Packages.gz".into(), gzip(&list("pool/main/b/bash_arm64.deb", b"bash"))),
+        ("main/debian-installer/binary-amd64/Packages".into(), list("pool/main/a/anna_amd64.udeb", b"anna")),
     ];
-    let own = |(path, _): &&(String, Vec<u8>)| path.ends_with("SHA256SUMS") || path.ends_with(".gz");
+    let own = |(path, _): &&(String, Vec<u8>)| path.ends_with("SHA256SUMS") || path.contains("Packages");
     let line = |(path, bytes): &(String, Vec<u8>)| format!(" {} {} {path}\n", sha256(bytes), bytes.len());
     let mut release = "Suite: stable\nSHA256:\n".to_owned();
-    release.extend(files.iter().filter(own).filter(|(path, _)| !path.contains("initrd")).map(line));
-    release += &format!(" {} 9 main/binary-amd64/Packages\n", sha256(b"unpacked"));
+    release.extend(files.iter().filter(own).map(line));
+    // Named, and not there: archives keep the form alone that they want to have fetched.
+    release += &format!(" {} 9 main/debian-installer/binary-amd64/Packages.gz\n", sha256(b"nowhere"));
     files.push(("Release".into(), release.into_bytes()));
     let files = files.into_iter().map(|(path, bytes)| (format!("dists/bookworm/{path}"), bytes));
     let pool = [("bash_amd64.deb", "b", "bash"), ("bash_arm64.deb", "b", "bash"), ("anna_amd64.udeb", "a", "anna")];
@@ -321,6 +358,8 @@ async fn of_debian_one_suite_and_architecture_is_mirrored() {
         assert_eq!(fs::read(place.join(path)).unwrap(), fs::read(folder.join(path)).unwrap(), "{path}");
     }
     assert!(!place.join("pool/main/b/bash_arm64.deb").exists() && mirror.fetched("pool/main/b") == 0);
+    let list = "dists/bookworm/main/binary-amd64/Packages";
+    assert_eq!([mirror.fetched(list), mirror.fetched(&format!("{list}.gz"))], [0, 1]);
     let distro = scene.appliance.json(&["distro", "show", "debian"]).await;
     assert_eq!(distro["variables"], serde_json::json!({"suite": "bookworm", "tree": "distros/debian"}));
 }

@@ -124,7 +124,10 @@ impl Learner<'_> {
         let mut promised = BTreeSet::new();
         let mut tops = BTreeSet::from([folder.to_owned()]);
         if let Some(info) = text(&under, ".treeinfo")? {
-            promised.extend(variants(&info).filter_map(|place| rpm::resolved(folder, place)));
+            for place in variants(&info) {
+                let top = repository(folder, place);
+                promised.insert(top.ok_or_else(|| unfit(format!("names the repository {place}, too far above it")))?);
+            }
             tops.extend(promised.iter().cloned());
             // Without its second stage nothing boots, whether a sum is there or not.
             for name in ["mainimage", "instimage"] {
@@ -251,6 +254,12 @@ impl Tree for Learner<'_> {
             None => Err(Error::NotThere { path: path.to_owned(), origin: self.origin().to_owned() }),
         }
     }
+}
+
+/// A place of `.treeinfo`, counted from the top, which may be the top itself. None: it lies above.
+fn repository(folder: &str, place: &str) -> Option<String> {
+    let repomd = rpm::resolved(folder, &format!("{place}/{REPOMD}"))?;
+    Some(repomd.strip_suffix(REPOMD)?.trim_end_matches('/').to_owned())
 }
 
 /// Where `.treeinfo` has repositories of variants, counted from its own folder.

@@ -63,7 +63,7 @@ pub struct Chain<'a> {
     keyring: &'a Keyring,
     claims: &'a mut Claims,
     /// What may still be unpacked.
-    left: u64,
+    pub left: u64,
     pub lacking: Option<Lacking>,
     /// A sentence for each list that is not read here.
     pub notes: Vec<String>,

@@ -154,7 +154,9 @@ fn an_image_with_our_live_system_or_alone() {
     assert_eq!(found.variables, [("image", file("root.tar.zst")), ("live", file("live.squashfs"))]);
     let alone = recognised(&[("debian-12-web.tar.zst", "")]).unwrap();
     assert_eq!((alone.family.as_str(), alone.kernel.as_str()), ("image", ""));
-    assert_eq!(recognised(&[("a.tar.zst", ""), ("b.tar.zst", "")]), None, "which one?");
+    let two = [&files[..], &[("b.tar.zst", "")]].concat();
+    assert_eq!((recognised(&two), recognised(&two[3..])), (None, None), "which one?");
+    assert_eq!(recognised(&[("a.tar.zst", ""), ("readme", "")]), None, "a folder with an archive in it");
     for (name, called) in
         [("disk.raw.zst", "disk"), ("cloud-12.img", "cloud-12"), ("root.tar.gz", "root"), ("a.b.img.xz", "a.b")]
     {

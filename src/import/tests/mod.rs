@@ -6,6 +6,7 @@ mod disc;
 mod discs;
 mod hostile;
 mod isos;
+mod limits;
 mod marks;
 mod remotes;
 mod repositories;
