@@ -200,8 +200,8 @@ fn summary(change: &ComparisonView) -> String {
     };
     match change.broken.len() {
         0 => count,
-        1 => format!("{count}, and 1 text would not render any more"),
-        more => format!("{count}, and {more} texts would not render any more"),
+        1 => format!("{count}, and 1 text would break"),
+        more => format!("{count}, and {more} texts would break"),
     }
 }
 
@@ -211,7 +211,7 @@ fn told(change: &ComparisonView) -> String {
     if !change.broken.is_empty() {
         let rows: Vec<_> =
             change.broken.iter().map(|b| vec![b.machine.to_string(), b.what.clone(), b.why.clone()]).collect();
-        told += &format!("\n{}", table::table(&["machine", "would not render", "because"], &rows, None));
+        told += &format!("\n{}", table::table(&["machine", "would break", "because"], &rows, None));
     }
     for group in &change.changes {
         let names: Vec<_> = group.machines.iter().map(|name| name.as_str()).collect();

@@ -61,7 +61,7 @@ async fn what_would_not_render_is_told_first_and_nothing_is_taken_unasked() {
     std::fs::write(&file, "fine\n{{ colour }}\n").unwrap();
     let file = file.to_str().unwrap();
     let diff = appliance.cli(&["template", "diff", "image/install.sh", file]).await;
-    assert!(diff.starts_with("1 machine is touched, and 1 text would not render any more\n"), "{diff}");
+    assert!(diff.starts_with("1 machine is touched, and 1 text would break\n"), "{diff}");
     assert!(
         diff.contains("web-1") && diff.contains("templates/image/install.sh:2: a variable is not set: `colour`"),
         "{diff}"

@@ -69,7 +69,7 @@ pub struct ComparisonView {
     /// Their names.
     #[serde(default)]
     pub touched: Vec<Name>,
-    /// Texts that would not render any more.
+    /// Texts that would not render any more, or that their installer would not take.
     pub broken: Vec<BrokenView>,
     pub changes: Vec<GroupView>,
 }
