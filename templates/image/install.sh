@@ -46,10 +46,50 @@ partition() { # partition NUMBER: /dev/sda1, but /dev/nvme0n1p1
     esac
 }
 
+numbers() { # of the partitions that the disk's own table names
+    partx --noheadings --raw --output NR "$disk" 2>/dev/null || true
+}
+
+settle() { # until udev has looked at everything, where there is one
+    ! command -v udevadm >/dev/null || udevadm settle || true
+}
+
+wipe() {
+    # Acts on nothing yet: it refuses a disk that is in use, before any of it is lost.
+    wipefs --all --no-act --quiet "$disk" || fail "$disk can not be wiped: is it in use? (lsblk and dmesg tell)"
+    # RAIDs and ZFS keep notes at a partition's end, where another system would find them again.
+    for each in $(numbers); do
+        [ ! -b "$(partition "$each")" ] || wipefs --all --quiet "$(partition "$each")"
+    done
+    # What an old table says at the disk's end would outlive the new one.
+    wipefs --all --quiet "$disk"
+}
+
+reread() { # until the kernel has the partitions as the disk's table has them, and each its node
+    settle
+    tries=30
+    # As long as udev looks at one of them, the disk is busy.
+    until blockdev --rereadpt "$disk" 2>/run/kickstand/reread; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || fail "the kernel does not take the new partitions of $disk: $(cat /run/kickstand/reread)"
+        sleep 1
+        settle
+    done
+    settle
+    tries=30
+    for each in $(numbers); do
+        until [ -b "$(partition "$each")" ] || [ "$tries" = 0 ]; do
+            tries=$((tries - 1))
+            sleep 1
+            settle
+        done
+    done
+}
+
 kickstand-agent report started
 kickstand-agent report inventory
 
-udevadm settle
+settle
 [ -n "$disk" ] || disk=$(first_disk)
 [ -n "$disk" ] || fail "no disk to install on: is its controller known to this kernel? (lsblk and dmesg tell)"
 [ -b "$disk" ] || fail "$disk is not a disk of this machine: set the variable disk, or leave it empty for the first one"
@@ -62,10 +102,20 @@ command -v {{ image_packer|shq }} >/dev/null || fail "the live system has no "{{
 broken=/run/kickstand/broken
 rm -f "$broken"
 {% if image_sha256 %}
-rm -f /run/kickstand/copy
-mkfifo /run/kickstand/copy
-sha256sum /run/kickstand/copy >/run/kickstand/sum &
+summer=
+trap '[ -z "$summer" ] || kill "$summer" 2>/dev/null || true' EXIT
 {% endif %}
+
+begin() { # before image: what runs beside it, and must not hold this script's output open when that has failed
+{% if image_sha256 %}
+    rm -f /run/kickstand/copy
+    mkfifo /run/kickstand/copy
+    sha256sum /run/kickstand/copy </dev/null >/run/kickstand/sum 2>/run/kickstand/unsummed &
+    summer=$!
+{% else %}
+    :
+{% endif %}
+}
 
 image() { # image MESSAGE: what is in it
     { kickstand-agent fetch {{ secure_image_url|shq }} --from 5 --to 60 "$1" || touch "$broken"; }
@@ -81,7 +131,8 @@ image() { # image MESSAGE: what is in it
 arrived() {
     [ ! -e "$broken" ] || fail "the image did not arrive whole"
 {% if image_sha256 %}
-    wait
+    wait "$summer" || fail "the image's sum is not known: $(cat /run/kickstand/unsummed)"
+    summer=
     read -r sum _ </run/kickstand/sum
     [ "$sum" = {{ image_sha256|lower|shq }} ] || fail "the image is another than the variable image_sha256 says: its sum is $sum"
 {% endif %}

@@ -6,6 +6,12 @@ if [ -x "$target/usr/bin/cloud-init" ] && [ ! -e "$target/etc/cloud/cloud-init.d
     for known in instance instances data sem seed; do
         rm -rf "$target/var/lib/cloud/$known"
     done
+    # What the image's maker said of the network overrules every seed, and would give this machine another's address.
+    for file in "$target"/etc/cloud/cloud.cfg.d/*.cfg "$target"/etc/netplan/00-installer-config*.yaml; do
+        grep -qsE "^([{][[:space:]]*)?[\"']?network[\"']?[[:space:]]*:" "$file" || continue
+        mv "$file" "$file.before-kickstand"
+        echo "== ${file#"$target"} says another network: it is ${file#"$target"}.before-kickstand now"
+    done
 {% set vendor_data %}
 {% include "image/cloud-config.yaml" %}
 {% endset %}

@@ -1,18 +1,21 @@
 {## A root filesystem: partitions of our own, and what the image holds unpacked onto them. Leaves it mounted. ##}
 step 3 "partitioning $disk"
 # One disk for both firmwares: GRUB's own place for BIOS, a system partition for UEFI.
-sfdisk --quiet --wipe always --wipe-partitions always "$disk" <<'LAYOUT'
+wipe
+# The kernel is told afterwards, as often as that takes.
+sfdisk --quiet --no-reread --no-tell-kernel --wipe always --wipe-partitions always "$disk" <<'LAYOUT'
 label: gpt
 size=1M, type=21686148-6449-6E6F-744E-656564454649
 size=128M, type=U
 type=L
 LAYOUT
-udevadm settle
+reread
 mkfs.vfat -F 32 -n ESP "$(partition 2)" >/dev/null 2>&1
 mkfs.ext4 -q -F -L root "$(partition 3)"
 mount -o noatime "$(partition 3)" "$target"
 
 echo "== unpacking"
+begin
 image "unpacking the system" | tar -x --numeric-owner --xattrs --xattrs-include='*.*' -C "$target"
 arrived
 

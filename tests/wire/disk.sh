@@ -1,7 +1,8 @@
 #!/bin/sh
-# disk.sh SCRIPT DISK AGENT: runs an image family's script as the live system does, with the file DISK as its /srv/disk0, and shows
-# what is on the partition with a system then; afterwards that system registers. Kernels that know no partitions on loop
-# devices do: each partition gets a loop device of its own. All of it ends with this script's mount namespace.
+# disk.sh SCRIPT DISK AGENT PROGRAMS: runs an image family's script as the live system does, with the file DISK as its /srv/disk0, and
+# shows what is on the partition with a system then; afterwards that system registers. Kernels that know no partitions on loop
+# devices do: each partition gets a loop device of its own. All of it ends with this script's mount namespace. What lies in the folder
+# PROGRAMS goes before the system's own programs; of one that stands in here, what it hides is called true-NAME.
 set -eu
 script=$1 file=$2 agent=$3 room=${2%/*}/room
 mkdir -p "$room"
@@ -37,6 +38,13 @@ partx --noheadings --raw --output NR,START,SECTORS /srv/disk0 2>/dev/null | whil
     mknod "/srv/disk0p\$number" b 7 "\${loop#/dev/loop}"
 done
 UDEVADM
+
+own=$room/live/usr/local/bin
+for program in "$4"/*; do
+    [ -e "$program" ] || continue
+    [ ! -e "$own/${program##*/}" ] || mv "$own/${program##*/}" "$own/true-${program##*/}"
+    stand_in "${program##*/}" <"$program"
+done
 
 # Itself, not a copy of the overlay's.
 touch "$room/live/srv/file"

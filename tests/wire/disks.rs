@@ -5,10 +5,15 @@ use crate::installs::{fetch, furnished, told};
 use crate::rig::{Space, cable};
 use crate::steps::lab;
 use serde_json::{Value, json};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 const DISK_MIB: u64 = 64;
+
+/// Of the file system on each image's first partition.
+const OWN: &str = "7a6f6c6b-0000-4000-8000-6b69636b7374";
 
 /// A raw disk with a root partition of this many MiB, of what lies in a folder.
 struct Image<'a> {
@@ -59,6 +64,9 @@ impl Image<'_> {
                 truncate -s {mib}M root
                 mkfs.ext4 -q -d system root
                 dd if=root of=disk.raw bs=1M seek=9 conv=notrunc status=none
+                truncate -s 8M own
+                mkfs.ext4 -q -U {OWN} own
+                dd if=own of=disk.raw bs=1M seek=1 conv=notrunc status=none
                 zstd -q disk.raw
                 xz -k disk.raw
                 gzip -c disk.raw >disk.img.gz",
@@ -99,6 +107,11 @@ impl Scene {
 
     /// Arms the machine with these variables and runs its script on this disk.
     fn run(&self, variables: Value, disk: &Path) -> Output {
+        self.run_among(&[], variables, disk)
+    }
+
+    /// With these programs, as shell scripts, before the system's own.
+    fn run_among(&self, programs: &[(&str, &str)], variables: Value, disk: &Path) -> Output {
         // What the run before had set goes again.
         let mut own = json!({"disk": "/srv/disk0", "user_data": null, "image_sha256": null, "image": null, "vlan": null, "ssh_authorized_keys": ["ssh-ed25519 AAAA it's me"]});
         own.as_object_mut().unwrap().extend(variables.as_object().unwrap().clone());
@@ -111,8 +124,25 @@ impl Scene {
         std::fs::write(&script, fetch(&self.space, &format!("http://10.9.0.1/answer/{token}"))).unwrap();
         let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire/disk.sh");
         let mut command = self.space.command("unshare --mount --propagation private sh");
-        command.arg(room).arg(script).arg(disk).arg(&self.agent).env("LC_ALL", "C").output().unwrap()
+        command.arg(room).arg(script).arg(disk).arg(&self.agent).env("LC_ALL", "C");
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in programs {
+            std::fs::write(folder.path().join(name), format!("#!/bin/sh\n{text}\n")).unwrap();
+        }
+        ended(command.arg(folder.path()))
     }
+}
+
+/// All that it says, to the end: as the agent reads it, what is left running holds that up.
+fn ended(command: &mut Command) -> Output {
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let group = format!("-{}", child.id());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    receiver.recv_timeout(Duration::from_secs(100)).map(Result::unwrap).unwrap_or_else(|_| {
+        Command::new("kill").args(["-9", "--", &group]).status().unwrap();
+        panic!("after 100 s something still holds its output open")
+    })
 }
 
 fn said(output: &Output) -> String {
@@ -213,16 +243,30 @@ fn what_is_no_disk_for_a_machine_is_refused_and_never_done() {
     let bytes = std::fs::read(file("disk.raw.zst")).unwrap();
     std::fs::write(file("short.raw.zst"), &bytes[..bytes.len() / 2]).unwrap();
     std::fs::copy(file("root"), file("root.img")).unwrap();
-    let (bare, _) = disk(DISK_MIB);
-    Image { label: "gpt", root_mib: 24, system: &[("etc/hostname", "x\n")] }.make(bare.path());
-    std::fs::rename(bare.path().join("disk.raw.zst"), file("bare.raw.zst")).unwrap();
-    for name in ["disk.raw", "disk.raw.zst", "short.raw.zst", "root.img", "bare.raw.zst"] {
+    // As some boot code has it, but no table.
+    shell(
+        "cp root marked.img; printf '\\001' | dd of=marked.img bs=1 seek=446 conv=notrunc status=none
+        printf '\\125\\252' | dd of=marked.img bs=1 seek=510 conv=notrunc status=none
+        qemu-img convert -O qcow2 disk.raw qcow.img",
+        folder.path(),
+    );
+    let hidden = [SYSTEM, &[("etc/fstab", "# ours\nLABEL=none /var ext4 defaults 0 2\n")]].concat();
+    for (name, system) in [("bare.raw.zst", &[("etc/hostname", "x\n")][..]), ("hidden.raw.zst", &hidden)] {
+        let (bare, _) = disk(DISK_MIB);
+        Image { label: "gpt", root_mib: 24, system }.make(bare.path());
+        std::fs::rename(bare.path().join("disk.raw.zst"), file(name)).unwrap();
+    }
+    let names = ["disk.raw", "disk.raw.zst", "short.raw.zst", "root.img", "marked.img", "qcow.img"];
+    for name in names.into_iter().chain(["bare.raw.zst", "hidden.raw.zst"]) {
         scene.give(&file(name));
     }
     let (_folder, small) = disk(16);
     for (image, more, disk, why) in [
         ("short.raw.zst", json!({}), &whole, "the image did not arrive whole"),
-        ("root.img", json!({}), &whole, "what is on /srv/disk0 now has no partitions"),
+        ("root.img", json!({}), &whole, "the image does not begin as a disk does"),
+        ("marked.img", json!({}), &whole, "what is on /srv/disk0 now has no partitions"),
+        ("qcow.img", json!({}), &whole, "the image is a qcow2 image, whatever its name says: convert it with qemu-img"),
+        ("hidden.raw.zst", json!({}), &whole, "the image mounts LABEL=none on /var, which is no partition of its own"),
         ("bare.raw.zst", json!({}), &whole, "no partition of the image holds a system that can be set up"),
         ("disk.raw", json!({}), &small, "the image is not on /srv/disk0, which has 16777216 bytes"),
         (
@@ -242,4 +286,84 @@ fn what_is_no_disk_for_a_machine_is_refused_and_never_done() {
         assert!(!said.contains("reboot"), "{said}");
         assert_eq!(scene.house.server.api("GET", "machines/web-1", Value::Null)["state"], "installing", "{why}");
     }
+}
+
+const BROKEN: &str = "echo \"${0##*/} will not\" >&2; exit 1";
+
+#[test]
+#[ignore = "network namespaces: make wire"]
+fn what_fails_before_the_image_comes_ends_the_script_and_the_disk_is_as_it_was() {
+    let scene = Scene::new();
+    let _client = Client::start(Kind::Udhcpc, &scene.space);
+    let (folder, whole) = disk(DISK_MIB);
+    Image { label: "gpt", root_mib: 24, system: SYSTEM }.make(folder.path());
+    shell("cp --sparse=always disk.raw root.tar.zst; qemu-img convert -O qcow2 disk.raw qcow.img", folder.path());
+    shell("printf 'label: gpt\\nsize=1M\\n' | sfdisk --quiet disk; cp --sparse=always disk before", folder.path());
+    for name in ["disk.raw", "root.tar.zst", "qcow.img"] {
+        scene.give(&folder.path().join(name));
+    }
+    let large = "case $* in *--getss*) echo 4096 ;; *) exit 1 ;; esac";
+    for (image, program, why, is_as_before) in [
+        ("disk.raw", ("wipefs", BROKEN), "/srv/disk0 can not be wiped: is it in use?", true),
+        ("root.tar.zst", ("sfdisk", BROKEN), "sfdisk will not", false),
+        ("disk.raw", ("blockdev", large), "/srv/disk0 has sectors of 4096 bytes", true),
+        ("qcow.img", ("true", ""), "the image is a qcow2 image", true),
+    ] {
+        shell("cp --sparse=always before disk", folder.path());
+        let variables = json!({"image": format!("distro/{image}"), "image_sha256": "0".repeat(64)});
+        let output = scene.run_among(&[program], variables, &whole);
+        let said = said(&output);
+        assert!(!output.status.success() && said.contains(why), "{why}: {said}");
+        let is_same = std::fs::read(&whole).unwrap() == std::fs::read(folder.path().join("before")).unwrap();
+        assert!(is_same || !is_as_before, "{why}: the disk lost something");
+    }
+}
+
+/// udev makes the nodes of partitions long after it said that it has, and keeps the disk busy before.
+const LATE_UDEV: &str = "echo >>/run/asked; [ $(($(wc -l </run/asked) % 7)) = 1 ] || exit 0; exec true-udevadm";
+const BUSY_BLOCKDEV: &str = "case $1 in --rereadpt) echo >>/run/reread; [ $(($(wc -l </run/reread) % 3)) = 0 ] || \
+    { echo busy >&2; exit 1; }; rm -f /srv/disk0p*; esac; exec /usr/sbin/blockdev \"$@\"";
+
+#[test]
+#[ignore = "network namespaces: make wire"]
+fn what_a_disk_had_is_gone_and_what_the_image_mounts_elsewhere_is_told_there() {
+    let scene = Scene::new();
+    let _client = Client::start(Kind::Udhcpc, &scene.space);
+    let (folder, whole) = disk(DISK_MIB);
+    let fstab = format!("UUID={OWN} /var ext4 defaults 0 2\nnone /home tmpfs defaults\n");
+    let own = [
+        ("etc/fstab", &*fstab),
+        ("etc/cloud/cloud.cfg.d/90-installer-network.cfg", "network:\n  version: 2\n"),
+        ("etc/cloud/cloud.cfg.d/subiquity-disable-cloudinit-networking.cfg", "network: {config: disabled}\n"),
+        ("etc/cloud/cloud.cfg.d/95-mine.cfg", "system_info:\n  network: {}\n"),
+        ("etc/netplan/00-installer-config.yaml", "network: {version: 2}\n"),
+    ];
+    Image { label: "gpt", root_mib: 24, system: &[SYSTEM, CLOUD, &own].concat() }.make(folder.path());
+    scene.give(&folder.path().join("disk.raw.zst"));
+    // Where the image writes nothing, a partition begins that it does not have.
+    shell(
+        "printf 'label: gpt\\nstart=2048, size=2048\\nstart=98304, size=8192\\n' | sfdisk --quiet disk
+        truncate -s 4M swap; mkswap swap >/dev/null; dd if=swap of=disk bs=1M seek=48 conv=notrunc status=none",
+        folder.path(),
+    );
+    let mark = |bytes: &[u8]| bytes[(48 << 20) + 4086..][..10] == *b"SWAPSPACE2";
+    assert!(mark(&std::fs::read(&whole).unwrap()));
+    let programs = [("udevadm", LATE_UDEV), ("blockdev", BUSY_BLOCKDEV)];
+    let output = scene.run_among(&programs, json!({"image": "distro/disk.raw.zst"}), &whole);
+    let said = said(&output);
+    assert!(said.contains("systemctl reboot --force"), "{said}");
+    assert!(!mark(&std::fs::read(&whole).unwrap()), "{said}");
+    for name in [
+        "cloud/cloud.cfg.d/90-installer-network.cfg",
+        "cloud/cloud.cfg.d/subiquity-disable-cloudinit-networking.cfg",
+        "netplan/00-installer-config.yaml",
+    ] {
+        assert!(said.contains(&format!("-- etc/{name}.before-kickstand 644")), "{name}: {said}");
+        assert!(!said.contains(&format!("-- etc/{name} ")), "{name}: {said}");
+    }
+    assert!(said.contains("-- etc/cloud/cloud.cfg.d/95-mine.cfg 644"), "{said}");
+    // The root file system holds nothing of it.
+    assert!(!said.contains("-- var/lib/cloud/seed"), "{said}");
+    let told = "dd if=disk of=var bs=1M skip=1 count=8 status=none; debugfs -R 'cat lib/cloud/seed/nocloud/meta-data' var 2>/dev/null >told; grep -q web-1 told";
+    shell(told, folder.path());
 }
