@@ -283,3 +283,29 @@ impl<K: Ord, V: PartialEq> Unlink<K, V> for BTreeMap<K, V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::lifecycle;
+
+    #[test]
+    fn an_address_stays_with_the_machine_that_took_the_card_over() {
+        let (mac, ip) = (Mac([2, 0, 0, 0, 0, 1]), Ipv4Addr::new(10, 0, 0, 9));
+        let machine = |id: u128| {
+            let ids = [uuid::Uuid::from_u128(id), uuid::Uuid::from_u128(id + 100)];
+            let mut machine = lifecycle::newcomer(mac, State::Ready, ids, Time(0));
+            machine.interfaces.iter_mut().for_each(|card| card.ip = Some(ip));
+            machine
+        };
+        let (old, new) = (machine(1), machine(2));
+        let mut world = World::default();
+        world.put_machine(new.clone());
+        world.put_machine(old.clone());
+        // As a rollback does it, and news that came together: the one that stays was put first.
+        world.drop_machine(new.id);
+        assert_eq!((world.reserved(ip), world.machine_with_mac(mac).map(|m| m.id)), (Some(mac), Some(old.id)));
+        world.drop_machine(old.id);
+        assert_eq!(world.reserved(ip), None);
+    }
+}
