@@ -33,7 +33,7 @@ impl Lab {
         }
         let distro = ["distro", "add", "debian-12-arm64", "--family", "image", "--arguments", "console=ttyAMA0"];
         let files = ["--kernel", "arm64/vmlinuz", "--initrd", "arm64/initrd.gz"];
-        let variables = ["--var", "live=arm64/initrd.gz", "--var", "image=arm64/initrd.gz"];
+        let variables = ["--var", "live=arm64/initrd.gz", "--var", "image=debian-12/root.tar.zst"];
         self.cli(&[&distro[..], &files, &variables].concat());
         self.cli(&["profile", "add", "live-arm64", "--distro", "debian-12-arm64", "--template", "image/live.sh"]);
     }
