@@ -288,18 +288,7 @@ async fn check_all(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
 fn changes(turns: &[Turn]) -> Vec<Change> {
     let mut changes = Vec::new();
     for record in turns.iter().filter_map(|turn| turn.after.as_ref().or(turn.before.as_ref())) {
-        let change = match record {
-            Record::Network(_) => Change::Networks,
-            Record::Range(_) => Change::Ranges,
-            Record::Class(_) => Change::Classes,
-            Record::Reservation(_) => Change::Reservations,
-            Record::Options(_) => Change::Options,
-            Record::Distro(_) => Change::Distros,
-            Record::Profile(_) => Change::Profiles,
-            Record::Key(_) => Change::Keys,
-            Record::Template(_) => Change::Templates,
-            Record::Machine(wish) => Change::Machine(wish.id),
-        };
+        let change = Change::of(record);
         if changes.last() != Some(&change) {
             changes.push(change);
         }
