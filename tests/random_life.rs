@@ -184,7 +184,7 @@ impl Life {
             ranges: &[],
             profiles: &BTreeMap::new(),
             shelf: &Shelf::default(),
-            lost: false,
+            hindrance: None,
             ticket: Ticket { token: Hash([token; 32]), report: Hash([token ^ 0x80; 32]), ip: from, lives_secs: 600 },
         };
         let (before, decision) = (self.machine.state, ScriptAsk { mac, from, language }.decide(facts, self.now));

@@ -4,7 +4,7 @@ use super::lifecycle::Ticket;
 use super::names::Here;
 use super::offer::{Case, Grant, Message, OfferAsk, OfferFacts, OfferReply};
 use super::pool::Pool;
-use super::script::{ScriptAsk, ScriptFacts, ScriptReply};
+use super::script::{Hindrance, ScriptAsk, ScriptFacts, ScriptReply};
 use super::{Ask, Reason, Records, Standing, role, told};
 use crate::model::*;
 use std::net::Ipv4Addr;
@@ -20,6 +20,7 @@ pub struct PaperFacts<'a> {
     pub records: &'a dyn Records,
     pub pool: &'a Pool,
     pub shelf: &'a Shelf,
+    pub hindrance: Option<Hindrance>,
 }
 
 /// One question of a boot, its answer and the rules that led to it.
@@ -158,15 +159,15 @@ fn offer_facts<'a>(facts: &'a PaperFacts<'a>) -> OfferFacts<'a> {
 fn script(
     (mac, language): (Mac, Language),
     lease: &Lease,
-    facts: &PaperFacts<'_>,
+    paper: &PaperFacts<'_>,
     now: Time,
 ) -> super::Decision<ScriptReply> {
     let unused = Hash([0; 32]);
     let ticket = Ticket { token: unused, report: unused, ip: lease.ip, lives_secs: 0 };
     let newcomer;
-    let standing = match facts.standing {
+    let standing = match paper.standing {
         // The wire would have made the record by now.
-        Standing::Unknown if facts.network.unknown == Unknown::Install => {
+        Standing::Unknown if paper.network.unknown == Unknown::Install => {
             newcomer = super::lifecycle::newcomer(mac, State::Armed, [Uuid::nil(); 2], now);
             Standing::Machine(&newcomer)
         }
@@ -174,12 +175,12 @@ fn script(
     };
     let facts = ScriptFacts {
         standing,
-        network: facts.network,
+        network: paper.network,
         lease: Some(lease),
-        ranges: facts.records.ranges(),
-        profiles: facts.records.profiles(),
-        shelf: facts.shelf,
-        lost: false,
+        ranges: paper.records.ranges(),
+        profiles: paper.records.profiles(),
+        shelf: paper.shelf,
+        hindrance: paper.hindrance,
         ticket,
     };
     ScriptAsk { mac, from: lease.ip, language }.decide(facts, now)

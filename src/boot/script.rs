@@ -28,10 +28,27 @@ pub struct ScriptFacts<'a> {
     pub ranges: &'a [Range],
     pub profiles: &'a BTreeMap<Name, Profile>,
     pub shelf: &'a Shelf,
-    /// The database is lost: nothing can be kept, so no installer is served.
-    pub lost: bool,
+    pub hindrance: Option<Hindrance>,
     /// Freshly made secrets, hashed: used only if the installer is served.
     pub ticket: Ticket,
+}
+
+/// What keeps this server from serving any installer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The database is lost: nothing can be kept.
+    Database,
+    /// The CA that machines know is lost: they would be told of another, or of none.
+    Ca,
+}
+
+impl Hindrance {
+    fn reason(self) -> Reason {
+        match self {
+            Hindrance::Database => Reason::new("database", "lost: no installer can be served"),
+            Hindrance::Ca => Reason::new("ca", "lost: no installer can be served, `kickstand ca show` says what to do"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -71,10 +88,10 @@ impl Ask for ScriptAsk {
 
     fn decide(&self, facts: ScriptFacts<'_>, now: Time) -> Decision<ScriptReply> {
         match facts.standing {
-            Standing::Machine(machine) if machine.state.installs() && facts.lost => {
-                self.disk(machine, &facts, Reason::new("database", "lost: no installer can be served"), now)
-            }
-            Standing::Machine(machine) if machine.state.installs() => self.install(machine, &facts, now),
+            Standing::Machine(machine) if machine.state.installs() => match facts.hindrance {
+                Some(hindrance) => self.disk(machine, &facts, hindrance.reason(), now),
+                None => self.install(machine, &facts, now),
+            },
             Standing::Machine(machine) => {
                 let (_, why) = role::role(facts.standing, facts.network);
                 self.disk(machine, &facts, why, now)

@@ -129,7 +129,6 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<String, Error> {
-        self.may_install()?;
         let context = self.script_context(dish, token, language, by)?;
         let names = dish.recipe.secrets.keys().cloned().collect();
         let secrets = Secrets { names, open: Arc::new(|_| Err(NOT_HERE.into())) };
@@ -168,12 +167,7 @@ impl Engine {
         }))
     }
 
-    /// The answer file that this token opens.
-    pub async fn answer_file(&self, dish: &Dish, token: &Secret) -> Result<Answer, Error> {
-        self.answer_part(dish, token, None).await
-    }
-
-    /// One of the files that it opens, by its name below the token's URL.
+    /// One of the files that this token opens, by its name below the token's URL; none is the answer file itself.
     pub(super) async fn answer_part(&self, dish: &Dish, token: &Secret, file: Option<&str>) -> Result<Answer, Error> {
         self.may_install()?;
         let none =

@@ -7,7 +7,7 @@ use crate::boot::lacking::{self, Lacking};
 use crate::boot::offer::OfferReply;
 use crate::boot::paper::{self, Boot, PaperBoot, PaperFacts};
 use crate::boot::pool::Pool;
-use crate::boot::script::ScriptReply;
+use crate::boot::script::{Hindrance, ScriptReply};
 use crate::boot::{Here, Standing, lifecycle};
 use crate::model::*;
 use crate::render;
@@ -34,12 +34,14 @@ struct Scenery<'a> {
     standing: Standing<'a>,
     pool: Pool,
     shelf: Arc<Shelf>,
+    hindrance: Option<Hindrance>,
 }
 
 impl Scenery<'_> {
     fn facts<'a>(&'a self, world: &'a World) -> PaperFacts<'a> {
-        let Scenery { networks, network, here, standing, pool, shelf } = self;
-        PaperFacts { networks, network, here: *here, standing: *standing, records: world, pool, shelf }
+        let Scenery { networks, network, here, standing, pool, shelf, hindrance } = self;
+        let (here, standing, hindrance) = (*here, *standing, *hindrance);
+        PaperFacts { networks, network, here, standing, records: world, pool, shelf, hindrance }
     }
 }
 
@@ -69,6 +71,8 @@ impl Engine {
         let Some(first) = machine.interfaces.first() else {
             return Err(Error::Invalid(format!("machine {} has no interface to boot from", machine.name)));
         };
+        // With the whole of what to do.
+        self.may_install()?;
         // Who just imported a loader has not waited for the next look.
         self.read_shelf_now();
         self.look_at_templates().await;
@@ -141,6 +145,8 @@ impl Engine {
             standing,
             pool: pool(world, network.link(), self.store.seed()),
             shelf: self.shelf(),
+            // Records are compared, whatever this server can do now.
+            hindrance: None,
         };
         Some(paper::play(mac, arch, &scenery.facts(world), self.now()))
     }
@@ -161,7 +167,7 @@ impl Engine {
             standing => standing,
         };
         let pool = pool(world, network.link(), self.store.seed());
-        Ok(Scenery { networks, network, here, standing, pool, shelf: self.shelf() })
+        Ok(Scenery { networks, network, here, standing, pool, shelf: self.shelf(), hindrance: self.hindrance() })
     }
 
     /// The network that this MAC would boot from: that of its address, its lease, or where it was heard.

@@ -125,7 +125,7 @@ impl Engine {
             ranges: &world.ranges,
             profiles: &world.profiles,
             shelf: &shelf,
-            lost: self.store.lost_since().is_some(),
+            hindrance: self.hindrance(),
             ticket: self.ticket(token, from),
         };
         let mut decision = ask.decide(facts, self.now());

@@ -2,6 +2,7 @@
 
 use super::{Engine, Error};
 use crate::boot::Pinned;
+use crate::boot::script::Hindrance;
 use crate::model::{Hash, Time};
 use crate::store::{self, Edit};
 use std::net::Ipv4Addr;
@@ -66,6 +67,12 @@ impl Engine {
             error => error.into(),
         })?;
         Ok(found)
+    }
+
+    /// What the core must know of it.
+    pub(super) fn hindrance(&self) -> Option<Hindrance> {
+        let database = self.store.lost_since().map(|_| Hindrance::Database);
+        database.or_else(|| self.lost_ca().map(|_| Hindrance::Ca))
     }
 
     /// Refused while machines could not be told of the CA that the installed ones know.

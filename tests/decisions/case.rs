@@ -7,7 +7,7 @@ use kickstand::boot::offer::{Message, OfferAsk, OfferFacts};
 use kickstand::boot::pool::Pool;
 use kickstand::boot::register::{RegisterAsk, RegisterFacts};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
-use kickstand::boot::script::{ScriptAsk, ScriptFacts};
+use kickstand::boot::script::{Hindrance, ScriptAsk, ScriptFacts};
 use kickstand::boot::{Ask, Decision, Effect, Here, Records, Standing, Step};
 use kickstand::loader::manifest;
 use kickstand::model::*;
@@ -82,6 +82,8 @@ pub struct Case {
     held: Option<Held>,
     /// Seconds since the database was lost.
     lost: Option<i64>,
+    #[serde(default)]
+    ca_lost: bool,
     #[serde(default)]
     options: OptionSet,
     #[serde(default)]
@@ -419,7 +421,7 @@ impl Case {
             ranges: &ranges,
             profiles: &profiles,
             shelf: &self.shelf(),
-            lost: self.lost.is_some(),
+            hindrance: self.lost.map(|_| Hindrance::Database).or(self.ca_lost.then_some(Hindrance::Ca)),
             ticket: Ticket { token: Hash([3; 32]), report: Hash([4; 32]), ip: from, lives_secs: 600 },
         };
         let language = self.language.unwrap_or(Language::Ipxe);

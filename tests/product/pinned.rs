@@ -251,6 +251,8 @@ async fn a_ca_that_is_lost_or_another_is_noticed_and_accepted_by_an_operator_alo
     assert!(appliance.told("alarm", &known).await);
     armed.reconnect(&appliance);
     assert!(matches!(armed.power_on().await, Booted::OwnDisk), "it waits for its install");
+    let why = appliance.cli(&["why", "web-1"]).await;
+    assert!(why.contains("lost: no installer can be served") && !why.contains("installer of profile"), "{why}");
     assert_eq!(appliance.state("web-1").await, "armed");
     idle.reconnect(&appliance);
     assert!(matches!(idle.power_on().await, Booted::OwnDisk));
