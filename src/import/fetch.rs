@@ -65,7 +65,9 @@ impl<'a> Fetch<'a> {
                     Word::Failed(error) => Err(error),
                     Word::Piece(step) => hear(step),
                     Word::One(index, one) => {
-                        all.get_mut(index).into_iter().for_each(|place| *place = Some(one.clone()));
+                        if let Some(place) = all.get_mut(index) {
+                            *place = Some(one);
+                        }
                         hear(Piece::Done)
                     }
                 };

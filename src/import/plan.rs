@@ -4,7 +4,7 @@ use super::Error;
 use super::marks::{self, Extent, Recognised, Value};
 use super::source::Source;
 use super::stage::DISTROS;
-use super::tree::{Tree, Under, has, missing, plain};
+use super::tree::{Tree, Under, folders_above, has, missing, plain};
 use crate::model::{Name, Variables};
 use std::collections::BTreeSet;
 
@@ -83,11 +83,8 @@ pub fn plan(source: &Source, wish: &Wish) -> Result<Plan, Error> {
 impl Plan {
     /// The folders of what boots, and those above them.
     pub fn folders(&self) -> BTreeSet<String> {
-        let mut folders = BTreeSet::from([String::new()]);
-        for path in &self.boot {
-            folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at).map(str::to_owned)));
-        }
-        folders
+        let above = self.boot.iter().flat_map(|path| folders_above(path));
+        above.map(str::to_owned).chain([String::new()]).collect()
     }
 
     fn add_variables(&mut self, found: &Recognised, source: &Source, folder: &str) {

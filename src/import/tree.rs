@@ -129,8 +129,7 @@ impl Listing {
 
     /// For trees that name files without their folders before them.
     pub fn add_folders_above(&mut self, path: &str) -> Result<(), Error> {
-        for (at, _) in path.match_indices('/') {
-            let folder = path.get(..at).unwrap_or_default();
+        for folder in folders_above(path) {
             if !self.folders.contains(folder) {
                 self.add_folder(folder.to_owned())?;
             }
@@ -184,6 +183,11 @@ pub fn plain(path: &str) -> Option<String> {
         whole = joined(&whole, part).ok()?;
     }
     (!whole.is_empty() && !path.starts_with('/')).then_some(whole)
+}
+
+/// The folders that a path goes through, the outermost first.
+pub fn folders_above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').filter_map(move |(at, _)| path.get(..at))
 }
 
 /// A small text of the tree; what is no UTF-8 is read as far as it is.

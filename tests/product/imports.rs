@@ -164,6 +164,23 @@ async fn what_the_server_refuses_leaves_no_files_behind() {
 }
 
 #[tokio::test]
+async fn another_folder_than_the_servers_is_filled_by_no_import() {
+    let scene = Scene::new().await;
+    let other = scene.path("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(scene.path("other.toml"), format!("[server]\nfiles = {other:?}\n")).unwrap();
+    let (folder, settings) = (alma(&scene.path("alma")), scene.path("other.toml"));
+    let args = ["distro", "import", "--config", settings.to_str().unwrap(), folder.to_str().unwrap(), "--replace"];
+    let refused = scene.appliance.refused(&args).await;
+    assert!(refused.contains(other.to_str().unwrap()) && refused.contains("--config"), "{refused}");
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 0, "nothing is left there");
+    // The same folder by another path is the server's.
+    std::os::unix::fs::symlink(&scene.appliance.config.files, scene.path("link")).unwrap();
+    fs::write(&settings, format!("[server]\nfiles = {:?}\n", scene.path("link"))).unwrap();
+    scene.appliance.cli(&args).await;
+}
+
+#[tokio::test]
 async fn one_wrong_byte_in_the_kernel_refuses_everything() {
     let scene = Scene::new().await;
     let folder = alma(&scene.path("alma"));

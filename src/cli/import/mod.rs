@@ -63,6 +63,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn run(self) -> Result<Told> {
+        self.server.demand_files(&self.config.files)?;
         let room = Room::open(&self.config.files)?;
         self.settle(&room)?;
         room.clean()?;

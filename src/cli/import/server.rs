@@ -3,10 +3,12 @@
 use crate::cli::client;
 use crate::cli::session::{Session, understood};
 use crate::http::api::distro::DistroView;
+use crate::http::api::status::{FilesView, StatusView};
 use crate::http::problem;
 use crate::model::Name;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use hyper::Method;
+use std::path::Path;
 use tokio::runtime::Runtime;
 
 pub struct Server {
@@ -22,6 +24,19 @@ impl Server {
             Err(client::Error::Refused(problem)) if problem.kind == problem::Kind::Missing => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Files that are put into another folder than the server's boot nobody.
+    pub fn demand_files(&self, here: &Path) -> Result<()> {
+        let status: StatusView = self.runtime.block_on(self.session.get("status"))?;
+        let (here, there) = (FilesView::of(here), status.files);
+        if here.id == there.id {
+            return Ok(());
+        }
+        let (here, there) = (here.path.display(), there.path.display());
+        bail!(
+            "the server gives away what lies in {there}, and {here} is another folder: name the server's own settings with --config, and import on its host"
+        )
     }
 
     pub fn distros(&self) -> Result<Vec<DistroView>> {

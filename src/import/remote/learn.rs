@@ -11,7 +11,7 @@ use crate::import::openpgp::Keyring;
 use crate::import::repository::{Chain, REPOMD, debian, rpm};
 use crate::import::stage::Room;
 use crate::import::take::Gauge;
-use crate::import::tree::{Entry, Found, Listing, Tree, Under, has, plain, text};
+use crate::import::tree::{Entry, Found, Listing, Tree, Under, folders_above, has, plain, text};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -82,11 +82,8 @@ fn whole(client: Client, tree: &Address) -> Result<(Address, String), Error> {
 /// Those of what boots, those above them, and that of the suite.
 fn folders(found: &Recognised) -> BTreeSet<String> {
     let suite = suite(found).map(|suite| format!("dists/{suite}"));
-    let mut folders: BTreeSet<String> = suite.into_iter().chain([String::new()]).collect();
-    for path in [&found.kernel, &found.initrd] {
-        folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at).map(str::to_owned)));
-    }
-    folders
+    let above = [&found.kernel, &found.initrd].into_iter().flat_map(|path| folders_above(path));
+    suite.into_iter().chain([String::new()]).chain(above.map(str::to_owned)).collect()
 }
 
 fn suite(found: &Recognised) -> Option<&str> {
