@@ -44,6 +44,7 @@ pub struct Config {
     pub https: Https,
     pub secrets: Secrets,
     pub answers: Answers,
+    pub cobbler: Cobbler,
     /// Addresses for TFTP and HTTP: those of the DHCP interfaces where no IPv4 address is named. IPv6 is for TFTP alone.
     pub listen: Vec<IpAddr>,
     pub log: String,
@@ -118,6 +119,16 @@ pub struct Secrets {
     pub key_file: Option<PathBuf>,
 }
 
+/// For clients of Cobbler: nothing of it is there unless it is switched on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cobbler {
+    pub serve: bool,
+    /// Whether systems may announce themselves.
+    pub register: bool,
+    /// Where logs of installers are kept; none: they are not taken.
+    pub logs: Option<PathBuf>,
+}
+
 /// How long a boot's token opens its answer file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Answers {
@@ -150,6 +161,7 @@ impl Default for Config {
             https: Https { serve: true, port: 443, ..Https::default() },
             secrets: Secrets::default(),
             answers: Answers { unused_secs: 3600, used_secs: 900 },
+            cobbler: Cobbler::default(),
             listen: Vec::new(),
             log: "info".into(),
             log_json: false,
@@ -202,6 +214,7 @@ struct Written {
     https: WrittenHttps,
     secrets: WrittenSecrets,
     answers: WrittenAnswers,
+    cobbler: WrittenCobbler,
     log: Log,
 }
 
@@ -343,6 +356,14 @@ struct WrittenAnswers {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+struct WrittenCobbler {
+    serve: Option<bool>,
+    register: Option<bool>,
+    logs: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Log {
     level: Option<String>,
     json: Option<bool>,
@@ -371,6 +392,11 @@ impl Written {
             answers: Answers {
                 unused_secs: self.answers.unused_secs.map_or(usual.answers.unused_secs, |secs| secs.0),
                 used_secs: self.answers.used_secs.map_or(usual.answers.used_secs, |secs| secs.0),
+            },
+            cobbler: Cobbler {
+                serve: self.cobbler.serve.unwrap_or(usual.cobbler.serve),
+                register: self.cobbler.register.unwrap_or(usual.cobbler.register),
+                logs: self.cobbler.logs,
             },
             listen: self.server.listen.unwrap_or(usual.listen),
             dhcp: Dhcp {

@@ -5,6 +5,7 @@ pub mod boot;
 pub mod ca;
 pub mod capture;
 pub mod cli;
+pub mod compat;
 pub mod config;
 pub mod daemon;
 pub mod dhcp;

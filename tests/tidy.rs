@@ -53,12 +53,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["store", "model", "boot", "metrics", "vault"]),
     (
         "engine",
-        &["engine", "model", "boot", "family", "render", "loader", "import", "store", "assets", "metrics", "capture"],
+        &[
+            "engine", "model", "boot", "family", "render", "loader", "import", "store", "assets", "metrics", "capture",
+            "compat",
+        ],
     ),
     ("dhcp", &["dhcp", "model", "boot", "engine", "store", "metrics", "capture"]),
     ("tftp", &["tftp", "model", "boot", "engine", "metrics"]),
-    ("http", &["http", "model", "boot", "engine", "store", "metrics"]),
+    ("http", &["http", "model", "boot", "engine", "compat", "store", "metrics"]),
     ("rehearsal", &["rehearsal", "model", "boot", "loader", "assets", "ca", "store", "engine", "dhcp", "tftp", "http"]),
+    ("compat", &["compat", "model", "boot"]),
     ("config", &["config"]),
 ];
 

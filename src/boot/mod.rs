@@ -2,7 +2,7 @@
 //!
 //! A machine asks, in this order: [`offer`] (which address, which first program), [`mod@file`] (which bytes
 //! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
-//! file), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk). Each
+//! file; [`named`] where only its machine's name was known), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk). Each
 //! question has its own small facts and gives back a reply, the effects to apply, and why.
 //! [`paper`] plays them all on paper, [`lacking`] without one of the words that counted. Only [`lifecycle`] moves a machine's state.
 
@@ -15,6 +15,7 @@ pub mod giveback;
 pub mod lacking;
 pub mod lifecycle;
 pub mod loader;
+pub mod named;
 pub mod names;
 mod newcomer;
 pub mod offer;

@@ -1,6 +1,6 @@
 //! The names by which machines ask for things: state travels in the name, so no session is needed.
 
-use crate::model::{Language, Loader, Mac, Secret, Shelf};
+use crate::model::{Language, Loader, Mac, Name, Secret, Shelf};
 use std::net::Ipv4Addr;
 
 /// Asked for by TFTP or HTTP, never there: firmware takes the quick error and tries its next entry, the disk.
@@ -83,6 +83,15 @@ impl Here {
 
     pub fn secure_answer(self, token: &Secret) -> String {
         format!("{}/answer/{}", self.secure_url(), token.expose())
+    }
+
+    /// Where a machine that nobody gave a token asks for its answer file: by its own name, or its profile's.
+    pub fn named_answer(self, kind: &str, name: &Name) -> String {
+        format!("{}/cblr/svc/op/autoinstall/{kind}/{name}", self.url())
+    }
+
+    pub fn secure_named_answer(self, kind: &str, name: &Name) -> String {
+        format!("{}/cblr/svc/op/autoinstall/{kind}/{name}", self.secure_url())
     }
 
     pub fn report(self, report: &Secret) -> String {

@@ -43,7 +43,7 @@ pub enum Hindrance {
 }
 
 impl Hindrance {
-    fn reason(self) -> Reason {
+    pub(super) fn reason(self) -> Reason {
         match self {
             Hindrance::Database => Reason::new("database", "lost: no installer can be served"),
             Hindrance::Ca => Reason::new("ca", "lost: no installer can be served, `kickstand ca show` says what to do"),

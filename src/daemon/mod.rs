@@ -11,7 +11,7 @@ use crate::boot::lifecycle::Lifetimes;
 use crate::config::{self, Config};
 use crate::dhcp::server::{Door, Owners, interface_addresses};
 use crate::dhcp::{lane, paper, rogue};
-use crate::engine::{Engine, Parts, stopped};
+use crate::engine::{Engine, Parts, cobbler, stopped};
 use crate::http;
 use crate::http::house::Limits;
 use crate::http::server::{Web, bind_tcp};
@@ -97,6 +97,10 @@ pub async fn start(config: Config) -> Result<Running> {
     };
     let engine = Engine::new(parts).await?;
     engine.spell_by(paper::spell);
+    if config.cobbler.serve {
+        let config::Cobbler { register, logs, .. } = config.cobbler.clone();
+        engine.serve_cobbler(cobbler::Settings { register, logs });
+    }
     if let Some(why) = engine.store.vault().why_locked() {
         let text = format!("secret variables are locked, so nothing is installed that needs one: {why}");
         tracing::error!("{text}");

@@ -212,7 +212,7 @@ impl Engine {
     }
 
     /// A kernel's command line is read by everybody: on the wire, on the console, in /proc/cmdline.
-    fn no_secret_in(&self, line: &str, recipe: &Recipe) -> Result<(), Error> {
+    pub(super) fn no_secret_in(&self, line: &str, recipe: &Recipe) -> Result<(), Error> {
         let vault = self.store.vault();
         let carries = |name: &str, owner: &Owner, sealed: &Sealed| {
             vault.open(owner, name, sealed).is_ok_and(|opened| render::holds(line, &opened, TELLING))

@@ -1,9 +1,10 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
 //! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `paper` tells what would
-//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `seat` where a machine would boot, `revisions` how the configuration was and the way back, `trust` which CA machines are told of, `paper` shows answer files without their secrets. None of them decides: `boot/` does.
+//! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `seat` where a machine would boot, `revisions` how the configuration was and the way back, `trust` which CA machines are told of, `paper` shows answer files without their secrets; `cobbler` is for clients of Cobbler. None of them decides: `boot/` does.
 
 mod answers;
+pub mod cobbler;
 mod compare;
 mod dated;
 mod error;
@@ -97,6 +98,7 @@ pub struct Engine {
     secret: [u8; 32],
     /// Of the tokens of boots.
     lifetimes: Lifetimes,
+    cobbler: OnceLock<cobbler::Cobbler>,
     pub started_at: Time,
 }
 
@@ -146,6 +148,7 @@ impl Engine {
             addresses,
             secret,
             lifetimes,
+            cobbler: OnceLock::new(),
             started_at,
         };
         engine.read_shelf();

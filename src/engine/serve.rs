@@ -85,16 +85,7 @@ impl Engine {
             Some(Dish::gather(&world, m, profile, (mac, boot.ip), (network, self.here(network)?)))
         });
         let key = match (&dish, machine.and_then(|m| m.install.as_ref())) {
-            (Some(Ok(dish)), Some(install)) if dish.carries_key(file) => {
-                dish.recipe.key.clone().map(|key| InstallKey {
-                    hash: self.derived("key", token).hash(),
-                    key,
-                    machine: dish.machine.id,
-                    install: install.id,
-                    expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
-                    spent_at: None,
-                })
-            }
+            (Some(Ok(dish)), Some(install)) => self.install_key(dish, install, token, file),
             _ => None,
         };
         let boot = machine.and_then(|m| m.install.as_ref()?.boot.as_ref());
@@ -109,8 +100,27 @@ impl Engine {
         (decision, dish)
     }
 
+    /// The key that this file carries, if it registers.
+    pub(super) fn install_key(
+        &self,
+        dish: &Dish,
+        install: &Install,
+        token: &Secret,
+        file: Option<&str>,
+    ) -> Option<InstallKey> {
+        let key = dish.recipe.key.clone().filter(|_| dish.carries_key(file))?;
+        Some(InstallKey {
+            hash: self.derived("key", token).hash(),
+            key,
+            machine: dish.machine.id,
+            install: install.id,
+            expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
+            spent_at: None,
+        })
+    }
+
     /// The answer file, and what is to be told of the secrets that it carries.
-    async fn cook(
+    pub(super) async fn cook(
         &self,
         dish: Option<Result<Dish, Error>>,
         (token, file): (&Secret, Option<&str>),
@@ -125,7 +135,12 @@ impl Engine {
         Ok((answer, released))
     }
 
-    fn cannot_answer(&self, machine: MachineId, from: Ipv4Addr, error: Error) -> Result<Option<String>, Error> {
+    pub(super) fn cannot_answer(
+        &self,
+        machine: MachineId,
+        from: Ipv4Addr,
+        error: Error,
+    ) -> Result<Option<String>, Error> {
         let text = format!("no answer file, and nothing is spent: {error}");
         self.tell(Tale::new(self.now(), Kind::Alarm, text).of(machine).from(from));
         Err(error)

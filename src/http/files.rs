@@ -65,7 +65,7 @@ pub fn collapsed(path: &str) -> String {
     single
 }
 
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -163,6 +163,11 @@ pub async fn file(
     request: Request,
 ) -> Response {
     let Some(wanted) = Wanted::of(request.uri().path()) else { return nothing().into_response() };
+    send(engine, peer, request, wanted).await
+}
+
+/// This file, whatever the path is that asks for it.
+pub(super) async fn send(engine: Arc<Engine>, peer: Peer, request: Request, wanted: Wanted) -> Response {
     let Found { source, kept } = match find(&engine, &wanted, from(&peer)).await {
         Ok(found) => found,
         Err(refused) => return refused.into_response(),

@@ -140,6 +140,6 @@ pub(super) fn harmless(value: Value) -> Value {
     }
 }
 
-fn plain(text: String) -> Response {
+pub(super) fn plain(text: String) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text).into_response()
 }

@@ -10,6 +10,7 @@
 //! | `POST /report/{token}` | who has the report token, at its address | `machine` |
 //! | `POST /agent/register` | who has an unspent key | `agent` |
 //! | `POST /agent/inventory` | a registered system's credential | `agent` |
+//! | `/cobbler_api`, `/cblr/…`, `/cobbler/…` | off by default; anyone, answer files only at a machine's own address | `cobbler` |
 //! | `GET /metrics` | as `/api/v1` | `metrics` |
 //! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
 //!
@@ -21,6 +22,7 @@
 mod agent;
 pub mod api;
 pub mod auth;
+mod cobbler;
 mod conditions;
 mod direct;
 mod files;
@@ -57,7 +59,11 @@ pub fn machine_routes() -> Router<Arc<Engine>> {
 
 /// All of it.
 pub fn routes(engine: Arc<Engine>) -> Router {
-    let all = Router::new().merge(machine_routes()).merge(metrics::mount(&engine)).merge(api::mount(&engine));
+    let all = Router::new()
+        .merge(machine_routes())
+        .merge(cobbler::routes(&engine))
+        .merge(metrics::mount(&engine))
+        .merge(api::mount(&engine));
     let all = all.fallback(async || machine::not_found());
     all.layer(from_fn_with_state(engine.clone(), metrics::counted)).with_state(engine)
 }

@@ -5,6 +5,7 @@ mod postgres;
 
 mod bad_input;
 mod boot_files;
+mod cobbler;
 mod connections;
 mod first_boot;
 mod https;
