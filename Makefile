@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check wire torture metal bench live
+.PHONY: help demo test check wire koan torture metal bench live
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -15,12 +15,17 @@ test: ## All tests: on loopback, on both databases, and on virtual metal
 	cargo test --locked --workspace --no-run
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --workspace
 	@$(MAKE) --no-print-directory wire
+	@$(MAKE) --no-print-directory koan
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --test torture -- --ignored --nocapture --test-threads=1
 	@$(MAKE) --no-print-directory metal SKIP=long_ METAL_DISK_SECS=30
 
 wire: ## DHCP below UDP and TFTP, between network namespaces with real peers (root; three minutes)
 	@lab/packages.sh
 	cargo test --locked --test wire -- --ignored --test-threads=1
+
+koan: ## The koan that others use, unmodified, each of its verbs (root; two minutes)
+	@lab/packages.sh
+	cargo test --locked --test koan -- --ignored --test-threads=1
 
 torture: ## The server as it is shipped, killed, cut off and flooded for long (KILLS=10000; root; hours)
 	@lab/packages.sh
@@ -41,13 +46,14 @@ bench: ## Kea, nginx and us in one run: a table, and target/bench.json (root; ab
 	cargo bench --locked --bench files
 	cargo bench --locked --bench decision
 	cargo bench --locked --bench render
+	cargo bench --locked --bench cobbler
 
 check: ## Formatting, lints, documentation, licences
 	@lab/packages.sh
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
-	shellcheck lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run lab/fai/config/*/[0-9]* lab/fai/config/hooks/* lab/fai/config/scripts/*/* tests/wire/*.sh
+	shellcheck lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run lab/fai/config/*/[0-9]* lab/fai/config/hooks/* lab/fai/config/scripts/*/* tests/wire/*.sh tests/koan/*.sh
 	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny --log-level error check bans licenses sources
 

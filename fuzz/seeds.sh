@@ -72,3 +72,12 @@ mkdir -p corpus/render
 for file in ../templates/*/* ../templates/snippets/*; do
     [ ! -f "$file" ] || cp "$file" "corpus/render/$(printf %s "$file" | sha256sum | cut -c1-12)"
 done
+
+# Calls of XML-RPC, as koan and its like send them.
+mkdir -p corpus/xmlrpc
+start="<?xml version='1.0'?><methodCall><methodName>"
+printf '%s' "${start}get_systems</methodName><params></params></methodCall>" >corpus/xmlrpc/list
+value='<value><struct><member><name>eth0</name><value><struct><member><name>mac_address</name><value><string>52:54:00:00:00:01</string></value></member></struct></value></member></struct></value>'
+printf '%s' "${start}register_new_system</methodName><params><param>$value</param></params></methodCall>" >corpus/xmlrpc/register
+value='<value><int>3</int></value></param><param><value><base64>YWJj</base64></value></param><param><value><array><data><value><nil/></value></data></array></value>'
+printf '%s' "${start}upload_log_data</methodName><params><param>$value</param></params></methodCall>" >corpus/xmlrpc/upload

@@ -21,7 +21,7 @@ case ${1:-} in
         # GRUB as EFI programs, and what reads its scripts
         grub-common
         # tests: the other database, clients to compare with
-        postgresql tftp-hpa busybox openssl dnsmasq-base tcpdump procps python3 python3-venv shellcheck libxml2-utils
+        postgresql tftp-hpa busybox openssl dnsmasq-base tcpdump procps python3 python3-venv python3-netifaces python3-distro shellcheck libxml2-utils
         # clients and relays that are not ours, and what makes system calls fail
         isc-dhcp-client isc-dhcp-relay dhcpcd-base systemd strace atftp nftables
         # images of discs, and who signs what is in them

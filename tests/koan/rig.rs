@@ -196,8 +196,8 @@ impl Stage {
     /// What koan started of this name, each time its words.
     pub fn asked(&self, program: &str) -> Vec<Vec<String>> {
         let text = std::fs::read_to_string(self.folder.join("asked").join(program)).unwrap_or_default();
-        let each = text.split(&format!("{program}\n")).skip(1);
-        each.map(|words| words.trim_end().lines().map(str::to_owned).collect()).collect()
+        let start = format!("{program}\n");
+        text.split(&start).skip(1).map(|words| words.trim_end().lines().map(str::to_owned).collect()).collect()
     }
 
     /// Another system on the host.
