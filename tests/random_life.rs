@@ -2,6 +2,7 @@
 
 use kickstand::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts, AutoinstallReply};
 use kickstand::boot::lifecycle::{self, Moment, Next, Ticket};
+use kickstand::boot::named::{NamedAsk, NamedFacts, NamedReply, Papers, Turn};
 use kickstand::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
@@ -29,6 +30,10 @@ enum Happening {
         own: bool,
         newest: bool,
     },
+    /// An installer that its running system started asks by the machine's name.
+    Named {
+        own: bool,
+    },
     Started,
     Done,
     GaveUp,
@@ -50,6 +55,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Disarm),
         6 => prop::bool::weighted(0.9).prop_map(|own| Boot { own }),
         6 => (prop::bool::weighted(0.9), prop::bool::weighted(0.8)).prop_map(|(own, newest)| Fetch { own, newest }),
+        3 => prop::bool::weighted(0.9).prop_map(|own| Named { own }),
         2 => Just(Started),
         2 => Just(Done),
         1 => Just(GaveUp),
@@ -156,6 +162,7 @@ impl Life {
             Happening::Disarm => self.lifecycle(Moment::Disarm),
             Happening::Boot { own } => self.boot(own),
             Happening::Fetch { own, newest } => self.fetch(own, newest),
+            Happening::Named { own } => self.named(own),
             Happening::Started => self.report(Stage::Started),
             Happening::Done => self.report(Stage::Done),
             Happening::GaveUp => self.report(Stage::Failed { message: "no".into() }),
@@ -260,6 +267,53 @@ impl Life {
                     || dead
                     || decision.effects.iter().any(|e| matches!(e, Effect::Step(s) if s.state == State::Failed))
             );
+        }
+        self.apply(decision.effects);
+    }
+
+    fn named(&mut self, own: bool) {
+        let install = self.machine.install.as_ref().map_or(Uuid::nil(), |install| install.id);
+        let hash = |what: u8, turn: Turn| {
+            let mut hash = [what; 32];
+            (hash[0], hash[1]) = (turn.boots, turn.repeats);
+            hash[2..18].copy_from_slice(install.as_bytes());
+            Hash(hash)
+        };
+        let (id, expires_at) = (self.machine.id, self.now.plus_secs(InstallKey::LIFETIME_SECS));
+        let papers = |turn| Papers {
+            ticket: Ticket { token: hash(1, turn), report: hash(2, turn), ip: OWN, lives_secs: 600 },
+            key: Some(InstallKey {
+                hash: hash(3, turn),
+                key: "web".parse().unwrap(),
+                machine: id,
+                install,
+                expires_at,
+                spent_at: None,
+            }),
+        };
+        let (lease, profile) = (self.lease(), "web".parse().unwrap());
+        let (machine, file) = (&self.machine, Some("answer file"));
+        let facts = NamedFacts {
+            machine,
+            lease: Some(&lease),
+            profile: Some(&profile),
+            hindrance: None,
+            file,
+            papers: &papers,
+            lives_secs: 300,
+        };
+        let before = self.machine.state;
+        let decision = NamedAsk { from: if own { OWN } else { FOREIGN } }.decide(facts, self.now);
+        if let NamedReply::Answer { again, .. } = decision.reply {
+            assert!(
+                own && before.installs() && self.armed,
+                "an answer file goes to an armed machine at its own address"
+            );
+            self.answers += 1;
+            if !again && self.boots.last().is_none_or(|at| self.now.secs_since(*at) >= 30) {
+                self.boots.push(self.now);
+            }
+            assert!(self.boots.len() <= usize::from(lifecycle::BOOTS), "at most three boots: {:?}", self.boots);
         }
         self.apply(decision.effects);
     }

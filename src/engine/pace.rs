@@ -10,7 +10,7 @@ const EACH_SECOND: u32 = 20;
 
 pub struct Pace {
     opened: Instant,
-    /// Those that were heard in the second that is running: addresses with a lease, so no more than there are machines.
+    /// Those that were heard in the second that is running: addresses that asked by TCP, so no more than connect in one.
     heard: Mutex<(u64, HashMap<Ipv4Addr, u32>)>,
 }
 

@@ -173,7 +173,10 @@ impl Place {
             self.seat.is_kept.store(false, Relaxed);
             return true;
         }
-        !is_kept || ["/boot/", "/ca.pem", "/answer/", "/report/", "/agent/"].iter().any(|start| path.starts_with(start))
+        !is_kept
+            || ["/boot/", "/ca.pem", "/answer/", "/report/", "/agent/", "/cblr/svc/"]
+                .iter()
+                .any(|start| path.starts_with(start))
     }
 }
 

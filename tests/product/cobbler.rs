@@ -215,8 +215,7 @@ async fn anonymous_answers_never_carry_a_secret() {
         .cli(&["profile", "set", "web", "--secret", &secret("redhat_management_key"), "--secret", &secret("virt_path")])
         .await;
     appliance.cli(&["distro", "set", "debian-12", "--secret", &secret("ks_meta")]).await;
-    let template = appliance.template("motd.txt");
-    std::fs::write(&template, "{{ power_pass }}").unwrap();
+    set_template(&appliance, "{{ power_pass }}").await;
     appliance.cli(&["profile", "set", "web", "--var", r#"template_files={"motd.txt":"/etc/motd"}"#]).await;
     appliance.cli(&["machine", "arm", "web-1"]).await;
     let mut all = Vec::new();
@@ -350,21 +349,22 @@ async fn files_come_by_cobblers_names_and_no_path_leads_out() {
 async fn templated_files_are_for_the_machines_own_address() {
     let appliance = Appliance::start_with(open).await;
     appliance.add_machine("web-1", 10).await;
-    std::fs::write(appliance.template("motd.txt"), "I am {{ machine.name }}\n").unwrap();
-    appliance.cli(&["profile", "set", "web", "--var", r#"template_files={"motd.txt":"/etc/my_motd"}"#]).await;
+    set_template(&appliance, "I am {{ machine.name }}\n").await;
+    let files = r#"template_files={"motd.txt":"/etc/my_motd"}"#;
+    appliance.cli(&["profile", "set", "web", "--var", files]).await;
     let url = |path: &str| appliance.url(&format!("/cblr/svc/op/template/system/web-1/path/{path}"));
-    // The operator's files are taken over as they change.
-    for _ in 0..200 {
-        if get(appliance.ip(10), &url("_etc_my__motd"), "").await.status == 200 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
     assert_eq!(get(appliance.ip(10), &url("_etc_my__motd"), "").await.text(), "I am web-1\n");
     assert_eq!(get(appliance.ip(11), &url("_etc_my__motd"), "").await.status, 404);
     assert_eq!(get(appliance.ip(10), &url("_etc_passwd"), "").await.status, 404);
     let said = call(&appliance, appliance.ip(66), "get_system_as_rendered", &["web-1"]).await;
     assert!(said.contains("<string>motd.txt=/etc/my_motd </string>"), "{said}");
+}
+
+/// The operator's `motd.txt`.
+async fn set_template(appliance: &Appliance, text: &str) {
+    let file = appliance.folder.path().join("motd");
+    std::fs::write(&file, text).unwrap();
+    appliance.cli(&["template", "set", "motd.txt", file.to_str().unwrap()]).await;
 }
 
 fn announced(name: &str, profile: &str, cards: &[(&str, String)]) -> String {

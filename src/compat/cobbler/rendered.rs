@@ -114,7 +114,7 @@ fn told_by_client(family: Family) -> Option<&'static [&'static str]> {
 fn kernel_options(line: &str, told: Option<&[&str]>) -> String {
     let added = |word: &str| {
         let same = |told: &&str| if told.ends_with('=') { word.starts_with(*told) } else { word == *told };
-        told.unwrap_or_default().iter().any(|told| same(told))
+        told.unwrap_or_default().iter().any(same)
     };
     let kept: Vec<_> = line.split_ascii_whitespace().filter(|word| !added(word)).collect();
     kept.join(" ") + " "

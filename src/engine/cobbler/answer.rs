@@ -30,7 +30,10 @@ impl Engine {
     ) -> Result<Option<String>, Error> {
         let Some(name) = self.meant(subject, from) else { return Ok(None) };
         for _ in 0..TRIES {
-            let Some((install, (mut decision, dish))) = self.decide_by_name(&name, file, from) else { return Ok(None) };
+            let Some((install, (mut decision, dish))) = self.decide_by_name(&name, file, from) else {
+                self.tell_in_vain(&name, from, "asked for its answer file from no network of this server");
+                return Ok(None);
+            };
             let NamedReply::Answer { machine, turn, again } = decision.reply else {
                 match self.lost_the_race(self.within_pace(from, decision.effects)).await {
                     Ok(true) => continue,
@@ -117,7 +120,7 @@ impl Engine {
         let Some(name) = self.meant(subject, from) else { return Ok(false) };
         for _ in 0..TRIES {
             let Some(decision) = self.decide_report_by_name(&name, from, &stage) else {
-                self.tell_in_vain(&name, from);
+                self.tell_in_vain(&name, from, "reported for it, and its installer does not run there");
                 return Ok(false);
             };
             if self.lost_the_race(decision.effects).await? {
@@ -141,9 +144,9 @@ impl Engine {
         Some(decision)
     }
 
-    fn tell_in_vain(&self, name: &Name, from: Ipv4Addr) {
+    fn tell_in_vain(&self, name: &Name, from: Ipv4Addr, what: &str) {
         let Some(machine) = self.store.world().machine_named(name).map(|machine| machine.id) else { return };
-        let text = format!("{from} reported for {name}, whose installer does not run there: not believed");
+        let text = format!("{name}: {from} {what}");
         self.tell_of(from, Tale::new(self.now(), Kind::Refused, text).of(machine));
     }
 
