@@ -138,3 +138,33 @@ fn as_deep_and_as_much_as_clients_send_is_read() {
     let piece = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![7; 256 * 1024]);
     assert!(param(&format!("<value><base64>{piece}</base64></value>")).is_ok());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 4000, ..Default::default() })]
+
+    /// A call of which some bytes are others, or twice, or not there: read or refused, and what is read can be said again.
+    #[test]
+    fn a_call_that_was_tampered_with_breaks_nothing(
+        changes in proptest::collection::vec((0usize..700, 0u8..4, proptest::prelude::any::<u8>()), 0..6),
+    ) {
+        let card = "<member><name>eth0</name><value><struct><member><name>ip</name><value>1</value></member></struct></value></member>";
+        let values = ["<int>-7</int>", "<base64>YWJj</base64>", "<nil/>", "<double>1.5</double>", "a &amp; b", "<boolean>1</boolean>"];
+        let values: String = values.iter().map(|value| format!("<value>{value}</value>")).collect();
+        let params = format!("<param><value><struct>{card}</struct></value></param><param><value><array><data>{values}</data></array></value></param>");
+        let mut body = asked(&params).into_bytes();
+        for (at, how, byte) in changes {
+            let at = at % body.len().max(1);
+            match how {
+                0 => body[at] = byte,
+                1 => body.insert(at, byte),
+                2 => drop(body.remove(at)),
+                _ => body.splice(at..at, b"<![CDATA[<value>&#38;".iter().copied()).for_each(drop),
+            }
+        }
+        let Ok(read) = call(&body) else { return Ok(()) };
+        for value in read.params {
+            let again = response(&value).replace("methodResponse", "methodCall").replacen("<params>", "<methodName>m</methodName><params>", 1);
+            proptest::prop_assert!(call(again.as_bytes()).is_ok(), "{again}");
+        }
+    }
+}
