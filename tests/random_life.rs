@@ -6,7 +6,7 @@ use kickstand::boot::named::{NamedAsk, NamedFacts, NamedReply, Papers, Turn};
 use kickstand::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
-use kickstand::boot::{Ask, Effect, Standing, Step};
+use kickstand::boot::{Ask, Effect, Spent, Standing, Step};
 use kickstand::model::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -133,10 +133,11 @@ impl Life {
             match effect {
                 Effect::Step(step) => assert!(self.commit(step), "a step of the current revision is taken"),
                 Effect::Mint(key) if self.keys.iter().all(|k| k.hash != key.hash) => self.keys.push(key),
-                Effect::Register { hash, at, .. } => {
+                Effect::Register(new) => {
+                    let Some(Spent::Install(hash)) = new.spends else { panic!("it spends its key") };
                     let key = self.keys.iter_mut().find(|k| k.hash == hash).expect("only minted keys register");
                     assert_eq!(key.spent_at, None, "no key is spent twice");
-                    key.spent_at = Some(at);
+                    key.spent_at = Some(new.at);
                     self.registrations += 1;
                 }
                 _ => {}
@@ -232,7 +233,7 @@ impl Life {
         let install = self.machine.install.as_ref().map_or(Uuid::nil(), |i| i.id);
         let key = InstallKey {
             hash: Hash([token.wrapping_add(77); 32]),
-            key: "web".parse().unwrap(),
+            keys: Names::from_iter(["web".parse().unwrap()]),
             machine: self.machine.id,
             install,
             expires_at: self.now.plus_secs(InstallKey::LIFETIME_SECS),
@@ -326,20 +327,12 @@ impl Life {
     }
 
     fn register(&mut self, newest: bool) {
-        let activation = ActivationKey {
-            name: "web".parse().unwrap(),
-            description: String::new(),
-            groups: vec![],
-            usage_limit: None,
-            used: 0,
-            expires_at: None,
-            enabled: true,
-        };
+        let activation = ActivationKey::new("web".parse().unwrap());
+        let keys = [(activation.name.clone(), activation)].into();
         let back = if newest { 1 } else { 2 };
         let Some(key) = self.keys.get(self.keys.len().saturating_sub(back)).cloned() else { return };
         let ask = RegisterAsk { key: key.hash, from: OWN, inventory: serde_json::json!({}), credential: Hash([9; 32]) };
-        let facts =
-            RegisterFacts { install_key: Some(&key), activation_key: Some(&activation), machine: Some(&self.machine) };
+        let facts = RegisterFacts { install_key: Some(&key), keys: &keys, machine: Some(&self.machine) };
         let decision = ask.decide(facts, self.now);
         if let RegisterReply::Welcome { .. } = decision.reply {
             assert!(key.expires_at > self.now && key.spent_at.is_none());

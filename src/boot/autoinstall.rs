@@ -81,7 +81,7 @@ impl AutoinstallAsk {
         key: Option<InstallKey>,
         now: Time,
     ) -> Decision<AutoinstallReply> {
-        let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.key));
+        let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.keys));
         let text = format!("{file} of {}, which carries {carries}", machine.name);
         let mut decision = Decision::new(
             AutoinstallReply::Answer { machine: machine.id },

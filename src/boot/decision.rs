@@ -132,8 +132,8 @@ pub enum Effect {
     Mint(InstallKey),
     /// Keep what an installer found its machine to be.
     Inventory { machine: MachineId, inventory: serde_json::Value },
-    /// Spend the key, count the activation key, set the credential: one transaction, refused as a whole.
-    Register { hash: Hash, key: Name, machine: MachineId, credential: Hash, at: Time },
+    /// Spend the key, count the activation keys, set the credential: one transaction, refused as a whole.
+    Register(Box<Registration>),
     /// Write a line of history.
     Tell(Tale),
 }
@@ -143,6 +143,32 @@ impl Effect {
     pub fn is_promise(&self) -> bool {
         !matches!(self, Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::See(_) | Effect::Tell(_))
     }
+}
+
+/// A system that comes in: what of it is true from then on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    pub machine: MachineId,
+    pub credential: Hash,
+    pub at: Time,
+    /// The single-use key that it spends, where it came with one.
+    pub spends: Option<Spent>,
+    /// The activation keys whose use is counted: refused where one of them allows no more.
+    pub counted: Names,
+    /// All keys that it joined with, these included.
+    pub joined: Names,
+    pub groups: Names,
+    /// Where a key gave it one.
+    pub profile: Option<Name>,
+}
+
+/// A single-use key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Spent {
+    /// The one that an answer file carried.
+    Install(Hash),
+    /// The one that leads a system back to its record.
+    Reactivation(Hash),
 }
 
 /// A compare-and-set of a machine's life.

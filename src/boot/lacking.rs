@@ -102,7 +102,7 @@ fn of_machine<'a>(facts: &PaperFacts<'a>, machine: &Machine, mac: Mac, all: &mut
     without(named("profile", &machine.profile), &|m| m.profile = None);
     without(named("loader", &machine.loader), &|m| m.loader = None);
     without(named("way to the disk", &machine.disk_boot), &|m| m.disk_boot = None);
-    without(named("key", &machine.key), &|m| m.key = None);
+    without(named("keys", &Some(&machine.keys).filter(|keys| !keys.is_empty())), &|m| m.keys = Names::default());
 }
 
 fn named(what: &str, value: &Option<impl std::fmt::Display>) -> Option<String> {
@@ -144,7 +144,7 @@ fn of_profile<'a>(facts: &PaperFacts<'a>, (chain, profile): (&[&Profile], &Profi
     };
     without(named("distro", &profile.distro), &|p| p.distro = None);
     without(named("template", &profile.template), &|p| p.template = None);
-    without(named("key", &profile.key), &|p| p.key = None);
+    without(named("keys", &Some(&profile.keys).filter(|keys| !keys.is_empty())), &|p| p.keys = Names::default());
     without(named("loader", &profile.loader), &|p| p.loader = None);
     without(named("way to the disk", &profile.disk_boot), &|p| p.disk_boot = None);
 }
@@ -192,6 +192,10 @@ impl Records for Lacking<'_> {
 
     fn profiles(&self) -> &BTreeMap<Name, Profile> {
         self.profiles.as_ref().unwrap_or_else(|| self.base.profiles())
+    }
+
+    fn keys(&self) -> &BTreeMap<Name, ActivationKey> {
+        self.base.keys()
     }
 
     fn distros(&self) -> &BTreeMap<Name, Distro> {

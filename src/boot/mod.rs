@@ -12,6 +12,7 @@ mod decision;
 pub mod disk;
 pub mod file;
 pub mod giveback;
+pub mod keys;
 pub mod lacking;
 pub mod lifecycle;
 pub mod loader;
@@ -31,7 +32,7 @@ pub mod said;
 pub mod script;
 mod told;
 
-pub use decision::{Ask, Decision, Effect, Mention, Reason, Step, Tale, Words};
+pub use decision::{Ask, Decision, Effect, Mention, Reason, Registration, Spent, Step, Tale, Words};
 pub use names::{Here, Pinned};
 pub use records::Records;
 pub use role::{Role, Standing};

@@ -1,6 +1,6 @@
 //! What a profile comes to: its distro, template, arguments, key and variables, parents included, and whose word each is.
 
-use super::{Reason, Words, told};
+use super::{Reason, Words, keys, told};
 use crate::model::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -9,6 +9,9 @@ use std::net::Ipv4Addr;
 
 /// How deep profiles may inherit: a loop is refused when it is written, this is the belt to those braces.
 const DEPTH: usize = 16;
+
+/// The variable that installers read.
+pub const PACKAGES: &str = "packages";
 
 /// Everything that an install needs to know, in one piece.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,9 +24,11 @@ pub struct Recipe {
     pub template: Option<String>,
     /// Of the kernel, in their order.
     pub arguments: Vec<(Origin, String)>,
-    pub key: Option<Name>,
+    pub keys: Names,
+    /// What the keys of the stack bring, each once, and which of them does.
+    pub packages: Vec<(Name, Package)>,
     pub named: Named,
-    /// distro < profiles from the root down < network < ranges, the widest first < machine; without the secrets.
+    /// distro < profiles from the root down < keys of the stack < network < ranges, the widest first < machine; without the secrets.
     pub variables: Variables,
     /// Those that count, and whose they are: a name is in one of the two maps.
     pub secrets: BTreeMap<String, (Owner, Sealed)>,
@@ -36,7 +41,7 @@ pub struct Recipe {
 pub struct Named {
     pub distro: Name,
     pub template: Option<Name>,
-    pub key: Option<Origin>,
+    pub keys: Option<Origin>,
 }
 
 /// One record's word on a variable.
@@ -54,6 +59,7 @@ pub enum Origin {
     Defaults(String),
     Distro(Name),
     Profile(Name),
+    Key(Name),
     Network(Name),
     Range(Name),
     Machine(Name),
@@ -67,6 +73,7 @@ impl fmt::Display for Origin {
             Origin::Defaults(place) => write!(f, "{place}"),
             Origin::Distro(name) => write!(f, "distro {name}"),
             Origin::Profile(name) => write!(f, "profile {name}"),
+            Origin::Key(name) => write!(f, "key {name}"),
             Origin::Network(name) => write!(f, "network {name}"),
             Origin::Range(name) => write!(f, "range {name}"),
             Origin::Machine(name) => write!(f, "machine {name}"),
@@ -82,6 +89,7 @@ impl From<&Origin> for Words {
             Origin::Defaults(_) | Origin::Server => words,
             Origin::Distro(name) => words.naming(Noun::Distro, name),
             Origin::Profile(name) => words.naming(Noun::Profile, name),
+            Origin::Key(name) => words.naming(Noun::Key, name),
             Origin::Network(name) => words.naming(Noun::Network, name),
             Origin::Range(name) => words.naming(Noun::Range, name),
             Origin::Machine(name) => words.naming(Noun::Machine, name),
@@ -114,6 +122,7 @@ pub fn recipe(
     place: Option<Place<'_>>,
     profiles: &BTreeMap<Name, Profile>,
     distros: &BTreeMap<Name, Distro>,
+    all_keys: &BTreeMap<Name, ActivationKey>,
 ) -> Result<Recipe, String> {
     let chain = chain(name, profiles)?;
     let (by, distro) = chain
@@ -122,9 +131,9 @@ pub fn recipe(
         .ok_or_else(|| format!("profile {name} names no distro: `kickstand profile set {name} --distro NAME`"))?;
     let distro = distros.get(distro).ok_or_else(|| format!("distro {distro} of profile {name} does not exist"))?;
     let template = chain.iter().find_map(|p| Some((p.name.clone(), p.template.clone()?)));
-    let own = machine.and_then(|m| Some((Origin::Machine(m.name.clone()), m.key.clone()?)));
-    let of_profile = || chain.iter().find_map(|p| Some((Origin::Profile(p.name.clone()), p.key.clone()?)));
-    let (key_by, key) = own.or_else(of_profile).unzip();
+    let (keys_by, named) = named_keys(&chain, machine, all_keys).unzip();
+    let named: Names = named.unwrap_or_default();
+    let stack = keys::stack(&named, all_keys).map_err(|reason| reason.text)?;
     let (template_by, template) = template.unzip();
     let mut recipe = Recipe {
         profile: name.clone(),
@@ -132,14 +141,38 @@ pub fn recipe(
         lineage: chain.iter().map(|profile| profile.name.clone()).collect(),
         template,
         arguments: arguments(distro, &chain, machine),
-        key,
-        named: Named { distro: by.clone(), template: template_by, key: key_by },
+        keys: named,
+        packages: packages(&stack),
+        named: Named { distro: by.clone(), template: template_by, keys: keys_by },
         variables: Variables::new(),
         secrets: BTreeMap::new(),
         layers: BTreeMap::new(),
     };
-    recipe.lay_all(&chain, machine, place);
+    recipe.lay_all(&chain, &stack, machine, place);
     Ok(recipe)
+}
+
+/// The machine's keys, or those of the nearest profile that names any, or the default one; and whose word that is.
+fn named_keys(
+    chain: &[&Profile],
+    machine: Option<&Machine>,
+    all_keys: &BTreeMap<Name, ActivationKey>,
+) -> Option<(Origin, Names)> {
+    let named = |origin: Origin, keys: &Names| (!keys.is_empty()).then(|| (origin, keys.clone()));
+    let own = machine.and_then(|m| named(Origin::Machine(m.name.clone()), &m.keys));
+    let of_profile = || chain.iter().find_map(|p| named(Origin::Profile(p.name.clone()), &p.keys));
+    let default = || keys::default(all_keys).map(|key| (Origin::Key(key.name.clone()), key.name.clone().into()));
+    own.or_else(of_profile).or_else(default)
+}
+
+fn packages(stack: &[&ActivationKey]) -> Vec<(Name, Package)> {
+    let mut all: Vec<(Name, Package)> = Vec::new();
+    for (key, package) in stack.iter().flat_map(|key| key.packages.iter().map(|package| (&key.name, package))) {
+        if !all.iter().any(|(_, known)| known == package) {
+            all.push((key.clone(), package.clone()));
+        }
+    }
+    all
 }
 
 /// distro < profiles from the root down < machine; without those who say nothing.
@@ -169,16 +202,47 @@ impl Recipe {
         self.layers.iter().filter_map(reason).collect()
     }
 
+    /// What `packages` comes to with those of the keys, where it says this: one layer for each key. Nothing where it is no list.
+    pub fn packages_over(&self, said: Option<&Value>) -> Vec<Layer> {
+        let mut all = match said {
+            None if !self.secrets.contains_key(PACKAGES) => Vec::new(),
+            Some(Value::Array(all)) => all.clone(),
+            _ => return Vec::new(),
+        };
+        let mut layers: Vec<Layer> = Vec::new();
+        for (key, package) in &self.packages {
+            let package = Value::from(package.as_str());
+            if !all.contains(&package) {
+                all.push(package);
+            }
+            let (origin, value) = (Origin::Key(key.clone()), Some(Value::from(all.clone())));
+            match layers.last_mut().filter(|layer| layer.origin == origin) {
+                Some(layer) => layer.value = value,
+                None => layers.push(Layer { origin, value }),
+            }
+        }
+        layers
+    }
+
     /// Whether templates can name it.
     pub fn has(&self, name: &str) -> bool {
         self.variables.contains_key(name) || self.secrets.contains_key(name)
     }
 
-    fn lay_all(&mut self, chain: &[&Profile], machine: Option<&Machine>, place: Option<Place<'_>>) {
+    fn lay_all(
+        &mut self,
+        chain: &[&Profile],
+        stack: &[&ActivationKey],
+        machine: Option<&Machine>,
+        place: Option<Place<'_>>,
+    ) {
         let Distro { name, variables, secrets, .. } = self.distro.clone();
         self.lay(Origin::Distro(name.clone()), Owner::Distro(name), &variables, &secrets);
         for Profile { name, variables, secrets, .. } in chain.iter().rev().copied() {
             self.lay(Origin::Profile(name.clone()), Owner::Profile(name.clone()), variables, secrets);
+        }
+        for ActivationKey { name, variables, secrets, .. } in stack.iter().copied() {
+            self.lay(Origin::Key(name.clone()), Owner::Key(name.clone()), variables, secrets);
         }
         if let Some(place) = place {
             let Network { name, variables, secrets, .. } = place.network;

@@ -21,6 +21,7 @@ pub trait Records {
     fn ranges(&self) -> &[Range];
     fn profiles(&self) -> &BTreeMap<Name, Profile>;
     fn distros(&self) -> &BTreeMap<Name, Distro>;
+    fn keys(&self) -> &BTreeMap<Name, ActivationKey>;
     fn classes(&self) -> &BTreeMap<Name, Class>;
     /// The options that everybody gets.
     fn options(&self) -> &OptionSet;

@@ -1,8 +1,10 @@
 //! The installed system's only question: may I register with this key.
 
+use super::keys::{self, Comer, Grant};
 use super::lifecycle::{self, Moment, Next};
-use super::{Ask, Decision, Effect, Reason, Tale};
+use super::{Ask, Decision, Effect, Reason, Spent, Tale};
 use crate::model::*;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +20,8 @@ pub struct RegisterAsk {
 pub struct RegisterFacts<'a> {
     /// The single-use key with this hash.
     pub install_key: Option<&'a InstallKey>,
-    /// The operator's key that it was derived from.
-    pub activation_key: Option<&'a ActivationKey>,
+    /// The operators' keys, of which it was derived from some.
+    pub keys: &'a BTreeMap<Name, ActivationKey>,
     pub machine: Option<&'a Machine>,
 }
 
@@ -42,25 +44,24 @@ impl Ask for RegisterAsk {
             let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone() };
             return Decision::new(reply, vec![why]);
         }
-        if let Some((kind, text)) = self.refusal(key, machine, facts.activation_key, now) {
+        if let Some((kind, text)) = self.refusal(key, machine, now) {
             return self.refused(Some(machine), kind, text, now);
         }
+        let comer = Comer { machine: Some(machine), from: Some(self.from) };
+        let grant = match keys::grant(&key.keys, facts.keys, comer, now) {
+            Ok(grant) => grant,
+            Err(why) => return self.refused(Some(machine), Kind::Refused, why.text, now),
+        };
         match lifecycle::next(machine, Moment::Register, now) {
             Next::Refused(why) => self.refused(Some(machine), Kind::Refused, why.text, now),
             Next::Already => self.refused(Some(machine), Kind::Alarm, "it is registered already".into(), now),
-            Next::Step(step) => self.welcome(machine, key, step, now),
+            Next::Step(step) => self.welcome(machine, (key, grant), step, now),
         }
     }
 }
 
 impl RegisterAsk {
-    fn refusal(
-        &self,
-        key: &InstallKey,
-        machine: &Machine,
-        activation: Option<&ActivationKey>,
-        now: Time,
-    ) -> Option<(Kind, String)> {
+    fn refusal(&self, key: &InstallKey, machine: &Machine, now: Time) -> Option<(Kind, String)> {
         if let Some(at) = key.spent_at {
             let text = format!("the key of {} was spent at {at} and came again: look who has it", machine.name);
             return Some((Kind::Alarm, text));
@@ -80,22 +81,22 @@ impl RegisterAsk {
             );
             return Some((Kind::Refused, text));
         }
-        let gone = || Some(format!("activation key {} does not exist any more", key.key));
-        activation.map_or_else(gone, |a| a.refusal(now)).map(|text| (Kind::Refused, text))
+        None
     }
 
-    fn welcome(&self, machine: &Machine, key: &InstallKey, step: super::Step, now: Time) -> Decision<RegisterReply> {
-        let text = format!("{} registered as {} with a key of {}, now spent", machine.name, machine.id, key.key);
+    fn welcome(
+        &self,
+        machine: &Machine,
+        (key, grant): (&InstallKey, Grant),
+        step: super::Step,
+        now: Time,
+    ) -> Decision<RegisterReply> {
+        let text = format!("{} registered as {} with a key of {}, now spent", machine.name, machine.id, key.keys);
+        let spends = Some(Spent::Install(key.hash));
         let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone() };
         Decision::new(reply, vec![Reason::new("key", text.clone())])
             .with(Effect::Step(step))
-            .with(Effect::Register {
-                hash: key.hash,
-                key: key.key.clone(),
-                machine: machine.id,
-                credential: self.credential,
-                at: now,
-            })
+            .with(Effect::Register(Box::new(grant.registration(machine, spends, self.credential, now))))
             .with(Effect::Inventory { machine: machine.id, inventory: self.inventory.clone() })
             .with(Effect::Tell(Tale::new(now, Kind::Registered, text).of(machine.id).from(self.from)))
     }

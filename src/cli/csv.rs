@@ -10,7 +10,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-const COLUMNS: &str = "name, mac, ip, profile, key, arguments, var.NAME or secret.NAME";
+const COLUMNS: &str = "name, mac, ip, profile, key, groups, arguments, var.NAME or secret.NAME";
 
 pub async fn add(file: &Path, session: &Session) -> Result<()> {
     let place = file.display();
@@ -65,7 +65,7 @@ fn records(text: &str) -> Result<Vec<Row>, Vec<(usize, String)>> {
 
 fn check_header(header: &[String]) -> Result<(), String> {
     let known = |name: &str| {
-        matches!(name, "name" | "mac" | "ip" | "profile" | "key" | "arguments")
+        matches!(name, "name" | "mac" | "ip" | "profile" | "key" | "groups" | "arguments")
             || name.strip_prefix("var.").or(name.strip_prefix("secret.")).is_some_and(is_name)
     };
     if let Some(name) = header.iter().find(|name| !known(name)) {

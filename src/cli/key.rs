@@ -1,13 +1,15 @@
 //! `kickstand key`: activation keys, which let installed systems register.
 
+use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
-use super::table::{moment, words};
-use super::values::{OrNone, clearable, list};
+use super::table::{maybe, moment, variables as shown, words};
+use super::values::{OrNone, Variable, clearable, list, new_variables, variables};
 use crate::http::api::key::{KeyDraft, KeyPatch, KeyView};
-use crate::model::{Name, Time};
+use crate::model::{Name, Package, Time};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
+use ipnetwork::Ipv4Network;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -48,6 +50,27 @@ pub struct Add {
     /// Whether it opens anything: true or false
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     enabled: bool,
+    /// A package to install on systems that join with it; may be repeated
+    #[arg(long = "package", value_name = "PACKAGE")]
+    packages: Vec<Package>,
+    /// A variable for templates, for example disk=/dev/vda; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+    /// A secret variable, sealed and never shown: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
+    /// A network or an address from which it may be used, for example 10.0.0.0/24; by default anywhere; may be repeated
+    #[arg(long = "from", value_name = "NETWORK")]
+    addresses: Vec<Ipv4Network>,
+    /// Use it for machines and profiles that name no key
+    #[arg(long)]
+    default: bool,
+    /// The profile of machines that join with it and have none
+    #[arg(long)]
+    profile: Option<Name>,
+    /// Let systems that joined with it install themselves anew without being armed
+    #[arg(long)]
+    reinstalls: bool,
 }
 
 #[derive(Debug, Args)]
@@ -69,22 +92,41 @@ pub struct Set {
     /// Whether it opens anything: true or false
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
+    /// The packages, all of them anew; "" clears them; may be repeated
+    #[arg(long = "package", value_name = "PACKAGE")]
+    packages: Vec<OrNone<Package>>,
+    /// A variable to set; NAME= removes it; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<Variable>,
+    /// A secret variable to set: NAME=@FILE, NAME=- to be asked for it, or NAME=VALUE; NAME= removes it; may be repeated
+    #[arg(long = "secret", value_name = "NAME=VALUE")]
+    secrets: Vec<Hidden>,
+    /// The networks and addresses from which it may be used, all of them anew; "" means from anywhere; may be repeated
+    #[arg(long = "from", value_name = "NETWORK")]
+    addresses: Vec<OrNone<Ipv4Network>>,
+    /// Whether machines and profiles that name no key use it: true or false
+    #[arg(long, value_name = "BOOL")]
+    default: Option<bool>,
+    /// The profile of machines that join with it and have none; "" clears it
+    #[arg(long)]
+    profile: Option<OrNone<Name>>,
+    /// Whether systems that joined with it may install themselves anew without being armed: true or false
+    #[arg(long, value_name = "BOOL")]
+    reinstalls: Option<bool>,
 }
 
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
-        Command::Add(Add { name, description, groups, limit, expires, enabled }) => {
-            let (usage_limit, expires_at, enabled) = (limit, expires, Some(enabled));
-            let draft = KeyDraft { name, description, groups, usage_limit, expires_at, enabled };
-            session.send(Method::POST, "keys", &draft, |k: &KeyView| format!("key {} added", k.name)).await
+        Command::Add(add) => {
+            session.send(Method::POST, "keys", &add.draft()?, |k: &KeyView| format!("key {} added", k.name)).await
         }
         Command::Set(set) => {
             let path = format!("keys/{}", set.name);
-            session.send(Method::PATCH, &path, &set.patch(), |k: &KeyView| format!("key {} changed", k.name)).await
+            session.send(Method::PATCH, &path, &set.patch()?, |k: &KeyView| format!("key {} changed", k.name)).await
         }
         Command::Show { name } => session.show(&format!("keys/{name}"), card).await,
         Command::List => {
-            let row = |k: &KeyView| card(k).into_iter().map(|(_, value)| value).collect();
+            let row = |k: &KeyView| card(k).into_iter().take(6).map(|(_, value)| value).collect();
             let heads = ["name", "enabled", "used", "expires", "groups", "description"];
             session.list("keys", &heads, row, "No key yet: `kickstand key add NAME`").await
         }
@@ -92,15 +134,42 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
     }
 }
 
+impl Add {
+    fn draft(self) -> Result<KeyDraft> {
+        Ok(KeyDraft {
+            name: self.name,
+            description: self.description,
+            groups: self.groups,
+            usage_limit: self.limit,
+            expires_at: self.expires,
+            enabled: Some(self.enabled),
+            packages: self.packages,
+            variables: new_variables(self.variables),
+            secrets: new_secrets(self.secrets)?,
+            addresses: self.addresses,
+            is_default: self.default,
+            profile: self.profile,
+            reinstalls: self.reinstalls,
+        })
+    }
+}
+
 impl Set {
-    fn patch(self) -> KeyPatch {
-        KeyPatch {
+    fn patch(self) -> Result<KeyPatch> {
+        Ok(KeyPatch {
             description: self.description,
             groups: list(self.groups),
             usage_limit: clearable(self.limit),
             expires_at: clearable(self.expires),
             enabled: self.enabled,
-        }
+            packages: list(self.packages),
+            variables: variables(self.variables),
+            secrets: secrets(self.secrets)?,
+            addresses: list(self.addresses),
+            is_default: self.default,
+            profile: clearable(self.profile),
+            reinstalls: self.reinstalls,
+        })
     }
 }
 
@@ -113,5 +182,13 @@ fn card(k: &KeyView) -> Vec<(&'static str, String)> {
         ("expires", k.expires_at.map_or("never".into(), moment)),
         ("groups", words(&k.groups)),
         ("description", k.description.clone()),
+        ("packages", words(&k.packages)),
+        ("variables", shown(&k.variables)),
+        ("secrets", words(&k.secrets)),
+        ("from", if k.addresses.is_empty() { "anywhere".into() } else { words(&k.addresses) }),
+        ("default", if k.is_default { "yes" } else { "no" }.into()),
+        ("profile", maybe(&k.profile)),
+        ("reinstalls", if k.reinstalls { "yes" } else { "no" }.into()),
+        ("joins", if k.joins { "yes" } else { "no" }.into()),
     ]
 }

@@ -3,11 +3,11 @@
 use super::secret::{Hidden, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, moment, variables as shown};
-use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
+use super::values::{OrNone, Setting, Variable, clearable, list, new_variables, settings, variables};
 use super::{csv, inventory, vars};
 use crate::http::api::arming::{Adoption, Replacement};
 use crate::http::api::machine::{InterfaceDraft, MachineDraft, MachinePatch, MachineView};
-use crate::model::{DiskBoot, Mac, Name};
+use crate::model::{DiskBoot, Mac, Name, Names};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -73,9 +73,12 @@ pub struct Add {
     /// Its profile; by default the one that its address names
     #[arg(long)]
     profile: Option<Name>,
-    /// Its activation key; by default the profile's
-    #[arg(long)]
-    key: Option<Name>,
+    /// Its activation keys, with commas between them; by default the profile's
+    #[arg(long, default_value = "", hide_default_value = true)]
+    key: Names,
+    /// A group that it belongs to; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<Name>,
     /// Kernel arguments for this machine alone, for example "console=ttyS1"
     #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     arguments: String,
@@ -94,8 +97,8 @@ pub struct Add {
     /// The way to its own disk: auto, nothing, not-found, exit, exit-1, sanboot, efi-chain, grub-chain or localboot; by default what suits its firmware
     #[arg(long, value_name = "WAY")]
     disk_boot: Option<DiskBoot>,
-    /// A file with the header name,mac,ip,profile,key,arguments,var.NAME,secret.NAME (in any order, name and mac needed): all or nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "arguments", "variables", "secrets", "options", "loader", "disk_boot"])]
+    /// A file with the header name,mac,ip,profile,key,groups,arguments,var.NAME,secret.NAME (in any order, name and mac needed): all or nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "mac", "ip", "interfaces", "profile", "key", "groups", "arguments", "variables", "secrets", "options", "loader", "disk_boot"])]
     csv: Option<PathBuf>,
 }
 
@@ -112,9 +115,12 @@ pub struct Set {
     /// Its profile; "" leaves it to its address
     #[arg(long)]
     profile: Option<OrNone<Name>>,
-    /// Its activation key; "" leaves it to the profile
+    /// Its activation keys, with commas between them; "" leaves them to the profile
     #[arg(long)]
-    key: Option<OrNone<Name>>,
+    key: Option<Names>,
+    /// The groups that it belongs to, all of them anew; "" clears them; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<OrNone<Name>>,
     /// Kernel arguments for this machine alone; "" clears them
     #[arg(long, allow_hyphen_values = true)]
     arguments: Option<String>,
@@ -233,13 +239,39 @@ fn armed(m: &MachineView) -> String {
 
 impl Add {
     fn draft(self) -> Result<MachineDraft> {
-        let Add { name, mac, ip, interfaces, profile, key, arguments, variables, options, loader, disk_boot, .. } =
-            self;
+        let Add {
+            name,
+            mac,
+            ip,
+            interfaces,
+            profile,
+            key: keys,
+            groups,
+            arguments,
+            variables,
+            options,
+            loader,
+            disk_boot,
+            ..
+        } = self;
         let name = name.ok_or_else(|| anyhow::anyhow!("a machine needs a name"))?;
         let first = mac.map(|mac| InterfaceDraft { mac, ip });
         let interfaces = first.into_iter().chain(interfaces.into_iter().map(|Card(card)| card)).collect();
         let (variables, secrets, options) = (new_variables(variables), new_secrets(self.secrets)?, settings(options)?);
-        Ok(MachineDraft { name, interfaces, profile, key, arguments, variables, secrets, options, loader, disk_boot })
+        let groups = Names::from_iter(groups);
+        Ok(MachineDraft {
+            name,
+            interfaces,
+            profile,
+            keys,
+            groups,
+            arguments,
+            variables,
+            secrets,
+            options,
+            loader,
+            disk_boot,
+        })
     }
 }
 
@@ -251,7 +283,8 @@ impl Set {
             interfaces: (!cards.is_empty()).then_some(cards),
             ip: clearable(self.ip),
             profile: clearable(self.profile),
-            key: clearable(self.key),
+            keys: self.key,
+            groups: list(self.groups).map(Names::from_iter),
             arguments: self.arguments,
             variables: variables(self.variables),
             secrets: secrets(self.secrets)?,
@@ -283,7 +316,9 @@ fn card(m: &MachineView) -> Vec<(&'static str, String)> {
         ("state", format!("{} since {}", m.state, moment(m.state_at))),
         ("interfaces", cards.collect::<Vec<_>>().join("\n")),
         ("profile", m.chosen.why.clone()),
-        ("key", maybe(&m.chosen.key)),
+        ("keys", m.chosen.keys.to_string()),
+        ("groups", m.groups.to_string()),
+        ("joined with", m.joined.to_string()),
         ("arguments", m.arguments.clone()),
         ("variables", shown(&m.variables)),
         ("secrets", table::words(&m.secrets)),

@@ -7,7 +7,7 @@ use super::table::{self, maybe, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
 use crate::http::api::catalogue::ReadyView;
 use crate::http::api::profile::{ProfileDraft, ProfilePatch, ProfileView};
-use crate::model::{DiskBoot, Name};
+use crate::model::{DiskBoot, Name, Names};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -55,9 +55,9 @@ pub struct Add {
     /// Kernel arguments after the distro's, for example "console=ttyS0"
     #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     arguments: String,
-    /// The activation key whose groups installed systems join
-    #[arg(long)]
-    key: Option<Name>,
+    /// The activation keys with which installed systems join, with commas between them
+    #[arg(long, default_value = "", hide_default_value = true)]
+    key: Names,
     /// A variable for templates, for example disk=/dev/vda; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
@@ -91,9 +91,9 @@ pub struct Set {
     /// Kernel arguments after the distro's; "" clears them
     #[arg(long, allow_hyphen_values = true)]
     arguments: Option<String>,
-    /// The activation key; "" clears it
+    /// The activation keys, with commas between them; "" clears them
     #[arg(long)]
-    key: Option<OrNone<Name>>,
+    key: Option<Names>,
     /// A variable to set; NAME= removes it; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<Variable>,
@@ -132,7 +132,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::List => {
             let row = |p: &ProfileView| card(p).into_iter().take(5).map(|(_, value)| value).collect();
             let empty = "No profile yet: `kickstand profile add web --distro NAME`";
-            session.list("profiles", &["name", "parent", "distro", "template", "key"], row, empty).await
+            session.list("profiles", &["name", "parent", "distro", "template", "keys"], row, empty).await
         }
         Command::Catalogue => {
             let row = |r: &ReadyView| vec![r.name.clone(), r.family.to_string(), r.about.clone()];
@@ -175,7 +175,7 @@ impl Add {
             distro,
             template,
             arguments,
-            key,
+            keys: key,
             variables,
             secrets,
             options,
@@ -192,7 +192,7 @@ impl Set {
             distro: clearable(self.distro),
             template: clearable(self.template),
             arguments: self.arguments,
-            key: clearable(self.key),
+            keys: self.key,
             variables: variables(self.variables),
             secrets: secrets(self.secrets)?,
             options: settings(self.options)?,
@@ -208,7 +208,7 @@ fn card(p: &ProfileView) -> Vec<(&'static str, String)> {
         ("parent", maybe(&p.parent)),
         ("distro", maybe(&p.distro)),
         ("template", maybe(&p.template)),
-        ("key", maybe(&p.key)),
+        ("keys", p.keys.to_string()),
         ("arguments", p.arguments.clone()),
         ("variables", shown(&p.variables)),
         ("secrets", table::words(&p.secrets)),

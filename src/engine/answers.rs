@@ -34,7 +34,7 @@ impl Dish {
     /// Only the answer file itself registers: what stands beside it needs no secret.
     pub(super) fn carries_key(&self, file: Option<&str>) -> bool {
         let row = self.row();
-        self.recipe.key.is_some() && row.template_of(file) == Some(row.template)
+        !self.recipe.keys.is_empty() && row.template_of(file) == Some(row.template)
     }
 
     pub(super) fn wiring(&self, variables: &Variables) -> Result<Wiring, Error> {

@@ -1,7 +1,7 @@
 //! From a recipe to texts: boot scripts and answer files, with all that their templates can name.
 
 use super::{Engine, Error, answers, scripts};
-use crate::boot::recipe::{self, Place, Recipe};
+use crate::boot::recipe::{self, PACKAGES, Place, Recipe};
 use crate::boot::{Here, Records};
 use crate::family;
 use crate::family::network::Card;
@@ -76,7 +76,8 @@ impl Dish {
         (network, here): (&Network, Here),
     ) -> Result<Dish, Error> {
         let place = Place { network, ranges: records.ranges(), ip };
-        let recipe = recipe::recipe(profile, Some(machine), Some(place), records.profiles(), records.distros());
+        let recipe =
+            recipe::recipe(profile, Some(machine), Some(place), records.profiles(), records.distros(), records.keys());
         let recipe = recipe.map_err(Error::Invalid)?;
         let further = further(world, machine, mac);
         let whose = Whose::new(&machine.name, &recipe.lineage, &recipe.distro.name);
@@ -208,6 +209,8 @@ impl Engine {
     pub(super) fn with_defaults(&self, dish: &Dish) -> Result<Variables, Error> {
         let mut variables = self.defaults(dish.recipe.distro.family)?;
         variables.extend(dish.recipe.variables.clone());
+        let last = dish.recipe.packages_over(variables.get(PACKAGES)).pop();
+        variables.extend(last.and_then(|layer| Some((PACKAGES.to_owned(), layer.value?))));
         Ok(variables)
     }
 
@@ -228,7 +231,7 @@ impl Engine {
     /// What the appliance itself puts in: it wins over every variable of the same name.
     pub(super) fn given(&self, dish: &Dish, token: &Secret) -> Variables {
         let url = |variable: &str| family::url(dish.here, &dish.recipe.variables, variable);
-        let key = dish.recipe.key.as_ref().map(|_| self.derived("key", token));
+        let key = (!dish.recipe.keys.is_empty()).then(|| self.derived("key", token));
         let report = self.derived("report", token);
         let trust = self.trust().filter(|_| dish.here.pinned.is_some());
         let image = dish.recipe.variables.get("image").and_then(Value::as_str).and_then(ImageFile::of);
@@ -270,7 +273,7 @@ impl Engine {
     /// Says which file of an install is not there.
     pub(super) fn files_of(&self, recipe: &Recipe) -> Result<(), Error> {
         self.check_files(&recipe.distro)?;
-        if recipe.key.is_some() && family::row(recipe.distro.family).fetches_agent {
+        if !recipe.keys.is_empty() && family::row(recipe.distro.family).fetches_agent {
             self.check_file("agent/kickstand-agent")?;
         }
         let named = family::row(recipe.distro.family).files.iter().filter_map(|name| recipe.variables.get(*name));

@@ -3,6 +3,7 @@
 use super::kitchen::Dish;
 use super::why::Scene;
 use super::{Engine, Error, fresh_secret};
+use crate::boot::keys::{self, Comer};
 use crate::boot::lacking::{self, Lacking};
 use crate::boot::offer::OfferReply;
 use crate::boot::paper::{self, Boot, PaperBoot, PaperFacts};
@@ -211,12 +212,9 @@ impl Engine {
 
     /// A key that opens nothing now would leave an installed machine unregistered.
     fn check_key(&self, dish: &Dish) -> Result<(), Error> {
-        let Some(name) = &dish.recipe.key else { return Ok(()) };
-        let world = self.store.world();
-        let Some(key) = world.keys.get(name) else {
-            return Err(Error::Invalid(format!("activation key {name} does not exist: `kickstand key add {name}`")));
-        };
-        key.refusal(self.now()).map_or(Ok(()), |text| Err(Error::Invalid(text)))
+        let comer = Comer { machine: Some(&dish.machine), from: Some(dish.ip) };
+        let granted = keys::grant(&dish.recipe.keys, &self.store.world().keys, comer, self.now());
+        granted.map(drop).map_err(|why| Error::Invalid(why.text))
     }
 }
 

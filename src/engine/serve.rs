@@ -108,10 +108,9 @@ impl Engine {
         token: &Secret,
         file: Option<&str>,
     ) -> Option<InstallKey> {
-        let key = dish.recipe.key.clone().filter(|_| dish.carries_key(file))?;
-        Some(InstallKey {
+        dish.carries_key(file).then(|| InstallKey {
             hash: self.derived("key", token).hash(),
-            key,
+            keys: dish.recipe.keys.clone(),
             machine: dish.machine.id,
             install: install.id,
             expires_at: self.now().plus_secs(InstallKey::LIFETIME_SECS),
@@ -180,7 +179,7 @@ impl Engine {
                 let key = install_key.as_ref();
                 let facts = RegisterFacts {
                     install_key: key,
-                    activation_key: key.and_then(|k| world.keys.get(&k.key)),
+                    keys: &world.keys,
                     machine: key.and_then(|k| world.machine(k.machine)),
                 };
                 let mut decision = ask.decide(facts, self.now());

@@ -2,7 +2,7 @@
 
 use super::kitchen::Dish;
 use super::{Engine, Error, fresh_secret};
-use crate::boot::recipe::{self, Layer, Origin, Place, Recipe};
+use crate::boot::recipe::{self, Layer, Origin, PACKAGES, Place, Recipe};
 use crate::model::*;
 use crate::store::World;
 use serde_json::Value;
@@ -36,11 +36,15 @@ impl Engine {
             let world = self.store.world();
             self.laid(&world, &machine)?
         };
-        let mut layers = recipe.layers;
+        let mut layers = recipe.layers.clone();
         let place = self.assets.place(&format!("templates/{}/defaults.toml", recipe.distro.family));
         for (name, value) in self.defaults(recipe.distro.family)? {
             let layer = Layer { origin: Origin::Defaults(place.clone()), value: Some(value) };
             layers.entry(name).or_default().push(layer);
+        }
+        let said = layers.get(PACKAGES).and_then(|layers| layers.first()?.value.as_ref());
+        for layer in recipe.packages_over(said) {
+            layers.entry(PACKAGES.to_owned()).or_default().insert(0, layer);
         }
         for (name, value) in given {
             let value = Some(value).filter(|value| !HIDDEN.contains(&name.as_str()) || is_empty(value));
@@ -56,7 +60,8 @@ impl Engine {
         let profile = self.speaker(world, machine, &seat)?;
         let Some(here) = self.here(network) else {
             let place = Place { network, ranges: &world.ranges, ip };
-            let recipe = recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros);
+            let recipe =
+                recipe::recipe(profile, Some(machine), Some(place), &world.profiles, &world.distros, &world.keys);
             return Ok((recipe.map_err(Error::Invalid)?, Variables::new()));
         };
         let dish = Dish::plan(world, machine, profile, (seat.mac, ip), (network, here))?;

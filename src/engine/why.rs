@@ -3,6 +3,8 @@
 use super::kitchen::Dish;
 use super::paper::Played;
 use super::{Engine, Error, fresh_secret, served};
+use crate::boot::keys::{self, Comer};
+use crate::boot::recipe::Origin;
 use crate::boot::{Reason, Words, paper};
 use crate::model::*;
 
@@ -200,16 +202,34 @@ impl Engine {
 
     fn registration(&self, dish: &Dish) -> Scene {
         let question = "registration";
-        let (Some(name), Some(by)) = (&dish.recipe.key, &dish.recipe.named.key) else {
+        let Some(by) = &dish.recipe.named.keys else {
             let why = Reason::new("key", "neither the machine nor its profile names an activation key");
             return Scene::new(question, "none", vec![why]);
         };
-        let groups = self.store.world().keys.get(name).map(|key| key.groups.clone()).unwrap_or_default();
-        let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
-        let joins = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
-        let answer = format!("with a single-use key of {name}, into {joins}");
-        let key = Words::from(name.to_string()).naming(Noun::Key, name).then(", named by ").then(by);
-        Scene::new(question, answer, vec![Reason::new("key", key)])
+        let names = &dish.recipe.keys;
+        let mut key = Words::from("");
+        for (place, name) in names.iter().enumerate() {
+            key =
+                key.then(if place == 0 { "" } else { "," }).then(Words::from(name.to_string()).naming(Noun::Key, name));
+        }
+        let key = Reason::new(
+            "key",
+            match by {
+                Origin::Key(_) => {
+                    key.then(", the default one, since neither the machine nor its profile names another")
+                }
+                by => key.then(", named by ").then(by),
+            },
+        );
+        let comer = Comer { machine: Some(&dish.machine), from: Some(dish.ip) };
+        match keys::grant(names, &self.store.world().keys, comer, self.now()) {
+            Ok(grant) => {
+                let groups: Vec<_> = grant.groups.iter().map(ToString::to_string).collect();
+                let joins = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
+                Scene::new(question, format!("with a single-use key of {names}, into {joins}"), vec![key])
+            }
+            Err(why) => Scene::new(question, "refused, as the key is now", vec![key, why]),
+        }
     }
 }
 

@@ -1,40 +1,71 @@
 //! Activation keys: the operator's, which never leaves the server, and the one of a single install.
 
-use super::{Hash, MachineId, Name, Time};
+use super::{Hash, MachineId, Malformed, Name, Names, Secrets, Time, Variables, serde_as_text};
+use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
-/// Who may register, and into which groups.
+/// Who may register, and what a system gets with it. Several of them are a stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivationKey {
     pub name: Name,
     pub description: String,
     pub groups: Vec<Name>,
-    /// How many registrations it allows; none means any number.
+    /// How many systems may use it at a time; none means any number.
     pub usage_limit: Option<u32>,
+    /// How many do.
     pub used: u32,
     pub expires_at: Option<Time>,
     pub enabled: bool,
+    /// What is installed on a system that joins with it.
+    #[serde(default)]
+    pub packages: Vec<Package>,
+    #[serde(default)]
+    pub variables: Variables,
+    #[serde(skip)]
+    pub secrets: Secrets,
+    /// From where it may be used; empty means from anywhere.
+    #[serde(default)]
+    pub addresses: Vec<Ipv4Network>,
+    /// Used by machines and profiles that name no key. One at most, and without a limit.
+    #[serde(default)]
+    pub is_default: bool,
+    /// The profile of machines that join with it and have none of their own.
+    #[serde(default)]
+    pub profile: Option<Name>,
+    /// Whether a system that joined with it may install itself anew without being armed.
+    #[serde(default)]
+    pub reinstalls: bool,
+    /// Opens registrations from outside: systems that Kickstand did not install. The secret itself is kept nowhere.
+    #[serde(skip)]
+    pub join: Option<Hash>,
 }
 
 impl ActivationKey {
-    /// Why this key opens nothing now, or nothing if it does.
-    pub fn refusal(&self, now: Time) -> Option<String> {
-        let name = &self.name;
-        if !self.enabled {
-            return Some(format!(
-                "activation key {name} is disabled: enable it with `kickstand key set {name} --enabled true`"
-            ));
+    pub fn new(name: Name) -> ActivationKey {
+        ActivationKey {
+            name,
+            description: String::new(),
+            groups: Vec::new(),
+            usage_limit: None,
+            used: 0,
+            expires_at: None,
+            enabled: true,
+            packages: Vec::new(),
+            variables: Variables::new(),
+            secrets: Secrets::default(),
+            addresses: Vec::new(),
+            is_default: false,
+            profile: None,
+            reinstalls: false,
+            join: None,
         }
-        if let Some(end) = self.expires_at.filter(|end| *end <= now) {
-            return Some(format!(
-                "activation key {name} expired at {end}: set a later one with `kickstand key set {name} --expires MOMENT`"
-            ));
-        }
-        let limit = self.usage_limit.filter(|limit| self.used >= *limit)?;
-        Some(format!(
-            "activation key {name} has been used {limit} of {limit} times: raise it with `kickstand key set {name} --limit N`"
-        ))
+    }
+
+    /// With what the other one lived through: no edit has a word on that.
+    pub fn lived_as(self, other: &ActivationKey) -> ActivationKey {
+        ActivationKey { used: other.used, join: other.join, ..self }
     }
 }
 
@@ -42,8 +73,8 @@ impl ActivationKey {
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstallKey {
     pub hash: Hash,
-    /// The activation key that it was derived from.
-    pub key: Name,
+    /// The activation keys that it was derived from.
+    pub keys: Names,
     pub machine: MachineId,
     /// The arming that it belongs to.
     pub install: Uuid,
@@ -54,4 +85,53 @@ pub struct InstallKey {
 impl InstallKey {
     /// How long an answer file's key can be used: an install that takes longer is armed again.
     pub const LIFETIME_SECS: u32 = 6 * 3600;
+}
+
+/// The name of a package as package managers know them: nothing that one of them, or a shell, would take for more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Package(String);
+
+impl Package {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Package {
+    type Err = Malformed;
+
+    /// A letter or digit first, so that none is an option; globs, paths and versions are none. 128 is more than any has.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ':');
+        let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+        if first && text.len() <= 128 && text.chars().all(inner) {
+            return Ok(Package(text.to_owned()));
+        }
+        Err(Malformed::new(text, "the name of a package (letters, digits and . - _ + :, a letter or digit first)"))
+    }
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+serde_as_text!(Package);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_more_than_a_package_is_none() {
+        for good in ["vim", "libstdc++6", "gcc-c++", "libc6:arm64", "python3.11", "MariaDB-server", "0ad"] {
+            assert_eq!(good.parse::<Package>().unwrap().as_str(), good);
+        }
+        for bad in
+            ["", "-y", "--force", "a b", "a;b", "$(x)", "../x.deb", "a/b", "vim=1", "vim*", "ä", &"x".repeat(129)]
+        {
+            assert!(bad.parse::<Package>().is_err(), "{bad}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A machine: the record that outlives its cards, its disk and even its metal.
 
-use super::{DiskBoot, Hash, Mac, Malformed, Name, OptionSet, Secrets, Time, Variables, serde_as_text, words};
+use super::{DiskBoot, Hash, Mac, Malformed, Name, Names, OptionSet, Secrets, Time, Variables, serde_as_text, words};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::{fmt, str::FromStr};
@@ -39,8 +39,10 @@ pub struct Machine {
     /// The first one is the one it boots from.
     pub interfaces: Vec<Interface>,
     pub profile: Option<Name>,
-    /// The activation key, where it differs from the profile's.
-    pub key: Option<Name>,
+    /// The activation keys, where they are not the profile's.
+    pub keys: Names,
+    /// What it belongs to: an operator says so, or a key that it joined with.
+    pub groups: Names,
     /// Kernel arguments of this machine alone, after the profile's.
     pub arguments: String,
     pub variables: Variables,
@@ -57,6 +59,8 @@ pub struct Machine {
     pub install: Option<Install>,
     /// What its agent last said that it is made of.
     pub inventory: Option<serde_json::Value>,
+    /// The keys that count it among those who used them: it joined with them.
+    pub joined: Names,
     /// The agent's credential; none before it registered and after it was replaced.
     pub credential: Option<Hash>,
     pub created_at: Time,

@@ -1,6 +1,6 @@
 //! What to install: the distro (whose files) and the profile (how), with the variables that both carry.
 
-use super::{DiskBoot, Name, OptionSet, Secrets, Variables, words};
+use super::{DiskBoot, Name, Names, OptionSet, Secrets, Variables, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -53,8 +53,9 @@ pub struct Profile {
     pub template: Option<String>,
     /// Kernel arguments, after the distro's.
     pub arguments: String,
-    /// The activation key whose groups a machine joins.
-    pub key: Option<Name>,
+    /// The activation keys whose groups a machine joins. What an earlier version wrote was one key, or none.
+    #[serde(default, alias = "key")]
+    pub keys: Names,
     pub variables: Variables,
     #[serde(skip)]
     pub secrets: Secrets,

@@ -97,8 +97,10 @@ pub struct Wish {
     pub interfaces: Vec<Interface>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Name>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Name>,
+    #[serde(default, alias = "key", skip_serializing_if = "Names::is_empty")]
+    pub keys: Names,
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub groups: Names,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
@@ -124,7 +126,7 @@ pub struct Text {
 
 impl Wish {
     pub fn of(machine: &Machine) -> Wish {
-        let Machine { id, name, interfaces, profile, key, arguments, variables, secrets, options, .. } =
+        let Machine { id, name, interfaces, profile, keys, groups, arguments, variables, secrets, options, .. } =
             machine.clone();
         let (loader, disk_boot, created_at) = (machine.loader.clone(), machine.disk_boot, machine.created_at);
         Wish {
@@ -132,7 +134,8 @@ impl Wish {
             name,
             interfaces,
             profile,
-            key,
+            keys,
+            groups,
             arguments,
             variables,
             secrets,
@@ -145,14 +148,15 @@ impl Wish {
 
     /// The machine with this said of it, and all that it lived through.
     pub fn onto(self, machine: Machine) -> Machine {
-        let Wish { id, name, interfaces, profile, key, arguments, variables, secrets, options, .. } = self;
+        let Wish { id, name, interfaces, profile, keys, groups, arguments, variables, secrets, options, .. } = self;
         let (loader, disk_boot, created_at) = (self.loader, self.disk_boot, self.created_at);
         Machine {
             id,
             name,
             interfaces,
             profile,
-            key,
+            keys,
+            groups,
             arguments,
             variables,
             secrets,
@@ -204,10 +208,9 @@ impl Record {
             Record::Range(x) => Some(x.owner()),
             Record::Distro(x) => Some(x.owner()),
             Record::Profile(x) => Some(x.owner()),
+            Record::Key(x) => Some(x.owner()),
             Record::Machine(x) => Some(Owner::Machine(x.id)),
-            Record::Class(_) | Record::Reservation(_) | Record::Options(_) | Record::Key(_) | Record::Template(_) => {
-                None
-            }
+            Record::Class(_) | Record::Reservation(_) | Record::Options(_) | Record::Template(_) => None,
         }
     }
 
@@ -218,17 +221,16 @@ impl Record {
             Record::Range(x) => Some((&mut x.variables, &mut x.secrets)),
             Record::Distro(x) => Some((&mut x.variables, &mut x.secrets)),
             Record::Profile(x) => Some((&mut x.variables, &mut x.secrets)),
+            Record::Key(x) => Some((&mut x.variables, &mut x.secrets)),
             Record::Machine(x) => Some((&mut x.variables, &mut x.secrets)),
-            Record::Class(_) | Record::Reservation(_) | Record::Options(_) | Record::Key(_) | Record::Template(_) => {
-                None
-            }
+            Record::Class(_) | Record::Reservation(_) | Record::Options(_) | Record::Template(_) => None,
         }
     }
 
-    /// Whether both say the same: how often a key was used is nobody's word.
+    /// Whether both say the same: how often a key was used, and by what it lets others in, is nobody's word.
     pub fn says(&self, other: &Record) -> bool {
         match (self, other) {
-            (Record::Key(a), Record::Key(b)) => *a == ActivationKey { used: a.used, ..b.clone() },
+            (Record::Key(a), Record::Key(b)) => *a == b.clone().lived_as(a),
             _ => self == other,
         }
     }

@@ -1,6 +1,6 @@
 //! Variables, what templates can name: whose they are, and which of them are secret.
 
-use super::{Distro, Machine, MachineId, Name, Network, Profile, Range, Secrets};
+use super::{ActivationKey, Distro, Machine, MachineId, Name, Network, Profile, Range, Secrets};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -12,6 +12,7 @@ pub type Variables = BTreeMap<String, serde_json::Value>;
 pub enum Owner {
     Distro(Name),
     Profile(Name),
+    Key(Name),
     Network(Name),
     Range(Name),
     /// By its id, which outlives its name.
@@ -23,6 +24,7 @@ impl fmt::Display for Owner {
         match self {
             Owner::Distro(name) => write!(f, "distro {name}"),
             Owner::Profile(name) => write!(f, "profile {name}"),
+            Owner::Key(name) => write!(f, "key {name}"),
             Owner::Network(name) => write!(f, "network {name}"),
             Owner::Range(name) => write!(f, "range {name}"),
             Owner::Machine(id) => write!(f, "machine {id}"),
@@ -49,10 +51,10 @@ pub trait Varied {
 }
 
 macro_rules! varied {
-    ($($noun:ident by $key:ident),+) => {$(
+    ($($noun:ident as $owner:ident by $key:ident),+) => {$(
         impl Varied for $noun {
             fn owner(&self) -> Owner {
-                Owner::$noun(self.$key.clone())
+                Owner::$owner(self.$key.clone())
             }
 
             fn varied(&mut self) -> (&mut Variables, &mut Secrets) {
@@ -62,7 +64,8 @@ macro_rules! varied {
     )+};
 }
 
-varied!(Distro by name, Profile by name, Network by name, Range by name, Machine by id);
+varied!(Distro as Distro by name, Profile as Profile by name, ActivationKey as Key by name);
+varied!(Network as Network by name, Range as Range by name, Machine as Machine by id);
 
 /// How the names of secrets end; the families' own (`root_password_hash`) do so, too.
 const ENDINGS: [&str; 6] = ["password", "password_hash", "secret", "token", "private_key", "passphrase"];

@@ -5,6 +5,7 @@ use crate::boot::Effect;
 use crate::boot::lifecycle::{self, Moment, Next};
 use crate::model::*;
 use crate::store::{Edit, Error, Store, World};
+use ipnetwork::Ipv4Network;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -36,9 +37,12 @@ impl Copy<'_> {
     /// All but machines, each behind those that it speaks of.
     fn records(&self) -> Vec<Edit> {
         let world = self.world;
-        let mut edits: Vec<_> = world.keys.values().cloned().map(Edit::AddKey).collect();
+        // Profiles name keys, and keys may name profiles.
+        let keys = || world.keys.values().map(|key| self.key(key));
+        let mut edits: Vec<_> = keys().map(|key| Edit::AddKey(ActivationKey { profile: None, ..key })).collect();
         edits.extend(world.distros.values().cloned().map(faked).map(Edit::AddDistro));
         edits.extend(parents_first(world).into_iter().cloned().map(faked).map(Edit::AddProfile));
+        edits.extend(keys().filter(|key| key.profile.is_some()).map(Edit::SetKey));
         edits.extend(world.networks.values().map(|network| Edit::AddNetwork(self.network(network))));
         edits.extend(world.ranges.iter().map(|range| Edit::AddRange(self.range(range))));
         edits.extend(world.classes.values().cloned().map(Edit::AddClass));
@@ -68,6 +72,19 @@ impl Copy<'_> {
         network.dhcp.excluded.iter_mut().for_each(|span| *span = self.span(*span));
         network.dhcp.relays = if real.dhcp.relays.is_empty() { Vec::new() } else { vec![network.cidr] };
         network
+    }
+
+    fn key(&self, real: &ActivationKey) -> ActivationKey {
+        let mut key = faked(real.clone());
+        // Of what a key allows, the part that lies in our networks is elsewhere here.
+        let ours = || self.world.networks.values().map(|network| network.cidr);
+        let inner = |a: Ipv4Network, b: Ipv4Network| match a.prefix() < b.prefix() {
+            true => Some(b).filter(|b| a.contains(b.network())),
+            false => Some(a).filter(|a| b.contains(a.network())),
+        };
+        let staged = real.addresses.iter().flat_map(|allowed| ours().filter_map(|network| inner(*allowed, network)));
+        key.addresses.extend(staged.map(|network| self.atlas.stage_network(network)));
+        key
     }
 
     fn range(&self, real: &Range) -> Range {

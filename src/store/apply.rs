@@ -27,14 +27,24 @@ impl World {
             Effect::Inventory { machine, inventory } => {
                 self.with_machine(machine, |machine| machine.inventory = Some(inventory));
             }
-            Effect::Register { key, machine, credential, .. } => {
-                self.with_machine(machine, |machine| machine.credential = Some(credential));
-                if let Some(key) = self.keys.get_mut(&key) {
-                    key.used = key.used.saturating_add(1);
-                }
+            Effect::Register(new) => {
+                self.count_uses(&new.counted, 1);
+                self.with_machine(new.machine, |machine| {
+                    machine.credential = Some(new.credential);
+                    (machine.joined, machine.groups) = (new.joined, new.groups);
+                    machine.profile = new.profile.or(machine.profile.take());
+                });
             }
             Effect::Keep { .. } | Effect::LetGo { .. } => {}
             Effect::Still { .. } | Effect::Mint(_) | Effect::See(_) | Effect::Tell(_) => {}
+        }
+    }
+
+    fn count_uses(&mut self, keys: &Names, more: i32) {
+        for name in keys {
+            if let Some(key) = self.keys.get_mut(name) {
+                key.used = key.used.saturating_add_signed(more);
+            }
         }
     }
 
@@ -55,11 +65,6 @@ impl World {
             (_, Some(Record::Machine(wish))) => self.restore_machine(wish, at),
             (Some(Record::Machine(wish)), None) => drop(self.drop_machine(wish.id)),
             (_, Some(Record::Options(options))) => self.options = options,
-            (Some(_), Some(Record::Key(key))) => {
-                let (name, used) = (key.name.clone(), key.used);
-                self.apply_edit(Edit::SetKey(key), at);
-                self.keys.get_mut(&name).into_iter().for_each(|key| key.used = key.used.max(used));
-            }
             (before, Some(record)) => {
                 putting(record, before.is_some()).into_iter().for_each(|e| self.apply_edit(e, at))
             }
@@ -112,10 +117,15 @@ impl World {
                 self.profiles.insert(profile.name.clone(), profile);
             }
             Edit::RemoveProfile(name) => drop(self.profiles.remove(&name)),
-            Edit::AddKey(key) => drop(self.keys.insert(key.name.clone(), key)),
+            Edit::AddKey(key) => {
+                let users = self.machines().filter(|machine| machine.joined.contains(&key.name)).count();
+                let used = key.used.max(u32::try_from(users).unwrap_or(u32::MAX));
+                self.keys.insert(key.name.clone(), ActivationKey { used, join: None, ..key });
+            }
             Edit::SetKey(key) => {
-                let used = self.keys.get(&key.name).map_or(0, |old| old.used);
-                self.keys.insert(key.name.clone(), ActivationKey { used, ..key });
+                if let Some(old) = self.keys.get_mut(&key.name) {
+                    *old = key.lived_as(old);
+                }
             }
             Edit::RemoveKey(name) => drop(self.keys.remove(&name)),
             Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
@@ -153,7 +163,9 @@ impl World {
             }
             Edit::RemoveMachine(name) => {
                 let id = self.machine_named(&name).map(|machine| machine.id);
-                id.and_then(|id| self.drop_machine(id));
+                if let Some(gone) = id.and_then(|id| self.drop_machine(id)) {
+                    self.count_uses(&gone.joined, -1);
+                }
             }
             Edit::Replace { machine, from, old, new, at, state, install } => {
                 self.forget_card(old);

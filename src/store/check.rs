@@ -164,8 +164,35 @@ pub async fn profiles(db: &mut Conn, list: &[&Profile]) -> Result<(), Error> {
     for profile in list {
         options(&profile.options, &format!("profile {}", profile.name))?;
         exists(db, "distro", profile.distro.as_ref(), sql("SELECT name FROM distros WHERE name = $1")).await?;
-        exists(db, "key", profile.key.as_ref(), sql("SELECT name FROM activation_keys WHERE name = $1")).await?;
+        for key in &profile.keys {
+            exists(db, "key", Some(key), sql("SELECT name FROM activation_keys WHERE name = $1")).await?;
+        }
         chain_ends(&profile.name, &parents)?;
+    }
+    Ok(())
+}
+
+/// Their profiles are there, and of those that speak for who names none there is one, without an end to its uses.
+pub async fn keys(db: &mut Conn, list: &[&ActivationKey]) -> Result<(), Error> {
+    for key in list {
+        profile_exists(db, key.profile.as_ref()).await?;
+        if !key.is_default {
+            continue;
+        }
+        if key.usage_limit.is_some() {
+            let text = format!(
+                "key {0} can not be the default one with a limit: whoever is installed last would stay outside; `kickstand key set {0} --limit \"\"`",
+                key.name
+            );
+            return Err(Error::contradiction(text));
+        }
+        let other = sql("SELECT name FROM activation_keys WHERE is_default = 1 AND name <> $1").text(&key.name);
+        if let Some(row) = other.row(db).await? {
+            let other = row.text("name")?;
+            let text =
+                format!("key {other} is the default one already: `kickstand key set {other} --default false` first");
+            return Err(Error::contradiction(text));
+        }
     }
     Ok(())
 }
@@ -228,7 +255,7 @@ impl Around {
         if let Some(profile) = machine.profile.as_ref().filter(|name| !self.profiles.contains(name)) {
             return Err(Error::missing("profile", profile));
         }
-        if let Some(key) = machine.key.as_ref().filter(|name| !self.keys.contains(name)) {
+        if let Some(key) = machine.keys.iter().find(|name| !self.keys.contains(*name)) {
             return Err(Error::missing("key", key));
         }
         options(&machine.options, &format!("machine {}", machine.name))?;

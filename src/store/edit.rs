@@ -118,7 +118,7 @@ pub async fn write(
 fn is_still(read: &Record, before: &[Option<Record>]) -> bool {
     match (read, before) {
         // Registrations count a key's uses beside all edits.
-        (Record::Key(read), [Some(Record::Key(now))]) => ActivationKey { used: now.used, ..read.clone() } == *now,
+        (Record::Key(read), [Some(Record::Key(now))]) => read.clone().lived_as(now) == *now,
         (read, [Some(now)]) => read == now,
         _ => false,
     }
@@ -187,9 +187,11 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
         Edit::SetMachine(machine) => return set_machine(db, machine, at, told).await,
         Edit::RemoveMachine(name) => {
             let interfaces = machines::named(db, name).await?.map(|machine| machine.interfaces).unwrap_or_default();
-            let id = machines::remove(db, name).await?;
+            let (id, used) = machines::remove(db, name).await?;
+            keys::free(db, &used).await?;
             let tale = told(format!("removed machine {name}")).of(id);
-            let outcome = Outcome::of(vec![Change::Machine(id)], vec![tale]);
+            let changes = [Change::Machine(id)].into_iter().chain((!used.is_empty()).then_some(Change::Keys));
+            let outcome = Outcome::of(changes.collect(), vec![tale]);
             return Ok(outcome.holding(holds::moved(db, given_up(interfaces.iter()), at).await?));
         }
         Edit::ReleaseLease { network, ip } => {

@@ -53,10 +53,13 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
             machines::set_inventory(db, *machine, inventory).await?;
             vec![Change::Machine(*machine)]
         }
-        Effect::Register { hash, key, machine, credential, at } => {
-            keys::spend(db, *hash, key, *machine, *at).await?;
-            machines::set_credential(db, *machine, Some(*credential)).await?;
-            vec![Change::Machine(*machine), Change::Keys]
+        Effect::Register(new) => {
+            if let Some(spent) = new.spends {
+                keys::spend(db, spent, new.machine, new.at).await?;
+            }
+            keys::count(db, &new.counted, new.at).await?;
+            machines::register(db, new).await?;
+            vec![Change::Machine(new.machine), Change::Keys]
         }
         Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::See(_) | Effect::Tell(_) => Vec::new(),
     })

@@ -1,9 +1,17 @@
 //! Activation keys and the single-use keys of installs: their rows, and spending them.
 
 use super::error::touched;
-use super::sql::{Conn, Row, Rows, either, sql};
-use super::{Error, check};
+use super::sql::{Conn, Row, Rows, Statement, either, sql};
+use super::{Error, check, seals};
+use crate::boot::Spent;
 use crate::model::*;
+
+/// Whether a column of names with commas holds the first parameter.
+macro_rules! holds {
+    ($column:literal) => {
+        concat!("replace(',' || ", $column, " || ',', ',' || $1 || ',', '') <> ',' || ", $column, " || ','")
+    };
+}
 
 pub async fn all(db: &mut Conn) -> Result<Vec<ActivationKey>, Error> {
     sql("SELECT * FROM activation_keys ORDER BY name").rows(db).await?.iter().map(read).collect()
@@ -23,41 +31,85 @@ fn read(row: &Row) -> Result<ActivationKey, Error> {
         used: row.number("used")?,
         expires_at: row.int_or_null("expires_at")?.map(Time),
         enabled: row.int("enabled")? != 0,
+        packages: row.json("packages")?,
+        variables: row.json_or_default("variables")?,
+        secrets: seals::read(row)?,
+        addresses: row.json("addresses")?,
+        is_default: row.int("is_default")? != 0,
+        profile: row.get_or_null("profile")?,
+        reinstalls: row.int("reinstalls")? != 0,
+        join: row.get_or_null("join_hash")?,
     })
 }
 
+fn bind(statement: Statement, key: &ActivationKey) -> Statement {
+    let statement = statement.text(&key.name).text(&key.description).json(&key.groups);
+    let statement = statement.int_or_null(key.usage_limit).int_or_null(key.expires_at.map(|t| t.0));
+    let statement = statement.int(key.enabled).json(&key.packages).json(&key.variables);
+    let statement = statement.text(seals::text(&key.secrets)).json(&key.addresses).int(key.is_default);
+    statement.text_or_null(key.profile.as_ref()).int(key.reinstalls)
+}
+
 pub async fn add(db: &mut Conn, key: &ActivationKey) -> Result<(), Error> {
-    let insert = "INSERT INTO activation_keys (name, description, member_of, usage_limit, expires_at, enabled, used)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
-    let statement = sql(insert).text(&key.name).text(&key.description).json(&key.groups);
-    let statement = statement.int_or_null(key.usage_limit).int_or_null(key.expires_at.map(|t| t.0));
-    let rows = statement.int(key.enabled).int(key.used).run(db).await?;
-    touched(rows, || Error::duplicate("name", &key.name, format!("key {}", key.name)))
+    check::keys(db, &[key]).await?;
+    insert(db, key).await
 }
 
-/// Changes everything but how often it was used, which only registrations count.
+/// The row alone. Machines that used a key of this name before use it again.
+pub async fn insert(db: &mut Conn, key: &ActivationKey) -> Result<(), Error> {
+    let insert =
+        "INSERT INTO activation_keys (name, description, member_of, usage_limit, expires_at, enabled, packages,
+        variables, secrets, addresses, is_default, profile, reinstalls, used)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
+    let rows = bind(sql(insert), key).int(key.used).run(db).await?;
+    touched(rows, || Error::duplicate("name", &key.name, format!("key {}", key.name)))?;
+    let users = sql(concat!("SELECT COUNT(*) AS users FROM machines WHERE ", holds!("joined")));
+    let users = users.text(&key.name).row(db).await?.map_or(Ok(0), |row| row.int("users"))?;
+    let raise = "UPDATE activation_keys SET used = $2 WHERE name = $1 AND used < $2";
+    sql(raise).text(&key.name).int(users).run(db).await.map(drop)
+}
+
+/// Changes everything but how often it was used, which only registrations count, and its secret for joining.
 pub async fn set(db: &mut Conn, key: &ActivationKey) -> Result<(), Error> {
-    let update = "UPDATE activation_keys SET description = $2, member_of = $3, usage_limit = $4, expires_at = $5,
-        enabled = $6 WHERE name = $1";
-    let statement = sql(update).text(&key.name).text(&key.description).json(&key.groups);
-    let statement = statement.int_or_null(key.usage_limit).int_or_null(key.expires_at.map(|t| t.0));
-    touched(statement.int(key.enabled).run(db).await?, || Error::missing("key", &key.name))
+    check::keys(db, &[key]).await?;
+    update(db, key).await
 }
 
-/// Uses are never taken back.
-pub async fn raise_used(db: &mut Conn, name: &Name, used: u32) -> Result<(), Error> {
-    sql("UPDATE activation_keys SET used = $2 WHERE name = $1 AND used < $2")
-        .text(name)
-        .int(used)
-        .run(db)
-        .await
-        .map(drop)
+pub async fn update(db: &mut Conn, key: &ActivationKey) -> Result<(), Error> {
+    let update = "UPDATE activation_keys SET description = $2, member_of = $3, usage_limit = $4, expires_at = $5,
+        enabled = $6, packages = $7, variables = $8, secrets = $9, addresses = $10, is_default = $11, profile = $12,
+        reinstalls = $13 WHERE name = $1";
+    touched(bind(sql(update), key).run(db).await?, || Error::missing("key", &key.name))
+}
+
+/// Counts a use of each: the database alone decides who came first.
+pub async fn count(db: &mut Conn, keys: &Names, at: Time) -> Result<(), Error> {
+    for key in keys {
+        let count = "UPDATE activation_keys SET used = used + 1 WHERE name = $1 AND enabled = 1
+            AND (usage_limit IS NULL OR used < usage_limit) AND (expires_at IS NULL OR expires_at > $2)";
+        touched(sql(count).text(key).int(at.0).run(db).await?, || Error::Conflict)?;
+    }
+    Ok(())
+}
+
+/// A system that used them is no more.
+pub async fn free(db: &mut Conn, keys: &Names) -> Result<(), Error> {
+    for key in keys {
+        let free = "UPDATE activation_keys SET used = used - 1 WHERE name = $1 AND used > 0";
+        sql(free).text(key).run(db).await?;
+    }
+    Ok(())
 }
 
 /// The keys of installs that were derived from it open nothing any more.
 pub async fn remove(db: &mut Conn, name: &Name) -> Result<(), Error> {
-    let users = sql("SELECT 'profile ' || name AS holder FROM profiles WHERE activation_key = $1
-        UNION ALL SELECT 'machine ' || name FROM machines WHERE activation_key = $1 LIMIT 1");
+    let users = sql(concat!(
+        "SELECT 'profile ' || name AS holder FROM profiles WHERE ",
+        holds!("activation_keys"),
+        " UNION ALL SELECT 'machine ' || name FROM machines WHERE ",
+        holds!("activation_keys"),
+        " LIMIT 1"
+    ));
     check::unused(db, "key", name, users).await?;
     let rows = sql("DELETE FROM activation_keys WHERE name = $1").text(name).run(db).await?;
     touched(rows, || Error::missing("key", name))
@@ -71,7 +123,7 @@ pub async fn mint(db: &mut Conn, key: &InstallKey) -> Result<(), Error> {
     sql(void).text(key.machine).text(key.install).text(key.hash).run(db).await?;
     let insert = "INSERT INTO install_keys (hash, activation_key, machine, install, expires_at, spent_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING";
-    let statement = sql(insert).text(key.hash).text(&key.key).text(key.machine).text(key.install);
+    let statement = sql(insert).text(key.hash).text(&key.keys).text(key.machine).text(key.install);
     statement.int(key.expires_at.0).int_or_null(key.spent_at.map(|t| t.0)).run(db).await.map(drop)
 }
 
@@ -98,7 +150,7 @@ pub async fn mint_all(db: &mut Conn, keys: &[&InstallKey]) -> Result<(), Error> 
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
             ON CONFLICT (hash) DO NOTHING",
     );
-    let rows = Rows::default().texts(hashes()).texts(keys.iter().map(|key| &key.key));
+    let rows = Rows::default().texts(hashes()).texts(keys.iter().map(|key| &key.keys));
     let rows = rows.texts(keys.iter().map(|key| key.machine)).texts(keys.iter().map(|key| key.install));
     let rows = rows.ints(keys.iter().map(|key| key.expires_at.0));
     let rows = rows.ints_or_null(keys.iter().map(|key| key.spent_at.map(|at| at.0)));
@@ -111,7 +163,7 @@ pub async fn install_key(db: &mut Conn, hash: Hash) -> Result<Option<InstallKey>
     };
     Ok(Some(InstallKey {
         hash: row.get("hash")?,
-        key: row.get("activation_key")?,
+        keys: row.get("activation_key")?,
         machine: row.get("machine")?,
         install: row.get("install")?,
         expires_at: Time(row.int("expires_at")?),
@@ -119,13 +171,19 @@ pub async fn install_key(db: &mut Conn, hash: Hash) -> Result<Option<InstallKey>
     }))
 }
 
-/// Spends an install's key and counts it on the operator's: the database alone decides who came first.
-pub async fn spend(db: &mut Conn, hash: Hash, key: &Name, machine: MachineId, at: Time) -> Result<(), Error> {
-    let spend = "UPDATE install_keys SET spent_at = $4
-        WHERE hash = $1 AND activation_key = $2 AND machine = $3 AND spent_at IS NULL AND expires_at > $4";
-    let rows = sql(spend).text(hash).text(key).text(machine).int(at.0).run(db).await?;
-    touched(rows, || Error::Conflict)?;
-    let count = "UPDATE activation_keys SET used = used + 1 WHERE name = $1 AND enabled = 1
-        AND (usage_limit IS NULL OR used < usage_limit) AND (expires_at IS NULL OR expires_at > $2)";
-    touched(sql(count).text(key).int(at.0).run(db).await?, || Error::Conflict)
+/// Spends a single-use key: the database alone decides who came first.
+pub async fn spend(db: &mut Conn, spent: Spent, machine: MachineId, at: Time) -> Result<(), Error> {
+    let (spend, hash) = match spent {
+        Spent::Install(hash) => (
+            "UPDATE install_keys SET spent_at = $3
+            WHERE hash = $1 AND machine = $2 AND spent_at IS NULL AND expires_at > $3",
+            hash,
+        ),
+        Spent::Reactivation(hash) => (
+            "UPDATE reactivations SET spent_at = $3
+            WHERE hash = $1 AND machine = $2 AND spent_at IS NULL AND expires_at > $3",
+            hash,
+        ),
+    };
+    touched(sql(spend).text(hash).text(machine).int(at.0).run(db).await?, || Error::Conflict)
 }

@@ -3,7 +3,7 @@
 use super::error::touched;
 use super::sql::{Conn, Row, Rows, either, json, sql};
 use super::{Error, check, check_dhcp, seals, sightings, tombstones};
-use crate::boot::Step;
+use crate::boot::{Registration, Step};
 use crate::model::*;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -50,7 +50,9 @@ fn machine(row: &Row, interfaces: Vec<Interface>) -> Result<Machine, Error> {
         name: row.get("name")?,
         interfaces,
         profile: row.get_or_null("profile")?,
-        key: row.get_or_null("activation_key")?,
+        keys: row.get("activation_keys")?,
+        groups: row.get("member_of")?,
+        joined: row.get("joined")?,
         arguments: row.text("arguments")?,
         variables: row.json_or_default("variables")?,
         secrets: seals::read(row)?,
@@ -110,7 +112,7 @@ pub async fn add(db: &mut Conn, machines: &[Machine]) -> Result<Vec<Mac>, Error>
 pub async fn insert_all(db: &mut Conn, machines: &[Machine]) -> Result<(), Error> {
     let all = || machines.iter();
     let rows = Rows::default().texts(all().map(|m| m.id)).texts(all().map(|m| &m.name));
-    let rows = rows.texts_or_null(all().map(|m| m.profile.as_ref())).texts_or_null(all().map(|m| m.key.as_ref()));
+    let rows = rows.texts_or_null(all().map(|m| m.profile.as_ref())).texts(all().map(|m| &m.keys));
     let rows = rows.texts(all().map(|m| &m.arguments)).texts(all().map(|m| json(&m.variables)));
     let rows = rows.texts(all().map(|m| m.state)).ints(all().map(|m| m.state_at.0));
     let rows = rows.texts_or_null(all().map(|m| m.install.as_ref().map(json)));
@@ -119,17 +121,20 @@ pub async fn insert_all(db: &mut Conn, machines: &[Machine]) -> Result<(), Error
     let rows = rows.ints(all().map(|m| m.revision)).texts(all().map(|m| json(&m.options)));
     let rows = rows.texts_or_null(all().map(|m| m.loader.as_ref())).texts_or_null(all().map(|m| m.disk_boot));
     let rows = rows.texts(all().map(|m| seals::text(&m.secrets)));
+    let rows = rows.texts(all().map(|m| &m.groups)).texts(all().map(|m| &m.joined));
     let insert = either(
-        "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
-        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
+        "INSERT INTO machines (id, name, profile, activation_keys, arguments, variables, state, state_at,
+        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets,
+        member_of, joined)
         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
         value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15,
-        value->>16 FROM json_each($1)",
-        "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
-        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
+        value->>16, value->>17, value->>18 FROM json_each($1)",
+        "INSERT INTO machines (id, name, profile, activation_keys, arguments, variables, state, state_at,
+        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets,
+        member_of, joined)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[],
-        $16::text[], $17::text[])",
+        $16::text[], $17::text[], $18::text[], $19::text[])",
     );
     insert.rows_of(rows).run(db).await?;
     insert_all_interfaces(db, machines).await
@@ -162,16 +167,18 @@ pub async fn insert_all_interfaces(db: &mut Conn, machines: &[Machine]) -> Resul
 }
 
 async fn insert(db: &mut Conn, machine: &Machine) -> Result<(), Error> {
-    let insert = "INSERT INTO machines (id, name, profile, activation_key, arguments, variables, state, state_at,
-        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING";
+    let insert = "INSERT INTO machines (id, name, profile, activation_keys, arguments, variables, state, state_at,
+        install, inventory, credential, created_at, revision, options, loader, disk_boot, secrets,
+        member_of, joined)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING";
     let statement = sql(insert).text(machine.id).text(&machine.name).text_or_null(machine.profile.as_ref());
-    let statement = statement.text_or_null(machine.key.as_ref()).text(&machine.arguments).json(&machine.variables);
+    let statement = statement.text(&machine.keys).text(&machine.arguments).json(&machine.variables);
     let statement = statement.text(machine.state).int(machine.state_at.0).json_or_null(machine.install.as_ref());
     let statement = statement.json_or_null(machine.inventory.as_ref()).text_or_null(machine.credential);
     let statement = statement.int(machine.created_at.0).int(machine.revision).json(&machine.options);
     let statement = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot);
-    let rows = statement.text(seals::text(&machine.secrets)).run(db).await?;
+    let statement = statement.text(seals::text(&machine.secrets)).text(&machine.groups).text(&machine.joined);
+    let rows = statement.run(db).await?;
     touched(rows, || Error::duplicate("name", &machine.name, format!("machine {}", machine.name)))?;
     insert_interfaces(db, machine).await
 }
@@ -261,38 +268,39 @@ pub async fn set(db: &mut Conn, machine: &Machine) -> Result<Vec<Mac>, Error> {
 
 /// The row alone, at its revision: how many it was.
 async fn write(db: &mut Conn, machine: &Machine) -> Result<u64, Error> {
-    let update = "UPDATE machines SET name = $3, profile = $4, activation_key = $5, arguments = $6, variables = $7,
-        options = $8, loader = $9, disk_boot = $10, secrets = $11, revision = revision + 1
+    let update = "UPDATE machines SET name = $3, profile = $4, activation_keys = $5, arguments = $6, variables = $7,
+        options = $8, loader = $9, disk_boot = $10, secrets = $11, member_of = $12, revision = revision + 1
         WHERE id = $1 AND revision = $2";
     let statement = sql(update).text(machine.id).int(machine.revision).text(&machine.name);
-    let statement = statement.text_or_null(machine.profile.as_ref()).text_or_null(machine.key.as_ref());
+    let statement = statement.text_or_null(machine.profile.as_ref()).text(&machine.keys);
     let statement = statement.text(&machine.arguments).json(&machine.variables).json(&machine.options);
     let statement = statement.text_or_null(machine.loader.as_ref()).text_or_null(machine.disk_boot);
-    statement.text(seals::text(&machine.secrets)).run(db).await
+    statement.text(seals::text(&machine.secrets)).text(&machine.groups).run(db).await
 }
 
 /// The same for many, whatever their revisions are.
 pub async fn write_all(db: &mut Conn, machines: &[Machine]) -> Result<u64, Error> {
     let update = either(
-        "UPDATE machines SET name = new.name, profile = new.profile, activation_key = new.activation_key,
+        "UPDATE machines SET name = new.name, profile = new.profile, activation_keys = new.activation_keys,
         arguments = new.arguments, variables = new.variables, options = new.options, loader = new.loader,
-        disk_boot = new.disk_boot, secrets = new.secrets, revision = revision + 1
-        FROM (SELECT value->>0 AS id, value->>1 AS name, value->>2 AS profile, value->>3 AS activation_key,
+        disk_boot = new.disk_boot, secrets = new.secrets, member_of = new.member_of, revision = revision + 1
+        FROM (SELECT value->>0 AS id, value->>1 AS name, value->>2 AS profile, value->>3 AS activation_keys,
         value->>4 AS arguments, value->>5 AS variables, value->>6 AS options, value->>7 AS loader,
-        value->>8 AS disk_boot, value->>9 AS secrets FROM json_each($1)) AS new WHERE machines.id = new.id",
-        "UPDATE machines SET name = new.name, profile = new.profile, activation_key = new.activation_key,
+        value->>8 AS disk_boot, value->>9 AS secrets, value->>10 AS member_of FROM json_each($1)) AS new WHERE machines.id = new.id",
+        "UPDATE machines SET name = new.name, profile = new.profile, activation_keys = new.activation_keys,
         arguments = new.arguments, variables = new.variables, options = new.options, loader = new.loader,
-        disk_boot = new.disk_boot, secrets = new.secrets, revision = revision + 1
+        disk_boot = new.disk_boot, secrets = new.secrets, member_of = new.member_of, revision = revision + 1
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::text[], $10::text[]) AS new (id, name, profile, activation_key, arguments, variables, options, loader,
-        disk_boot, secrets) WHERE machines.id = new.id",
+        $9::text[], $10::text[], $11::text[]) AS new (id, name, profile, activation_keys, arguments, variables, options,
+        loader, disk_boot, secrets, member_of) WHERE machines.id = new.id",
     );
     let all = || machines.iter();
     let rows = Rows::default().texts(all().map(|m| m.id)).texts(all().map(|m| &m.name));
-    let rows = rows.texts_or_null(all().map(|m| m.profile.as_ref())).texts_or_null(all().map(|m| m.key.as_ref()));
+    let rows = rows.texts_or_null(all().map(|m| m.profile.as_ref())).texts(all().map(|m| &m.keys));
     let rows = rows.texts(all().map(|m| &m.arguments)).texts(all().map(|m| json(&m.variables)));
     let rows = rows.texts(all().map(|m| json(&m.options))).texts_or_null(all().map(|m| m.loader.as_ref()));
     let rows = rows.texts_or_null(all().map(|m| m.disk_boot)).texts(all().map(|m| seals::text(&m.secrets)));
+    let rows = rows.texts(all().map(|m| &m.groups));
     update.rows_of(rows).run(db).await
 }
 
@@ -300,10 +308,11 @@ async fn gone_or_changed(db: &mut Conn, id: MachineId, name: impl ToString) -> R
     Ok(if one(db, id).await?.is_some() { Error::Conflict } else { Error::missing("machine", name) })
 }
 
-/// Its interfaces and install keys go with it; its leases end by themselves, its tombstones stay.
-pub async fn remove(db: &mut Conn, name: &Name) -> Result<MachineId, Error> {
-    let removed = sql("DELETE FROM machines WHERE name = $1 RETURNING id").text(name).row(db).await?;
-    removed.ok_or_else(|| Error::missing("machine", name))?.get("id")
+/// Its interfaces and install keys go with it; its leases end by themselves, its tombstones stay. Tells which keys it used.
+pub async fn remove(db: &mut Conn, name: &Name) -> Result<(MachineId, Names), Error> {
+    let removed = sql("DELETE FROM machines WHERE name = $1 RETURNING id, joined").text(name).row(db).await?;
+    let removed = removed.ok_or_else(|| Error::missing("machine", name))?;
+    Ok((removed.get("id")?, removed.get("joined")?))
 }
 
 pub async fn step(db: &mut Conn, step: &Step) -> Result<(), Error> {
@@ -339,6 +348,13 @@ pub async fn still(db: &mut Conn, id: MachineId, revision: i64) -> Result<(), Er
 pub async fn set_inventory(db: &mut Conn, id: MachineId, inventory: &serde_json::Value) -> Result<(), Error> {
     let update = "UPDATE machines SET inventory = $2 WHERE id = $1";
     touched(sql(update).text(id).json(inventory).run(db).await?, || Error::Conflict)
+}
+
+/// Of a system that comes in. Its step settles whether anybody else changed it.
+pub async fn register(db: &mut Conn, new: &Registration) -> Result<(), Error> {
+    let update = "UPDATE machines SET credential = $2, joined = $3, member_of = $4, profile = COALESCE($5, profile) WHERE id = $1";
+    let statement = sql(update).text(new.machine).text(new.credential).text(&new.joined).text(&new.groups);
+    touched(statement.text_or_null(new.profile.as_ref()).run(db).await?, || Error::Conflict)
 }
 
 pub async fn set_credential(db: &mut Conn, id: MachineId, credential: Option<Hash>) -> Result<(), Error> {

@@ -87,6 +87,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "templates", include_str!("migrations/0005_templates.sql")),
     (6, "revisions", include_str!("migrations/0006_revisions.sql")),
     (7, "revision sizes", include_str!("migrations/0007_revision_sizes.sql")),
+    (8, "keys", include_str!("migrations/0008_keys.sql")),
 ];
 
 fn migrations() -> Migrator {

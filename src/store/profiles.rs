@@ -21,7 +21,7 @@ fn read(row: &Row) -> Result<Profile, Error> {
         distro: row.get_or_null("distro")?,
         template: row.text_or_null("template")?,
         arguments: row.text("arguments")?,
-        key: row.get_or_null("activation_key")?,
+        keys: row.get("activation_keys")?,
         variables: row.json("variables")?,
         secrets: seals::read(row)?,
         options: row.json("options")?,
@@ -37,7 +37,7 @@ fn bind(statement: Statement, profile: &Profile) -> Statement {
         .text_or_null(profile.distro.as_ref())
         .text_or_null(profile.template.as_ref())
         .text(&profile.arguments)
-        .text_or_null(profile.key.as_ref())
+        .text(&profile.keys)
         .json(&profile.variables)
         .json(&profile.options)
         .text_or_null(profile.loader.as_ref())
@@ -52,7 +52,7 @@ pub async fn add(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
 
 /// The row alone: who writes many checks them together.
 pub async fn insert(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
-    let text = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_key, variables, options,
+    let text = "INSERT INTO profiles (name, parent, distro, template, arguments, activation_keys, variables, options,
         loader, disk_boot, secrets) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
     let taken = || Error::duplicate("name", &profile.name, format!("profile {}", profile.name));
     touched(bind(sql(text), profile).run(db).await?, taken)
@@ -64,7 +64,7 @@ pub async fn set(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
 }
 
 pub async fn update(db: &mut Conn, profile: &Profile) -> Result<(), Error> {
-    let update = "UPDATE profiles SET parent = $2, distro = $3, template = $4, arguments = $5, activation_key = $6,
+    let update = "UPDATE profiles SET parent = $2, distro = $3, template = $4, arguments = $5, activation_keys = $6,
         variables = $7, options = $8, loader = $9, disk_boot = $10, secrets = $11 WHERE name = $1";
     touched(bind(sql(update), profile).run(db).await?, || Error::missing("profile", &profile.name))
 }
@@ -73,6 +73,7 @@ pub async fn remove(db: &mut Conn, name: &Name) -> Result<(), Error> {
     let users = sql("SELECT 'profile ' || name AS holder FROM profiles WHERE parent = $1
         UNION ALL SELECT 'range ' || name FROM ranges WHERE profile = $1
         UNION ALL SELECT 'network ' || name FROM networks WHERE profile = $1
+        UNION ALL SELECT 'key ' || name FROM activation_keys WHERE profile = $1
         UNION ALL SELECT 'machine ' || name FROM machines WHERE profile = $1 LIMIT 1");
     check::unused(db, "profile", name, users).await?;
     let rows = sql("DELETE FROM profiles WHERE name = $1").text(name).run(db).await?;

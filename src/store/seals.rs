@@ -17,6 +17,7 @@ pub fn seal(edit: &mut Edit, vault: &Vault) -> Result<(), Error> {
         Edit::AddRange(range) | Edit::SetRange(range) => seal_one(range, vault),
         Edit::AddDistro(distro) | Edit::SetDistro(distro) => seal_one(distro, vault),
         Edit::AddProfile(profile) | Edit::SetProfile(profile) => seal_one(profile, vault),
+        Edit::AddKey(key) | Edit::SetKey(key) => seal_one(key, vault),
         Edit::SetMachine(machine) => seal_one(machine, vault),
         Edit::AddMachines(machines) => machines.iter_mut().try_for_each(|machine| seal_one(machine, vault)),
         _ => Ok(()),
@@ -116,7 +117,8 @@ fn anew(shared: bool) -> &'static str {
 
 async fn any_sealed(db: &mut Conn) -> Result<bool, Error> {
     let select = "SELECT name FROM distros WHERE secrets <> '{}' UNION ALL
-        SELECT name FROM profiles WHERE secrets <> '{}' UNION ALL SELECT name FROM networks WHERE secrets <> '{}' UNION ALL
+        SELECT name FROM profiles WHERE secrets <> '{}' UNION ALL
+        SELECT name FROM activation_keys WHERE secrets <> '{}' UNION ALL SELECT name FROM networks WHERE secrets <> '{}' UNION ALL
         SELECT name FROM ranges WHERE secrets <> '{}' UNION ALL SELECT name FROM machines WHERE secrets <> '{}' LIMIT 1";
     Ok(sql(select).row(db).await?.is_some())
 }
@@ -141,6 +143,7 @@ macro_rules! table {
 const TABLES: &[Table] = &[
     table!("distros", "name", Distro),
     table!("profiles", "name", Profile),
+    table!("activation_keys", "name", Key),
     table!("networks", "name", Network),
     table!("ranges", "name", Range),
     table!("machines", "id", Machine),
@@ -179,9 +182,11 @@ pub async fn hide_old(db: &mut Conn, vault: &Vault) -> Result<(), Error> {
             seal_one(&mut loose, vault)?;
             let owner = match &loose.owner {
                 Owner::Machine(id) => id.to_string(),
-                Owner::Distro(name) | Owner::Profile(name) | Owner::Network(name) | Owner::Range(name) => {
-                    name.to_string()
-                }
+                Owner::Distro(name)
+                | Owner::Profile(name)
+                | Owner::Key(name)
+                | Owner::Network(name)
+                | Owner::Range(name) => name.to_string(),
             };
             let update = sql(table.update).text(owner).json(&loose.variables).text(text(&loose.secrets));
             hidden += update.run(db).await?;

@@ -9,7 +9,7 @@ async fn a_machine_shows_which_profile_and_key_speak_for_it() {
     let api = Api::furnished().await;
     let web1 = api.get("machines/web1").await;
     assert_eq!((&web1["state"], &web1["registered"], &web1["profile"]), (&json!("ready"), &json!(false), &Value::Null));
-    assert_eq!((&web1["chosen"]["profile"], &web1["chosen"]["key"]), (&json!("web"), &json!("web")));
+    assert_eq!((&web1["chosen"]["profile"], &web1["chosen"]["keys"]), (&json!("web"), &json!(["web"])));
     assert!(web1["chosen"]["why"].as_str().unwrap().contains("range rack"), "{web1}");
 }
 

@@ -177,7 +177,7 @@ fn profile(words: &[String]) -> Result<Edit, String> {
         distro: None,
         template: None,
         arguments: String::new(),
-        key: None,
+        keys: Names::default(),
         variables: Variables::new(),
         secrets: Default::default(),
         options,

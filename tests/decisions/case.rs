@@ -277,7 +277,7 @@ impl Case {
             distro: Some(name("debian")),
             template: None,
             arguments: String::new(),
-            key: None,
+            keys: Names::default(),
             variables: Variables::new(),
             secrets: Default::default(),
             options: OptionSet::default(),
@@ -462,22 +462,19 @@ impl Case {
     pub fn register(&self) -> Vec<String> {
         let (machine, key) = (self.machine(), self.install_key());
         let activation = self.key.as_ref().filter(|key| !key.gone).map(|key| ActivationKey {
-            name: name("web"),
-            description: String::new(),
-            groups: vec![],
             usage_limit: key.limit,
             used: key.used,
-            expires_at: None,
             enabled: !key.disabled,
+            ..ActivationKey::new(name("web"))
         });
+        let keys = activation.map(|key| (key.name.clone(), key)).into_iter().collect();
         let ask = RegisterAsk {
             key: Hash([5; 32]),
             from: Ipv4Addr::new(10, 0, 0, 10),
             inventory: serde_json::json!({}),
             credential: Hash([6; 32]),
         };
-        let facts =
-            RegisterFacts { install_key: key.as_ref(), activation_key: activation.as_ref(), machine: machine.as_ref() };
+        let facts = RegisterFacts { install_key: key.as_ref(), keys: &keys, machine: machine.as_ref() };
         told(ask.decide(facts, NOW))
     }
 
@@ -485,7 +482,7 @@ impl Case {
         let key = self.key.as_ref()?;
         Some(InstallKey {
             hash: Hash([5; 32]),
-            key: name("web"),
+            keys: name("web").into(),
             machine: MachineId(Uuid::from_u128(7)),
             install: Uuid::from_u128(if key.other_install { 9 } else { 8 }),
             expires_at: if key.expired { NOW } else { NOW.plus_secs(60) },
@@ -504,6 +501,7 @@ struct Books {
     ranges: Vec<Range>,
     profiles: BTreeMap<Name, Profile>,
     distros: BTreeMap<Name, Distro>,
+    keys: BTreeMap<Name, ActivationKey>,
     classes: BTreeMap<Name, Class>,
     options: OptionSet,
 }
@@ -531,6 +529,7 @@ impl Books {
             ranges: case.ranges(),
             profiles: case.profiles(),
             distros: case.distros(),
+            keys: BTreeMap::new(),
             classes: class.into_iter().map(|class| (class.name.clone(), class)).collect(),
             options: case.options.clone(),
         }
@@ -572,6 +571,10 @@ impl Records for Books {
 
     fn distros(&self) -> &BTreeMap<Name, Distro> {
         &self.distros
+    }
+
+    fn keys(&self) -> &BTreeMap<Name, ActivationKey> {
+        &self.keys
     }
 
     fn classes(&self) -> &BTreeMap<Name, Class> {

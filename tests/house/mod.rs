@@ -102,7 +102,7 @@ impl House {
             distro: Some(distro.name.clone()),
             template: what.template,
             arguments: what.arguments,
-            key: None,
+            keys: Names::default(),
             variables: what.variables,
             ..profile(what.family)
         };
@@ -221,15 +221,7 @@ pub fn network() -> Network {
 }
 
 pub fn key() -> ActivationKey {
-    ActivationKey {
-        name: name("web"),
-        description: String::new(),
-        groups: vec![],
-        usage_limit: None,
-        used: 0,
-        expires_at: None,
-        enabled: true,
-    }
+    ActivationKey::new(name("web"))
 }
 
 /// What each family needs.
@@ -269,7 +261,7 @@ pub fn profile(family: Family) -> Profile {
         distro: Some(name(family.word())),
         template: None,
         arguments: String::new(),
-        key: Some(name("web")),
+        keys: name("web").into(),
         variables: variables(json!({
             "kernel_arguments": "console=ttyS0",
             "root_password_hash": "$6$salt$hash",

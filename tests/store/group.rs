@@ -232,8 +232,8 @@ fn random_step(dice: &mut Dice, store: &Store, machines: &[Machine], hashes: &mu
         let hash = hash(&format!("key {}", dice.below(100_000)));
         hashes.push(hash);
         let spent_at = (dice.below(9) == 0).then(|| later(5));
-        let (key, machine, expires_at) = (name("web"), machine.id, later(100));
-        effects.push(Effect::Mint(InstallKey { hash, key, machine, install: install.id, expires_at, spent_at }));
+        let (keys, machine, expires_at) = (name("web").into(), machine.id, later(100));
+        effects.push(Effect::Mint(InstallKey { hash, keys, machine, install: install.id, expires_at, spent_at }));
     }
     effects.push(Effect::Tell(Tale::new(NOW, Kind::Answer, "given")));
     effects

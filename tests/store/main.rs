@@ -16,7 +16,8 @@ mod speed;
 mod strangers;
 mod two_nodes;
 
-use kickstand::boot::{Effect, Standing, Step, Tale};
+use kickstand::boot::keys::{self, Comer};
+use kickstand::boot::{Effect, Spent, Standing, Step, Tale};
 use kickstand::model::*;
 use kickstand::store::{Change, Edit, Error, EventFilter, Store};
 use sqlx::Connection;
@@ -99,7 +100,7 @@ fn profile(called: &str, parent: Option<&str>) -> Profile {
         distro: None,
         template: None,
         arguments: String::new(),
-        key: None,
+        keys: Names::default(),
         variables: Variables::new(),
         secrets: Default::default(),
         options: OptionSet::default(),
@@ -109,15 +110,8 @@ fn profile(called: &str, parent: Option<&str>) -> Profile {
 }
 
 fn key(called: &str, usage_limit: Option<u32>) -> ActivationKey {
-    ActivationKey {
-        name: name(called),
-        description: "for tests".into(),
-        groups: vec![name("web")],
-        usage_limit,
-        used: 0,
-        expires_at: None,
-        enabled: true,
-    }
+    let description = "for tests".into();
+    ActivationKey { description, groups: vec![name("web")], usage_limit, ..ActivationKey::new(name(called)) }
 }
 
 fn machine(called: &str, card: u32, address: Option<&str>) -> Machine {
@@ -126,7 +120,9 @@ fn machine(called: &str, card: u32, address: Option<&str>) -> Machine {
         name: name(called),
         interfaces: vec![Interface { mac: mac(card), ip: address.map(ip) }],
         profile: None,
-        key: None,
+        keys: Names::default(),
+        groups: Names::default(),
+        joined: Names::default(),
         arguments: String::new(),
         variables: Variables::new(),
         secrets: Default::default(),
@@ -295,7 +291,7 @@ async fn nouns_are_kept_and_duplicates_are_named(store: &Store) {
     edit(store, Edit::AddDistro(Distro { variables: variables.clone(), ..distro("debian") })).await.unwrap();
     let base = Profile {
         distro: Some(name("debian")),
-        key: Some(name("web")),
+        keys: name("web").into(),
         template: Some("image/install.sh".into()),
         variables: variables.clone(),
         secrets: Default::default(),
@@ -461,11 +457,18 @@ async fn addresses_change_hands_only_when_they_are_free(store: &Store) {
     assert!(matches!(bind(gone).await, Err(Error::Conflict)), "there is no such network");
 }
 
+/// A machine comes in with the key web.
+fn registered(machine: &Machine, spends: Spent, credential: Hash, at: Time) -> Effect {
+    let keys = BTreeMap::from([(name("web"), key("web", None))]);
+    let grant = keys::grant(&name("web").into(), &keys, Comer { machine: Some(machine), from: None }, at).unwrap();
+    Effect::Register(Box::new(grant.registration(machine, Some(spends), credential, at)))
+}
+
 async fn a_key_is_spent_once(store: &Store) {
     let web = find(store, "web-1");
     let minted = InstallKey {
         hash: hash("key"),
-        key: name("web"),
+        keys: name("web").into(),
         machine: web.id,
         install: web.install.as_ref().unwrap().id,
         expires_at: later(100),
@@ -481,7 +484,7 @@ async fn a_key_is_spent_once(store: &Store) {
 
     let register = |with: &str, n: usize, at| {
         let credential = hash(&format!("credential {n}"));
-        Effect::Register { hash: hash(with), key: name("web"), machine: web.id, credential, at }
+        registered(&web, Spent::Install(hash(with)), credential, at)
     };
     let late = store.record(vec![register("key", 0, later(100))]);
     assert!(matches!(late.await, Err(Error::Conflict)), "it has expired");
@@ -501,9 +504,10 @@ async fn a_key_is_spent_once(store: &Store) {
     assert_eq!(won, [0], "spent by these");
     assert_eq!(store.install_key(hash("key")).await.unwrap().unwrap().spent_at, Some(later(9)));
     assert_eq!(store.world().keys[&name("web")].used, 1);
-    let registered = store.world().machine_with_credential(hash("credential 0")).unwrap().clone();
-    assert_eq!((registered.state, registered.revision), (State::Registered, web.revision + 1));
-    assert_eq!(registered.inventory, Some(serde_json::json!({"cpus": 2})));
+    let known = store.world().machine_with_credential(hash("credential 0")).unwrap().clone();
+    assert_eq!((known.state, known.revision), (State::Registered, web.revision + 1));
+    assert_eq!((&known.joined, &known.groups), (&name("web").into(), &name("web").into()));
+    assert_eq!(known.inventory, Some(serde_json::json!({"cpus": 2})));
 
     edit(store, Edit::SetKey(ActivationKey { used: 0, ..key("web", Some(1)) })).await.unwrap();
     assert_eq!(store.world().keys[&name("web")].used, 1, "only registrations count");

@@ -62,7 +62,7 @@ fn template(called: &str, text: Option<&str>) -> Edit {
 async fn furnish(store: &Store) {
     edit(store, Edit::AddKey(key("web", Some(5)))).await.unwrap();
     edit(store, Edit::AddDistro(distro("debian"))).await.unwrap();
-    let base = Profile { distro: Some(name("debian")), key: Some(name("web")), ..profile("base", None) };
+    let base = Profile { distro: Some(name("debian")), keys: name("web").into(), ..profile("base", None) };
     edit(store, Edit::AddProfile(base)).await.unwrap();
     edit(store, Edit::AddProfile(profile("web", Some("base")))).await.unwrap();
     let lan = Network { profile: Some(name("base")), ..network("lan", "10.0.0.0/16") };
@@ -177,7 +177,7 @@ async fn everything_changes(store: &Store) {
     // And what all of it hangs on gives way to another.
     edit(store, Edit::AddDistro(distro("fedora"))).await.unwrap();
     edit(store, Edit::AddKey(key("db", None))).await.unwrap();
-    let other = Profile { distro: Some(name("fedora")), key: Some(name("db")), ..profile("other", None) };
+    let other = Profile { distro: Some(name("fedora")), keys: name("db").into(), ..profile("other", None) };
     edit(store, Edit::AddProfile(other)).await.unwrap();
     let web = store.world().profiles[&name("web")].clone();
     edit(store, Edit::SetProfile(Profile { parent: Some(name("other")), ..web })).await.unwrap();
@@ -221,8 +221,8 @@ fn something(store: &Store, dice: &mut Dice) -> Edit {
         2 => Edit::RemoveDistro(pick(dice, "d")),
         3 | 4 => {
             let own = profile(profile_name.as_str(), None);
-            let (distro, key) = (maybe(dice, name("d-1")), maybe(dice, name("k-1")));
-            Edit::AddProfile(Profile { parent: maybe(dice, parent), distro, key, variables, ..own })
+            let (distro, keys) = (maybe(dice, name("d-1")), Names::from_iter(maybe(dice, name("k-1"))));
+            Edit::AddProfile(Profile { parent: maybe(dice, parent), distro, keys, variables, ..own })
         }
         5 => {
             Edit::SetProfile(Profile { parent: maybe(dice, parent), variables, ..profile(profile_name.as_str(), None) })
@@ -488,21 +488,21 @@ async fn a_key_is_used_no_more_often_by_rolling_back_and_forth() {
     let before = revision(&store).await;
     edit(&store, Edit::AddKey(key("web", Some(5)))).await.unwrap();
     let with = revision(&store).await;
-    edit(&store, Edit::AddMachines(vec![machine("m-1", 1, None)])).await.unwrap();
-    let web = find(&store, "m-1");
-    for n in 0..3 {
+    for n in 1..4 {
+        edit(&store, Edit::AddMachines(vec![machine(&format!("m-{n}"), n, None)])).await.unwrap();
+        let web = find(&store, &format!("m-{n}"));
         let hash = hash(&format!("key {n}"));
         let (install, expires_at) = (Uuid::now_v7(), later(100));
-        let minted = InstallKey { hash, key: name("web"), machine: web.id, install, expires_at, spent_at: None };
+        let minted =
+            InstallKey { hash, keys: name("web").into(), machine: web.id, install, expires_at, spent_at: None };
         store.record(vec![Effect::Mint(minted)]).await.unwrap();
-        let register = Effect::Register { hash, key: name("web"), machine: web.id, credential: hash, at: later(9) };
-        store.record(vec![register]).await.unwrap();
+        store.record(vec![registered(&web, Spent::Install(hash), hash, later(9))]).await.unwrap();
     }
     assert_eq!(store.world().keys[&name("web")].used, 3);
     back(&store, before).await.unwrap();
     assert!(!store.world().keys.contains_key(&name("web")));
     back(&store, with).await.unwrap();
-    assert_eq!(store.world().keys[&name("web")].used, 3, "it went with its uses");
+    assert_eq!(store.world().keys[&name("web")].used, 3, "by the same systems");
     edit(&store, Edit::RemoveKey(name("web"))).await.unwrap();
     edit(&store, Edit::AddKey(key("web", Some(9)))).await.unwrap();
     back(&store, with).await.unwrap();

@@ -131,7 +131,7 @@ fn profile(own: &str, parent: Option<&str>, template: Option<&str>) -> Profile {
         distro: parent.is_none().then(|| name("debian-12")),
         template: template.map(str::to_owned),
         arguments: String::new(),
-        key: None,
+        keys: Names::default(),
         variables: Variables::new(),
         secrets: Default::default(),
         options: OptionSet::default(),

@@ -93,9 +93,9 @@ fn place(machine: &MachineView) -> String {
 
 /// To register is to spend it: the same transaction.
 fn key(machine: &MachineView) -> String {
-    match (&machine.chosen.key, machine.state) {
-        (Some(key), State::Registered) => format!("{key}: this install's own key is spent"),
-        (Some(key), _) => format!("{key}: this install's own key is not spent"),
-        (None, _) => "none".into(),
+    match (&machine.chosen.keys, machine.state) {
+        (none, _) if none.is_empty() => "none".into(),
+        (keys, State::Registered) => format!("{keys}: this install's own key is spent"),
+        (keys, _) => format!("{keys}: this install's own key is not spent"),
     }
 }

@@ -72,8 +72,8 @@ fn machine(state: &str) -> MachineView {
     serde_json::from_value(json!({
         "id": "0190b0b0-0000-7000-8000-000000000001", "name": "demo-1",
         "interfaces": [{"mac": "52:54:00:12:34:56", "ip": "10.77.0.10", "leased": "10.77.0.10"}],
-        "profile": null, "key": null, "arguments": "", "variables": {},
-        "chosen": {"profile": "web", "key": "web", "why": "web, named by range web-rack (10.77.0.10-10.77.0.50), which holds 10.77.0.10"},
+        "profile": null, "keys": [], "groups": [], "joined": [], "arguments": "", "variables": {},
+        "chosen": {"profile": "web", "keys": ["web"], "why": "web, named by range web-rack (10.77.0.10-10.77.0.50), which holds 10.77.0.10"},
         "state": state, "state_at": "2027-01-15T08:02:04.500Z", "install": null,
         "inventory": {"cpus": 2, "memory_bytes": 2_048_000_000_u64, "disks": [disk], "os": "Debian GNU/Linux 12 (bookworm)", "firmware": "bios"},
         "registered": state == "registered", "created_at": "2027-01-15T08:00:00Z",

@@ -1,7 +1,7 @@
 //! Reads requests: JSON bodies, path names and query strings, each refusal in the one shape of `problem.rs`.
 
 use crate::http::problem::{Kind, Problem};
-use crate::model::Malformed;
+use crate::model::{Malformed, Names};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -114,6 +114,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 /// A field that a PATCH may leave out (keep it), set to null (clear it) or give a value.
 pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(d).map(Some)
+}
+
+/// The same of a list of names, which null empties.
+pub fn given_names<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Names>, D::Error> {
+    Names::deserialize(d).map(Some)
 }
 
 /// Puts a given value in its place; one that was left out changes nothing.

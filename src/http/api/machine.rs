@@ -1,6 +1,6 @@
 //! Machines: `/api/v1/machines`.
 
-use super::body::{address, address_or_none, given, put};
+use super::body::{address, address_or_none, given, given_names, put};
 use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
 use crate::boot::recipe::recipe;
@@ -8,7 +8,8 @@ use crate::boot::{lifecycle, role};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
 use crate::model::{
-    DiskBoot, Interface, Mac, Machine, MachineId, Name, OptionPatch, OptionSet, Record, State, Time, Variables, Wish,
+    DiskBoot, Interface, Mac, Machine, MachineId, Name, Names, OptionPatch, OptionSet, Record, State, Time, Variables,
+    Wish,
 };
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,11 @@ pub struct MachineDraft {
     #[serde(default)]
     pub interfaces: Vec<InterfaceDraft>,
     pub profile: Option<Name>,
-    pub key: Option<Name>,
+    /// `key` is their earlier name.
+    #[serde(default, alias = "key")]
+    pub keys: Names,
+    #[serde(default)]
+    pub groups: Names,
     #[serde(default)]
     pub arguments: String,
     #[serde(default)]
@@ -56,8 +61,10 @@ pub struct MachinePatch {
     pub ip: Option<Option<Ipv4Addr>>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub profile: Option<Option<Name>>,
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub key: Option<Option<Name>>,
+    #[serde(default, alias = "key", deserialize_with = "given_names", skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Names>,
+    #[serde(default, deserialize_with = "given_names", skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Names>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<String>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
@@ -79,7 +86,11 @@ pub struct MachineView {
     pub name: Name,
     pub interfaces: Vec<InterfaceView>,
     pub profile: Option<Name>,
-    pub key: Option<Name>,
+    pub keys: Names,
+    /// What it belongs to.
+    pub groups: Names,
+    /// The keys that it joined with, and that count it.
+    pub joined: Names,
     pub arguments: String,
     pub variables: Variables,
     /// Their names: what is in them is shown to nobody.
@@ -110,7 +121,7 @@ pub struct InterfaceView {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Chosen {
     pub profile: Option<Name>,
-    pub key: Option<Name>,
+    pub keys: Names,
     pub why: String,
 }
 
@@ -130,7 +141,7 @@ impl Noun for Machine {
 
     fn draft(draft: MachineDraft, now: Time, _: &World) -> Result<Self, Problem> {
         not_reserved(&draft.name)?;
-        let MachineDraft { name, interfaces, profile, key, arguments, options, loader, disk_boot, .. } = draft;
+        let MachineDraft { name, interfaces, profile, keys, groups, arguments, options, loader, disk_boot, .. } = draft;
         let Some(first) = interfaces.first() else {
             let text = "interfaces: a machine needs at least one network card, with its MAC";
             return Err(Problem::invalid("interfaces", text));
@@ -139,7 +150,8 @@ impl Noun for Machine {
         let blank = lifecycle::newcomer(first.mac, State::Ready, ids, now);
         let interfaces = interfaces.into_iter().map(InterfaceDraft::needed).collect();
         let options = options.into();
-        let mut machine = Machine { name, interfaces, profile, key, arguments, options, loader, disk_boot, ..blank };
+        let mut machine =
+            Machine { name, interfaces, profile, keys, groups, arguments, options, loader, disk_boot, ..blank };
         merge(&mut machine, draft.variables, draft.secrets);
         Ok(machine)
     }
@@ -151,7 +163,8 @@ impl Noun for Machine {
             put(&mut first.ip, patch.ip);
         }
         put(&mut self.profile, patch.profile);
-        put(&mut self.key, patch.key);
+        put(&mut self.keys, patch.keys);
+        put(&mut self.groups, patch.groups);
         put(&mut self.arguments, patch.arguments);
         merge(self, patch.variables, patch.secrets);
         self.options.patch(patch.options);
@@ -160,14 +173,29 @@ impl Noun for Machine {
     }
 
     fn view(&self, world: &World) -> MachineView {
-        let Machine { id, name, profile, key, arguments, variables, options, loader, disk_boot, inventory, .. } =
-            self.clone();
+        let Machine {
+            id,
+            name,
+            profile,
+            keys,
+            groups,
+            joined,
+            arguments,
+            variables,
+            options,
+            loader,
+            disk_boot,
+            inventory,
+            ..
+        } = self.clone();
         MachineView {
             id,
             name,
             interfaces: self.interfaces.iter().map(|card| card_view(card, world)).collect(),
             profile,
-            key,
+            keys,
+            groups,
+            joined,
             arguments,
             variables,
             secrets: names(&self.secrets),
@@ -255,7 +283,8 @@ fn chosen(machine: &Machine, world: &World) -> Chosen {
         (None, Some(own)) => (Some(own.clone()), format!("{own}, named by the machine itself")),
         (None, None) => (None, "none yet: no network holds an address of this machine".to_owned()),
     };
-    let recipe = profile.as_ref().and_then(|p| recipe(p, Some(machine), None, &world.profiles, &world.distros).ok());
-    let key = machine.key.clone().or_else(|| recipe.and_then(|recipe| recipe.key));
-    Chosen { profile, key, why }
+    let (profiles, distros) = (&world.profiles, &world.distros);
+    let recipe = profile.as_ref().and_then(|p| recipe(p, Some(machine), None, profiles, distros, &world.keys).ok());
+    let keys = recipe.map_or(machine.keys.clone(), |recipe| recipe.keys);
+    Chosen { profile, keys, why }
 }

@@ -1,11 +1,11 @@
 //! Profiles, how to install: `/api/v1/profiles`.
 
-use super::body::{given, put};
+use super::body::{given, given_names, put};
 use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
-use crate::model::{DiskBoot, Name, OptionPatch, OptionSet, Profile, Record, Secrets, Time, Variables};
+use crate::model::{DiskBoot, Name, Names, OptionPatch, OptionSet, Profile, Record, Secrets, Time, Variables};
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,9 @@ pub struct ProfileDraft {
     pub template: Option<String>,
     #[serde(default)]
     pub arguments: String,
-    pub key: Option<Name>,
+    /// `key` is their earlier name.
+    #[serde(default, alias = "key")]
+    pub keys: Names,
     #[serde(default)]
     pub variables: Variables,
     #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
@@ -42,8 +44,8 @@ pub struct ProfilePatch {
     pub template: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<String>,
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub key: Option<Option<Name>>,
+    #[serde(default, alias = "key", deserialize_with = "given_names", skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Names>,
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
     #[serde(default, skip_serializing_if = "SecretPatch::is_empty")]
@@ -64,7 +66,7 @@ pub struct ProfileView {
     pub distro: Option<Name>,
     pub template: Option<String>,
     pub arguments: String,
-    pub key: Option<Name>,
+    pub keys: Names,
     pub variables: Variables,
     /// Their names: what is in them is shown to nobody.
     #[serde(default)]
@@ -88,7 +90,7 @@ impl Noun for Profile {
             distro: draft.distro,
             template: draft.template,
             arguments: draft.arguments,
-            key: draft.key,
+            keys: draft.keys,
             variables: Variables::new(),
             secrets: Secrets::default(),
             options: draft.options.into(),
@@ -100,12 +102,12 @@ impl Noun for Profile {
     }
 
     fn patch(&mut self, patch: ProfilePatch, _: &World) {
-        let ProfilePatch { parent, distro, template, arguments, key, options, loader, disk_boot, .. } = patch;
+        let ProfilePatch { parent, distro, template, arguments, keys, options, loader, disk_boot, .. } = patch;
         put(&mut self.parent, parent);
         put(&mut self.distro, distro);
         put(&mut self.template, template);
         put(&mut self.arguments, arguments);
-        put(&mut self.key, key);
+        put(&mut self.keys, keys);
         merge(self, patch.variables, patch.secrets);
         self.options.patch(options);
         put(&mut self.loader, loader);
@@ -114,9 +116,9 @@ impl Noun for Profile {
 
     fn view(&self, _: &World) -> ProfileView {
         let secrets = names(&self.secrets);
-        let Profile { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot, .. } =
+        let Profile { name, parent, distro, template, arguments, keys, variables, options, loader, disk_boot, .. } =
             self.clone();
-        ProfileView { name, parent, distro, template, arguments, key, variables, secrets, options, loader, disk_boot }
+        ProfileView { name, parent, distro, template, arguments, keys, variables, secrets, options, loader, disk_boot }
     }
 
     fn key(&self) -> Name {

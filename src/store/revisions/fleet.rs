@@ -15,20 +15,30 @@ fn ids(ids: &[MachineId]) -> Rows {
 pub async fn lived(db: &mut Conn, of: &[MachineId]) -> Result<HashSet<MachineId>, Error> {
     let select = either(
         "SELECT id FROM machines WHERE id IN (SELECT value->>0 FROM json_each($1))
-        AND (state NOT IN ('ready', 'discovered') OR credential IS NOT NULL OR inventory IS NOT NULL)",
+        AND (state NOT IN ('ready', 'discovered') OR credential IS NOT NULL OR inventory IS NOT NULL OR joined <> '')",
         "SELECT id FROM machines WHERE id IN (SELECT unnest($1::text[]))
-        AND (state NOT IN ('ready', 'discovered') OR credential IS NOT NULL OR inventory IS NOT NULL)",
+        AND (state NOT IN ('ready', 'discovered') OR credential IS NOT NULL OR inventory IS NOT NULL OR joined <> '')",
     );
     let rows = select.rows_of(ids(of)).rows(db).await?;
     rows.iter().map(|row| row.get("id")).collect()
 }
 
+/// What these machines belong to; those that belong to nothing are left out.
+pub async fn groups(db: &mut Conn, of: impl Iterator<Item = MachineId>) -> Result<BTreeMap<MachineId, Names>, Error> {
+    let select = either(
+        "SELECT id, member_of FROM machines WHERE id IN (SELECT value->>0 FROM json_each($1)) AND member_of <> ''",
+        "SELECT id, member_of FROM machines WHERE id IN (SELECT unnest($1::text[])) AND member_of <> ''",
+    );
+    let rows = select.rows_of(ids(&of.collect::<Vec<_>>())).rows(db).await?;
+    rows.iter().map(|row| Ok((row.get("id")?, row.get("member_of")?))).collect()
+}
+
 /// Takes the names, cards and references of machines away for a moment: others may be about to get them.
 pub async fn lay_open(db: &mut Conn, of: &[MachineId]) -> Result<(), Error> {
     let update = either(
-        "UPDATE machines SET name = id, profile = NULL, activation_key = NULL
+        "UPDATE machines SET name = id, profile = NULL, activation_keys = ''
         WHERE id IN (SELECT value->>0 FROM json_each($1))",
-        "UPDATE machines SET name = id, profile = NULL, activation_key = NULL WHERE id IN (SELECT unnest($1::text[]))",
+        "UPDATE machines SET name = id, profile = NULL, activation_keys = '' WHERE id IN (SELECT unnest($1::text[]))",
     );
     update.rows_of(ids(of)).run(db).await?;
     let delete = either(

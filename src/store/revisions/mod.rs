@@ -183,15 +183,7 @@ mod tests {
         let (mut db, _folder) = with_ten().await;
         let of = |world: &World, noun, name: &str| world.last_changed(noun, name);
         // A record of before there were revisions, and a revision of one that is gone.
-        let old = ActivationKey {
-            name: "old".parse().unwrap(),
-            description: String::new(),
-            groups: Vec::new(),
-            usage_limit: None,
-            used: 0,
-            expires_at: None,
-            enabled: true,
-        };
+        let old = ActivationKey::new("old".parse().unwrap());
         keys::add(&mut db, &old).await.unwrap();
         let gone = ActivationKey { name: "gone".parse().unwrap(), ..old };
         let outcome = Outcome { turns: vec![Turn::new(Some(Record::Key(gone)), None)], ..Outcome::default() };

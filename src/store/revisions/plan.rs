@@ -29,7 +29,7 @@ impl Fold {
             let Some(key) = turn.key() else { continue };
             self.cards.extend(turn.card.map(|card| (key.clone(), card)));
             match self.turned.get_mut(&key) {
-                Some(known) => known.after = spent(known.after.as_ref(), turn.before),
+                Some(known) => known.after = turn.before,
                 None => drop(self.turned.insert(key, Turn::new(turn.after, turn.before))),
             }
         }
@@ -75,14 +75,6 @@ pub fn plan(
         plan.turns.extend(Some(turn).filter(Turn::is_change));
     }
     plan
-}
-
-/// How often a key was used is never taken back, neither by a removal.
-fn spent(later: Option<&Record>, mut earlier: Option<Record>) -> Option<Record> {
-    if let (Some(Record::Key(later)), Some(Record::Key(key))) = (later, &mut earlier) {
-        key.used = key.used.max(later.used);
-    }
-    earlier
 }
 
 /// Why a record is not touched.

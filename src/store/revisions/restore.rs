@@ -26,8 +26,9 @@ pub async fn planned(db: &mut Conn, (to, from): (i64, Option<i64>), vault: &Vaul
     let opens = |owner: &Owner, name: &str, sealed: &Sealed| locked || vault.open(owner, name, sealed).is_ok();
     let Plan { turns, left, .. } = plan(fold, |id| lived.contains(&id), opens);
     let mut plan = Plan { to, from: newest, turns: Vec::with_capacity(turns.len()), left };
-    for mut turn in turns {
-        count_uses(db, &mut turn).await?;
+    let mut turns = turns;
+    keep_registrations(db, &mut turns).await?;
+    for turn in turns.into_iter().filter(Turn::is_change) {
         if !same_text(db, &turn).await? {
             plan.turns.push(turn);
         }
@@ -41,15 +42,34 @@ fn changed_meanwhile(newest: i64) -> Error {
     ))
 }
 
-/// Registrations count a key's uses, and no revision: what the row says is neither lost nor taken back.
-async fn count_uses(db: &mut Conn, turn: &mut Turn) -> Result<(), Error> {
-    let Some(Record::Key(now)) = &mut turn.before else { return Ok(()) };
-    let Some(row) = keys::one(db, &now.name).await? else { return Ok(()) };
-    now.used = row.used;
-    if let Some(Record::Key(then)) = &mut turn.after {
-        then.used = then.used.max(row.used);
+/// What registrations did is in no revision, and not taken back: a key's uses are what the rows say, and groups that a
+/// machine joined by itself stay.
+async fn keep_registrations(db: &mut Conn, turns: &mut [Turn]) -> Result<(), Error> {
+    let groups = fleet::groups(db, turns.iter().filter_map(changed_machine)).await?;
+    for turn in turns {
+        match (&mut turn.before, &mut turn.after) {
+            (before, Some(Record::Key(then))) => {
+                let row = if before.is_some() { keys::one(db, &then.name).await? } else { None };
+                then.used = row.map_or(0, |row| row.used);
+                if let Some(Record::Key(now)) = before {
+                    now.used = then.used;
+                }
+            }
+            (Some(Record::Machine(now)), Some(Record::Machine(then))) => {
+                let own = groups.get(&then.id).map(|row| row.without(&now.groups));
+                own.into_iter().for_each(|own| then.groups.add(&own));
+            }
+            _ => {}
+        }
     }
     Ok(())
+}
+
+fn changed_machine(turn: &Turn) -> Option<MachineId> {
+    match (&turn.before, &turn.after) {
+        (Some(Record::Machine(_)), Some(Record::Machine(then))) => Some(then.id),
+        _ => None,
+    }
 }
 
 /// Another version of the same words is no change.
@@ -71,9 +91,7 @@ pub async fn restore(db: &mut Conn, plan: &Plan, by: &str, at: Time) -> Result<O
         )));
     }
     let mut outcome = Outcome { turns: turns.clone(), restores: true, ..Outcome::default() };
-    for turn in &mut outcome.turns {
-        count_uses(db, turn).await?;
-    }
+    keep_registrations(db, &mut outcome.turns).await?;
     outcome = make_way(db, outcome, at).await?;
     put_parents(db, &outcome.turns).await?;
     put_children(db, &mut outcome, at).await?;
@@ -163,15 +181,12 @@ fn opened(turns: &[Turn]) -> impl Iterator<Item = MachineId> {
 async fn put_parents(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
     for turn in turns {
         match (&turn.before, &turn.after) {
-            (None, Some(Record::Key(key))) => keys::add(db, key).await?,
-            (Some(_), Some(Record::Key(key))) => {
-                keys::set(db, key).await?;
-                keys::raise_used(db, &key.name, key.used).await?;
-            }
+            (None, Some(Record::Key(key))) => keys::insert(db, key).await?,
+            (Some(_), Some(Record::Key(key))) => keys::update(db, key).await?,
             (None, Some(Record::Distro(distro))) => distros::add(db, distro).await?,
             (Some(_), Some(Record::Distro(distro))) => distros::set(db, distro).await?,
             (None, Some(Record::Profile(profile))) => {
-                let alone = Profile { parent: None, distro: None, key: None, ..profile.clone() };
+                let alone = Profile { parent: None, distro: None, keys: Names::default(), ..profile.clone() };
                 profiles::insert(db, &alone).await?;
             }
             _ => {}
@@ -227,8 +242,10 @@ async fn remove_parents(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
         match record {
             Record::Network(network) => networks::remove(db, &network.name).await?,
             Record::Profile(profile) => {
-                profiles::update(db, &Profile { parent: None, distro: None, key: None, ..profile.clone() }).await?
+                let alone = Profile { parent: None, distro: None, keys: Names::default(), ..profile.clone() };
+                profiles::update(db, &alone).await?
             }
+            Record::Key(key) => keys::update(db, &ActivationKey { profile: None, ..key.clone() }).await?,
             _ => {}
         }
     }
@@ -267,6 +284,7 @@ async fn put_templates(db: &mut Conn, outcome: &mut Outcome, by: &str, at: Time)
 async fn check_all(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
     let around = check::Around::read(db).await?;
     let (mut networks, mut ranges, mut profiles, mut reservations) = (vec![], vec![], vec![], vec![]);
+    let mut keys = vec![];
     for record in turns.iter().filter_map(|turn| turn.after.as_ref()) {
         match record {
             Record::Network(network) => networks.push(network),
@@ -275,9 +293,11 @@ async fn check_all(db: &mut Conn, turns: &[Turn]) -> Result<(), Error> {
             Record::Reservation(kept) => reservations.push((kept, Some(kept.ip))),
             Record::Profile(profile) => profiles.push(profile),
             Record::Machine(wish) => around.check(&restored(wish.clone(), Time::from_secs(0))?)?,
-            Record::Options(_) | Record::Distro(_) | Record::Key(_) | Record::Template(_) => {}
+            Record::Key(key) => keys.push(key),
+            Record::Options(_) | Record::Distro(_) | Record::Template(_) => {}
         }
     }
+    check::keys(db, &keys).await?;
     check::networks(db, &networks).await?;
     check::ranges(db, &ranges).await?;
     check::profiles(db, &profiles).await?;

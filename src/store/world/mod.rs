@@ -101,6 +101,10 @@ impl Records for World {
         &self.profiles
     }
 
+    fn keys(&self) -> &BTreeMap<Name, ActivationKey> {
+        &self.keys
+    }
+
     fn distros(&self) -> &BTreeMap<Name, Distro> {
         &self.distros
     }
