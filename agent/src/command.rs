@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::client::Client;
 use crate::retry::Patience;
 use crate::wire::Report;
-use crate::{client, fetch, install, inventory, register, report};
+use crate::{client, fetch, install, inventory, join, register, report};
 
 /// How a command ended, as its caller sees it.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,10 @@ pub enum Error {
     Fetch(#[from] fetch::Error),
     #[error(transparent)]
     Register(#[from] register::Error),
+    #[error(transparent)]
+    Join(#[from] join::Error),
+    #[error("this system is not registered")]
+    Unregistered,
 }
 
 impl Error {
@@ -36,6 +40,7 @@ impl Error {
         match self {
             Error::Usage(_) | Error::NoReportUrl => 2,
             Error::Register(error) if error.is_temporary() => 75,
+            Error::Join(error) if error.is_temporary() => 75,
             _ => 1,
         }
     }
@@ -48,6 +53,8 @@ const COMMANDS: &[(&str, Run)] = &[
     ("report", run_report),
     ("fetch", run_fetch),
     ("register", run_register),
+    ("status", run_status),
+    ("unregister", run_unregister),
     ("inventory", run_inventory),
 ];
 
@@ -61,6 +68,12 @@ usage: kickstand-agent install
            write URL to standard output, resuming as often as needed, and report progress
        kickstand-agent register
            register with the key in /etc/kickstand/agent.json, or only send the inventory
+       kickstand-agent register --server URL --key KEY[,KEY…] [--ca FILE | --fingerprint SHA256] [--name NAME] [--insecure]
+           join as a system that runs already; $KICKSTAND_KEY instead of --key is not seen by others
+       kickstand-agent status [--output json]
+           tell who this system is to its server; 1 if it is not registered
+       kickstand-agent unregister [--force]
+           leave the server; --force forgets it here alone
        kickstand-agent inventory
            print what this machine is made of
        kickstand-agent --version";
@@ -173,10 +186,61 @@ fn fetch_with_progress(
 }
 
 fn run_register(arguments: &[&str]) -> Result<(), Error> {
-    no_more(arguments)?;
+    if !arguments.is_empty() {
+        let wish = parse_wish(arguments, std::env::var("KICKSTAND_KEY").ok())?;
+        let inventory = inventory::gather(Path::new("/"));
+        let outcome = join::run(Patience::NORMAL, &register::Places::default(), &wish, inventory)?;
+        println!("kickstand-agent: {outcome}");
+        return Ok(());
+    }
     let inventory = inventory::gather(Path::new("/"));
     let outcome = register::run(Patience::NORMAL, &register::Places::default(), inventory)?;
     println!("kickstand-agent: {outcome}");
+    Ok(())
+}
+
+fn parse_wish(arguments: &[&str], key: Option<String>) -> Result<join::Wish, Error> {
+    let mut wish = join::Wish { keys: key.unwrap_or_default(), ..join::Wish::default() };
+    let mut rest = arguments.iter();
+    while let Some(option) = rest.next() {
+        if *option == "--insecure" {
+            wish.is_insecure = true;
+            continue;
+        }
+        let value = rest.next().ok_or_else(|| Error::Usage(format!("register: {option} needs a value")))?.to_string();
+        match *option {
+            "--server" => wish.server = value,
+            "--key" => wish.keys = value,
+            "--ca" => wish.ca = Some(value.into()),
+            "--fingerprint" => wish.fingerprint = Some(value),
+            "--name" => wish.name = Some(value),
+            other => return Err(Error::Usage(format!("register: no such option: {other}"))),
+        }
+    }
+    match (wish.server.is_empty(), wish.keys.is_empty()) {
+        (true, _) => Err(Error::Usage("register: which --server?".to_owned())),
+        (_, true) => Err(Error::Usage("register: with which --key?".to_owned())),
+        _ => Ok(wish),
+    }
+}
+
+fn run_status(arguments: &[&str]) -> Result<(), Error> {
+    let status = join::status(&register::Places::default(), std::time::SystemTime::now())?;
+    match arguments {
+        [] => println!("{}", status.lines()),
+        ["--output", "json"] => println!("{}", serde_json::to_string_pretty(&status).expect("string keys only")),
+        _ => return Err(Error::Usage("status takes --output json, or nothing".to_owned())),
+    }
+    if status.registered { Ok(()) } else { Err(Error::Unregistered) }
+}
+
+fn run_unregister(arguments: &[&str]) -> Result<(), Error> {
+    let is_forced = match arguments {
+        [] => false,
+        ["--force"] => true,
+        _ => return Err(Error::Usage("unregister takes --force, or nothing".to_owned())),
+    };
+    println!("kickstand-agent: {}", join::unregister(Patience::SHORT, &register::Places::default(), is_forced)?);
     Ok(())
 }
 

@@ -40,6 +40,7 @@ fn gather_with(root: &Path, addresses: &str) -> Inventory {
         memory_bytes: memory_bytes(&text(&root.join("proc/meminfo"))),
         disks: disks(&root.join("sys/block")),
         interfaces: interfaces(&root.join("sys/class/net"), addresses),
+        packages: None,
     }
 }
 
@@ -108,10 +109,16 @@ fn interfaces(folder: &Path, addresses: &str) -> Vec<Interface> {
         .map(|name| Interface {
             mac: first_line(&folder.join(&name).join("address")),
             addresses: addresses_of(&name, addresses),
+            physical: is_physical(&folder.join(&name)),
             name,
         })
         .filter(|card| !card.addresses.is_empty() || folder.join(&card.name).join("device").exists())
         .collect()
+}
+
+/// A bridge, a bond, a tunnel or one half of a pair has no device; a virtual function is a part of one.
+fn is_physical(card: &Path) -> bool {
+    card.join("device").exists() && !card.join("device/physfn").exists()
 }
 
 /// Picks the addresses of `name` out of lines like `2: eth0    inet 10.0.0.7/24 brd …`.

@@ -3,7 +3,7 @@
 //! In the live system [`install`] fetches the answer file and runs it; the answer file, a shell script, calls the
 //! agent again to tell how far it is ([`report`]) and to bring the image through a restart of the server ([`fetch`]).
 //! On the installed system [`register`] turns the single-use key into an identity, once, and afterwards only tells
-//! the [`inventory`].
+//! the [`inventory`]. A system that was installed otherwise joins by [`join`]; what its keys bring is installed by [`packages`].
 //!
 //! Everything goes through [`client`], which decides what is worth another attempt ([`retry`]). The JSON is in
 //! [`wire`], which the server compiles too. TLS is for the one CA that the answer
@@ -17,6 +17,8 @@ pub mod retry;
 pub mod fetch;
 pub mod install;
 pub mod inventory;
+pub mod join;
+pub mod packages;
 pub mod register;
 pub mod report;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::client::{self, Client};
+use crate::packages;
 use crate::retry::{Failure, Patience, retry};
 use crate::wire::{Identity, Inventory, Registration};
 
@@ -42,35 +43,70 @@ impl Error {
 
 /// `agent.json`, which the installer leaves: where the server is, and the key until it is spent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Settings {
-    server: String,
+pub(crate) struct Settings {
+    pub server: String,
     /// By which an https:// server is known, as PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ca: Option<String>,
+    pub ca: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
+    pub key: Option<String>,
     /// Chosen before the key is spent, so that a repeat is known as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    credential: Option<String>,
+    pub credential: Option<String>,
+    /// What it wishes to be called, until it is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// `identity.json`: who this system is from now on.
 #[derive(Debug, Serialize, Deserialize)]
-struct Known {
+pub(crate) struct Known {
     #[serde(flatten)]
-    identity: Identity,
-    credential: String,
+    pub identity: Identity,
+    pub credential: String,
 }
 
 /// Where things are: elsewhere in tests.
 pub struct Places {
     pub settings: PathBuf,
     pub identity: PathBuf,
+    /// There while the timer of check-ins is enabled.
+    pub timer: PathBuf,
+    /// Where package managers are looked for.
+    pub programs: Vec<PathBuf>,
+}
+
+impl Places {
+    /// Below a folder, where no package manager and no timer is.
+    pub fn below(folder: &Path) -> Places {
+        Places {
+            settings: folder.join("agent.json"),
+            identity: folder.join("identity.json"),
+            timer: folder.join("timer"),
+            programs: vec![folder.join("bin")],
+        }
+    }
+
+    /// Written whenever the server answered.
+    pub fn contact(&self) -> PathBuf {
+        self.identity.with_file_name("contact")
+    }
+
+    /// The server has answered: `status` tells when.
+    pub fn heard(&self) {
+        // For people alone: a full disk is no reason to fail.
+        let _ = fs::write(self.contact(), "");
+    }
 }
 
 impl Default for Places {
     fn default() -> Places {
-        Places { settings: "/etc/kickstand/agent.json".into(), identity: "/var/lib/kickstand/identity.json".into() }
+        Places {
+            settings: "/etc/kickstand/agent.json".into(),
+            identity: "/var/lib/kickstand/identity.json".into(),
+            timer: "/etc/systemd/system/timers.target.wants/kickstand-agent-check-in.timer".into(),
+            programs: packages::folders(),
+        }
     }
 }
 
@@ -80,26 +116,74 @@ impl Default for Places {
 pub fn run(patience: Patience, places: &Places, inventory: Inventory) -> Result<String, Error> {
     let settings: Settings = read(&places.settings)?;
     let server = settings.server.trim_end_matches('/');
-    let client =
-        Client::new(settings.ca.as_deref()).map_err(|cause| Error::BadCa { path: places.settings.clone(), cause })?;
+    let client = client(places, &settings)?;
+    let telling = Telling { client: &client, patience, url: format!("{server}/agent/inventory") };
     if places.identity.exists() {
-        let Known { identity, credential } = read(&places.identity)?;
+        let known = known(&places.identity)?;
         forget_key(&places.settings, &settings)?;
-        let url = format!("{server}/agent/inventory");
-        ask(&client, patience, &url, Some(&credential), &inventory)?;
-        let Identity { name, system_id } = identity;
-        return Ok(format!("{name} ({system_id}) is registered; inventory sent"));
+        let Identity { name, system_id, .. } = &known.identity;
+        let said = format!("{name} ({system_id}) is registered; inventory sent");
+        return telling.tell(places, known, inventory, true).map(|packages| said + &packages);
     }
     let key = settings.key.clone().ok_or_else(|| Error::NoKey { path: places.settings.clone() })?;
     let credential = credential(&places.settings, &settings)?;
     let url = format!("{server}/agent/register");
-    let answer = ask(&client, patience, &url, None, &Registration { key, credential: credential.clone(), inventory })?;
+    let name = settings.name.clone();
+    let registration = Registration { key, credential: credential.clone(), inventory: inventory.clone(), name };
+    let answer = ask(&client, patience, &url, None, &registration)?;
     let identity: Identity = serde_json::from_str(&answer).map_err(Error::Answer)?;
-    let Identity { name, system_id } = identity.clone();
+    let said = format!("registered as {} ({})", identity.name, identity.system_id);
     // The identity is on the disk before the key leaves it.
-    write(&places.identity, &Known { identity, credential })?;
+    let known = Known { identity, credential };
+    write(&places.identity, &known)?;
     forget_key(&places.settings, &settings)?;
-    Ok(format!("registered as {name} ({system_id})"))
+    places.heard();
+    telling.tell(places, known, inventory, false).map(|packages| said + &packages)
+}
+
+/// How a registered system tells what it is made of.
+struct Telling<'a> {
+    client: &'a Client,
+    patience: Patience,
+    url: String,
+}
+
+impl Telling<'_> {
+    /// Installs what is still to be installed, and tells how that went with the inventory; without any, the inventory where
+    /// it is due. Interrupted, it begins again at the next boot: what is installed already costs nothing.
+    fn tell(&self, places: &Places, mut known: Known, mut inventory: Inventory, is_due: bool) -> Result<String, Error> {
+        let wanted = std::mem::take(&mut known.identity.packages);
+        let mut said = String::new();
+        if !wanted.is_empty() {
+            let outcome = packages::install(&wanted, &places.programs);
+            said = match outcome.error.as_str() {
+                "" => format!("; packages installed: {}", wanted.join(", ")),
+                error => format!("; packages were not installed: {error}"),
+            };
+            inventory.packages = Some(outcome);
+        }
+        if is_due || inventory.packages.is_some() {
+            ask(self.client, self.patience, &self.url, Some(&known.credential), &inventory)?;
+            places.heard();
+        }
+        if !wanted.is_empty() {
+            write(&places.identity, &known)?;
+        }
+        Ok(said)
+    }
+}
+
+pub(crate) fn client(places: &Places, settings: &Settings) -> Result<Client, Error> {
+    Client::new(settings.ca.as_deref()).map_err(|cause| Error::BadCa { path: places.settings.clone(), cause })
+}
+
+pub(crate) fn known(path: &Path) -> Result<Known, Error> {
+    read(path)
+}
+
+/// None where nobody wrote any.
+pub(crate) fn settings(path: &Path) -> Result<Option<Settings>, Error> {
+    if path.exists() { read(path).map(Some) } else { Ok(None) }
 }
 
 fn ask(
@@ -134,7 +218,7 @@ fn forget_key(path: &Path, settings: &Settings) -> Result<(), Error> {
     if settings.key.is_none() {
         return Ok(());
     }
-    write(path, &Settings { key: None, credential: None, ..settings.clone() })
+    write(path, &Settings { key: None, credential: None, name: None, ..settings.clone() })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
@@ -143,7 +227,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 }
 
 /// Replaces the file as a whole, for root only; it is on the disk when this returns.
-fn write(path: &Path, content: &impl Serialize) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, content: &impl Serialize) -> Result<(), Error> {
     let folder = path.parent().expect("both files live in a folder");
     let next = path.with_extension("json.new");
     let text = serde_json::to_string_pretty(content).expect("string keys only") + "\n";
@@ -186,6 +270,8 @@ mod tests {
             Places {
                 settings: self.folder.path().join("agent.json"),
                 identity: self.folder.path().join("lib/identity.json"),
+                timer: self.folder.path().join("timer"),
+                programs: vec![self.folder.path().join("bin")],
             }
         }
 

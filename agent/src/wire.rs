@@ -24,12 +24,15 @@ pub enum Report {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    /// The single-use key that the answer file carried.
+    /// The single-use key that the answer file carried; or secrets of keys that let systems join, with commas.
     pub key: String,
     /// 256 random bits in hexadecimal, made here and kept before they are sent: the bearer token of
     /// everything that the agent asks from now on. A repeat whose first answer was lost brings the same.
     pub credential: String,
     pub inventory: Inventory,
+    /// What a system that joins wishes to be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// The answer to a registration.
@@ -37,6 +40,9 @@ pub struct Registration {
 pub struct Identity {
     pub system_id: String,
     pub name: String,
+    /// What its keys want installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
 }
 
 /// What a machine is made of, as its own kernel sees it.
@@ -59,6 +65,17 @@ pub struct Inventory {
     pub memory_bytes: u64,
     pub disks: Vec<Disk>,
     pub interfaces: Vec<Interface>,
+    /// After an attempt to install what its keys want.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<PackagesOutcome>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PackagesOutcome {
+    pub wanted: Vec<String>,
+    /// Empty where all of them are installed.
+    pub error: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -76,4 +93,6 @@ pub struct Interface {
     pub name: String,
     pub mac: String,
     pub addresses: Vec<String>,
+    /// A card that is there, and not one that the system made for itself.
+    pub physical: bool,
 }

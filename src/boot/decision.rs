@@ -134,6 +134,10 @@ pub enum Effect {
     Inventory { machine: MachineId, inventory: serde_json::Value },
     /// Spend the key, count the activation keys, set the credential: one transaction, refused as a whole.
     Register(Box<Registration>),
+    /// Keep the key that leads a system back to its record; an earlier one that nobody used opens nothing any more.
+    Lead(Reactivation),
+    /// The system that has this credential is no longer registered; the uses of its keys are free.
+    Leave { machine: MachineId, credential: Hash, joined: Names },
     /// Write a line of history.
     Tell(Tale),
 }

@@ -98,14 +98,9 @@ pub fn grant(
 ) -> Result<Grant, Reason> {
     let stack = stack(names, keys)?;
     stack.iter().find_map(|key| refusal(key, comer, now)).map_or(Ok(()), Err)?;
-    let mut grant = Grant { keys: names.clone(), ..Grant::default() };
+    let mut grant = Grant { keys: names.clone(), packages: packages(names, keys), ..Grant::default() };
     for key in stack {
         grant.groups.add(&key.groups);
-        for package in &key.packages {
-            if !grant.packages.contains(package) {
-                grant.packages.push(package.clone());
-            }
-        }
         grant.profile = grant.profile.or_else(|| key.profile.clone());
         grant.reinstalls = grant.reinstalls.or_else(|| key.reinstalls.then(|| key.name.clone()));
         if !has_used(comer, key) {
@@ -151,6 +146,17 @@ fn refusal(key: &ActivationKey, comer: Comer<'_>, now: Time) -> Option<Reason> {
 
 fn may_come_from(key: &ActivationKey, ip: Ipv4Addr) -> bool {
     key.addresses.is_empty() || key.addresses.iter().any(|network| network.contains(ip))
+}
+
+/// What a system that has these keys is to have installed.
+pub fn packages(names: &Names, keys: &BTreeMap<Name, ActivationKey>) -> Vec<Package> {
+    let mut packages = Vec::new();
+    for package in names.iter().filter_map(|name| keys.get(name)).flat_map(|key| &key.packages) {
+        if !packages.contains(package) {
+            packages.push(package.clone());
+        }
+    }
+    packages
 }
 
 /// The key that machines and profiles use that name none.

@@ -102,11 +102,19 @@ fn of_machine<'a>(facts: &PaperFacts<'a>, machine: &Machine, mac: Mac, all: &mut
     without(named("profile", &machine.profile), &|m| m.profile = None);
     without(named("loader", &machine.loader), &|m| m.loader = None);
     without(named("way to the disk", &machine.disk_boot), &|m| m.disk_boot = None);
-    without(named("keys", &Some(&machine.keys).filter(|keys| !keys.is_empty())), &|m| m.keys = Names::default());
+    without(stack(&machine.keys), &|m| m.keys = Names::default());
 }
 
 fn named(what: &str, value: &Option<impl std::fmt::Display>) -> Option<String> {
     value.as_ref().map(|value| format!("{what} {value}"))
+}
+
+fn stack(keys: &Names) -> Option<String> {
+    match keys.as_slice() {
+        [] => None,
+        [one] => Some(format!("key {one}")),
+        _ => Some(format!("keys {keys}")),
+    }
 }
 
 fn of_ranges<'a>(facts: &PaperFacts<'a>, ip: Ipv4Addr) -> Vec<Lacking<'a>> {
@@ -144,7 +152,7 @@ fn of_profile<'a>(facts: &PaperFacts<'a>, (chain, profile): (&[&Profile], &Profi
     };
     without(named("distro", &profile.distro), &|p| p.distro = None);
     without(named("template", &profile.template), &|p| p.template = None);
-    without(named("keys", &Some(&profile.keys).filter(|keys| !keys.is_empty())), &|p| p.keys = Names::default());
+    without(stack(&profile.keys), &|p| p.keys = Names::default());
     without(named("loader", &profile.loader), &|p| p.loader = None);
     without(named("way to the disk", &profile.disk_boot), &|p| p.disk_boot = None);
 }

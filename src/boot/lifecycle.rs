@@ -55,6 +55,10 @@ pub enum Moment {
     SecondClaimant { from: Ipv4Addr },
     /// The installed system spent its key.
     Register,
+    /// A system that runs already comes in, with an operator's key.
+    Join,
+    /// It leaves: its record stays.
+    Leave,
 }
 
 /// What one boot is handed: the hashes of its secrets, and the address that they are bound to.
@@ -98,8 +102,18 @@ pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
         (State::Failed, Moment::GaveUp { .. }) => Next::Already,
         // A key that its answer file carried may come before a `done` that was lost on the way.
         (State::Installing | State::Installed, Moment::Register) => at.step(State::Registered, machine.install.clone()),
+        (State::Armed | State::Installing, Moment::Join | Moment::Leave) => {
+            at.refuse(format!("it is {}, so another system may take its place any moment", machine.state))
+        }
+        (_, Moment::Join) => at.step(State::Registered, machine.install.clone()),
+        (_, Moment::Leave) => at.step(State::Ready, None),
         (state, moment) => at.refuse(format!("it is {state}, which leaves no room for {moment:?}")),
     }
+}
+
+/// The record of a system that comes in with a key, and has none yet.
+pub fn joined(mac: Mac, ids: [Uuid; 2], now: Time) -> Machine {
+    newcomer(mac, State::Registered, ids, now)
 }
 
 /// The record of a machine that a network takes in by itself.

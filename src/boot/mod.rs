@@ -2,7 +2,8 @@
 //!
 //! A machine asks, in this order: [`offer`] (which address, which first program), [`mod@file`] (which bytes
 //! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
-//! file; [`named`] where only its machine's name was known), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk). Each
+//! file; [`named`] where only its machine's name was known), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk).
+//! [`join`] asks who was installed otherwise, [`keys`] says what with. Each
 //! question has its own small facts and gives back a reply, the effects to apply, and why.
 //! [`paper`] plays them all on paper, [`lacking`] without one of the words that counted. Only [`lifecycle`] moves a machine's state.
 
@@ -12,6 +13,7 @@ mod decision;
 pub mod disk;
 pub mod file;
 pub mod giveback;
+pub mod join;
 pub mod keys;
 pub mod lacking;
 pub mod lifecycle;

@@ -27,8 +27,15 @@ pub struct RegisterFacts<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum RegisterReply {
-    Welcome { machine: MachineId, name: Name },
+    Welcome {
+        machine: MachineId,
+        name: Name,
+        packages: Vec<Package>,
+    },
+    /// The text is for the operator's events.
     Refused(String),
+    /// Who showed the right keys may read why.
+    Told(String),
 }
 
 impl Ask for RegisterAsk {
@@ -41,7 +48,8 @@ impl Ask for RegisterAsk {
         };
         if key.spent_at.is_some() && machine.credential == Some(self.credential) {
             let why = Reason::new("key", "spent by this very system, whose answer was lost on the way");
-            let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone() };
+            let packages = keys::packages(&machine.joined, facts.keys);
+            let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone(), packages };
             return Decision::new(reply, vec![why]);
         }
         if let Some((kind, text)) = self.refusal(key, machine, now) {
@@ -93,7 +101,8 @@ impl RegisterAsk {
     ) -> Decision<RegisterReply> {
         let text = format!("{} registered as {} with a key of {}, now spent", machine.name, machine.id, key.keys);
         let spends = Some(Spent::Install(key.hash));
-        let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone() };
+        let packages = grant.packages.clone();
+        let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone(), packages };
         Decision::new(reply, vec![Reason::new("key", text.clone())])
             .with(Effect::Step(step))
             .with(Effect::Register(Box::new(grant.registration(machine, spends, self.credential, now))))

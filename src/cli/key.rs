@@ -1,15 +1,16 @@
 //! `kickstand key`: activation keys, which let installed systems register.
 
 use super::secret::{Hidden, new_secrets, secrets};
-use super::session::Session;
+use super::session::{Output, Session, understood};
 use super::table::{maybe, moment, variables as shown, words};
 use super::values::{OrNone, Variable, clearable, list, new_variables, variables};
-use crate::http::api::key::{KeyDraft, KeyPatch, KeyView};
-use crate::model::{Name, Package, Time};
-use anyhow::Result;
+use crate::http::api::key::{FreshKey, KeyDraft, KeyPatch, KeyView, PreviewAsk, PreviewView, Until};
+use crate::model::{Name, Names, Package, Time};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use ipnetwork::Ipv4Network;
+use std::net::Ipv4Addr;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -24,6 +25,33 @@ pub enum Command {
     },
     /// List all keys
     List,
+    /// Make the secret by which systems that run already can join with it, and print it, this once
+    Join {
+        /// Its name
+        name: Name,
+        /// Take the secret away instead: no system can join with it from outside
+        #[arg(long)]
+        off: bool,
+    },
+    /// Make a key that leads a system back to its record, once, and print it
+    Reactivate {
+        /// The machine's name
+        machine: Name,
+        /// When it ends, for example 2026-12-31T18:00:00Z; by default in a day
+        #[arg(long, value_name = "MOMENT")]
+        expires: Option<Time>,
+    },
+    /// Show what keys would give now, or why they give nothing
+    Preview {
+        /// The keys, with commas between them
+        keys: Names,
+        /// Whom; by default a system that has no record yet
+        #[arg(long)]
+        machine: Option<Name>,
+        /// The address from which it would ask; by default any will do
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<Ipv4Addr>,
+    },
     /// Remove a key that nothing refers to
     Remove {
         /// Its name
@@ -130,8 +158,71 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             let heads = ["name", "enabled", "used", "expires", "groups", "description"];
             session.list("keys", &heads, row, "No key yet: `kickstand key add NAME`").await
         }
+        Command::Join { name, off: false } => {
+            let value = session.client.ask(Method::POST, &format!("keys/{name}/join"), None).await?;
+            once(session, value, |_| {
+                format!(
+                    "Systems join with this secret of key {name}; an earlier one opens nothing. It is shown this once:"
+                )
+            })
+        }
+        Command::Join { name, off: true } => {
+            session.client.ask(Method::DELETE, &format!("keys/{name}/join"), None).await?;
+            let said = format!("no system can join with key {name} from outside");
+            session.say(serde_json::json!({ "name": name, "joins": false }), move |_: &serde_json::Value| said.clone())
+        }
+        Command::Reactivate { machine, expires } => {
+            let until = serde_json::to_value(Until { expires_at: expires })?;
+            let value =
+                session.client.ask(Method::POST, &format!("machines/{machine}/reactivate"), Some(&until)).await?;
+            once(session, value, |fresh| {
+                let end = fresh.expires_at.map(moment).unwrap_or_default();
+                format!("A system returns to {machine} with this key, once, until {end}. It is shown this once:")
+            })
+        }
+        Command::Preview { keys, machine, from } => {
+            let ask = serde_json::to_value(PreviewAsk { keys, machine, from })?;
+            let value = session.client.ask(Method::POST, "keys/preview", Some(&ask)).await?;
+            preview(session, value)
+        }
         Command::Remove { name } => session.remove("key", &name).await,
     }
+}
+
+/// The secret alone goes to stdout, so that it can be piped; the words around it to stderr.
+fn once(session: &Session, value: serde_json::Value, words: impl Fn(&FreshKey) -> String) -> Result<()> {
+    if session.output == Output::Json {
+        return super::session::json(&value);
+    }
+    let fresh: FreshKey = understood(value)?;
+    eprintln!("{}", words(&fresh));
+    super::session::line(&fresh.secret)
+}
+
+/// Refused, it ends as a failure, so that scripts can ask.
+fn preview(session: &Session, value: serde_json::Value) -> Result<()> {
+    let seen: PreviewView = understood(value.clone())?;
+    match (session.output, &seen.refused) {
+        (Output::Json, _) => super::session::json(&value)?,
+        (_, Some(why)) => bail!("{}", why.text),
+        (_, None) => super::session::print(&super::table::card(&given(&seen)))?,
+    }
+    match seen.refused {
+        Some(why) => bail!("{}", why.text),
+        None => Ok(()),
+    }
+}
+
+fn given(p: &PreviewView) -> Vec<(&'static str, String)> {
+    vec![
+        ("groups", p.groups.to_string()),
+        ("packages", words(&p.packages)),
+        ("variables", shown(&p.variables)),
+        ("secrets", words(&p.secrets)),
+        ("profile", maybe(&p.profile)),
+        ("reinstalls", p.reinstalls.as_ref().map_or("no".into(), |key| format!("yes, by key {key}"))),
+        ("counted by", p.counted.to_string()),
+    ]
 }
 
 impl Add {

@@ -6,6 +6,7 @@
 
 mod agreed;
 mod authority;
+mod bootstrap;
 mod capture;
 mod check;
 mod class;
@@ -143,6 +144,8 @@ enum Command {
     /// The CA by which machines know this server
     #[command(subcommand)]
     Ca(authority::Command),
+    /// Print the line that puts the agent onto a system that runs already, and registers it
+    Bootstrap(bootstrap::Bootstrap),
     /// Who may use the API over TCP
     #[command(subcommand)]
     Token(token::Command),
@@ -210,6 +213,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Lease(command) => lease::run(command, session).await,
         Command::Sighting(command) => sighting::run(command, session).await,
         Command::Ca(command) => authority::run(command, session).await,
+        Command::Bootstrap(bootstrap) => bootstrap::run(bootstrap, session).await,
         Command::Token(command) => token::run(command, session).await,
         Command::Events(events) => events::run(events, session).await,
         Command::Capture(capture) => capture::run(capture, session).await,

@@ -4,6 +4,7 @@
 //! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `seat` where a machine would boot, `revisions` how the configuration was and the way back, `trust` which CA machines are told of, `paper` shows answer files without their secrets; `cobbler` is for clients of Cobbler. None of them decides: `boot/` does.
 
 mod answers;
+mod bootstrap;
 pub mod cobbler;
 mod compare;
 mod dated;
@@ -11,6 +12,7 @@ mod error;
 pub mod folder;
 mod follow;
 mod gauges;
+mod join;
 mod kitchen;
 mod loaders;
 mod look;
@@ -31,14 +33,16 @@ mod variables;
 mod versions;
 mod why;
 
+pub use bootstrap::{Agent, Bootstrap, is_host};
 pub use compare::{Broken, Comparison, Group};
 pub use dated::{Dated, DatedRecord};
 pub use error::{Error, ErrorKind};
 pub use gauges::{Fill, fill};
+pub use join::Reactivated;
 pub use loaders::{BootFile, Loaded};
 pub use masked::Paper;
 pub use paper::{Spell, pool};
-pub use serve::{Newcomer, Welcome};
+pub use serve::{Newcomer, Outside, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
 pub use tokens::fresh_secret;
@@ -79,6 +83,7 @@ pub struct Engine {
     scripts: scripts::Scripts,
     texts: texts::Texts,
     defaults: kitchen::Defaults,
+    digests: bootstrap::Digests,
     pub http_port: u16,
     /// None: it is not served.
     pub https_port: Option<u16>,
@@ -136,6 +141,7 @@ impl Engine {
             scripts: scripts::Scripts::default(),
             texts: texts::Texts::default(),
             defaults: kitchen::Defaults::default(),
+            digests: bootstrap::Digests::default(),
             http_port,
             https_port,
             metrics,

@@ -22,14 +22,27 @@ pub(super) type Planned<R> = (Decision<R>, Option<Result<Dish, Error>>);
 pub struct Welcome {
     pub machine: MachineId,
     pub name: Name,
+    /// What is to be installed on it.
+    pub packages: Vec<Package>,
+}
+
+/// Why a system is not registered.
+pub enum Outside {
+    /// For the operator alone.
+    Silent(String),
+    /// For the system as well: it showed the right keys.
+    Told(String),
 }
 
 /// What a system registers with.
 pub struct Newcomer<'a> {
+    /// The one of its install, or those that let systems join, with commas.
     pub key: &'a str,
     /// Chosen by the system itself: 256 bits in hexadecimal.
     pub credential: &'a str,
     pub inventory: serde_json::Value,
+    /// What it wishes to be called, if its record is new.
+    pub name: Option<&'a str>,
 }
 
 impl Engine {
@@ -164,12 +177,17 @@ impl Engine {
         Err(restless())
     }
 
-    /// The installed system spends its key; the inner error is a refusal with its reason.
-    pub async fn register(&self, newcomer: Newcomer<'_>, from: Ipv4Addr) -> Result<Result<Welcome, String>, Error> {
-        let Newcomer { key, credential, inventory } = newcomer;
+    /// A system comes in with its install's key, or by those that let systems join; the inner error is a refusal.
+    pub async fn register(&self, newcomer: Newcomer<'_>, from: Ipv4Addr) -> Result<Result<Welcome, Outside>, Error> {
+        let credential = newcomer.credential;
         if credential.len() != 64 || !credential.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Ok(Err("the credential is not 256 bits in hexadecimal".into()));
+            return Ok(Err(Outside::Silent("the credential is not 256 bits in hexadecimal".into())));
         }
+        // An install's key is one word.
+        if newcomer.key.contains('.') {
+            return self.join(newcomer, from).await;
+        }
+        let Newcomer { key, inventory, .. } = newcomer;
         let hash = Secret::new(key).hash();
         let ask = RegisterAsk { key: hash, from, inventory, credential: Secret::new(credential).hash() };
         for _ in 0..TRIES {
@@ -189,10 +207,7 @@ impl Engine {
             if self.lost_the_race(decision.effects).await? {
                 continue;
             }
-            return Ok(match decision.reply {
-                RegisterReply::Welcome { machine, name } => Ok(Welcome { machine, name }),
-                RegisterReply::Refused(text) => Err(text),
-            });
+            return Ok(outcome(decision.reply));
         }
         Err(restless())
     }
@@ -230,6 +245,14 @@ impl Engine {
         let mut tale = Tale::new(self.now(), kind, text).from(from);
         (tale.machine, tale.mac) = (machine, mac);
         self.tell(tale);
+    }
+}
+
+pub(super) fn outcome(reply: RegisterReply) -> Result<Welcome, Outside> {
+    match reply {
+        RegisterReply::Welcome { machine, name, packages } => Ok(Welcome { machine, name, packages }),
+        RegisterReply::Refused(text) => Err(Outside::Silent(text)),
+        RegisterReply::Told(text) => Err(Outside::Told(text)),
     }
 }
 

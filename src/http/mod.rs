@@ -6,10 +6,11 @@
 //! | `GET /loader/{path}`, `/grub/{path}` | anyone; a script only at a leased address | `direct`, `files` |
 //! | `GET /files/{path}` | anyone | `direct`, `files` |
 //! | `GET /ca.pem` | anyone | `machine` |
+//! | `GET /bootstrap` | anyone | `bootstrap` |
 //! | `GET /answer/{token}`, `/answer/{token}/{file}` | who has the token, at its address | `machine` |
 //! | `POST /report/{token}` | who has the report token, at its address | `machine` |
-//! | `POST /agent/register` | who has an unspent key | `agent` |
-//! | `POST /agent/inventory` | a registered system's credential | `agent` |
+//! | `POST /agent/register` | who has an unspent key, or the secrets of keys that let systems join | `agent` |
+//! | `POST /agent/inventory`, `/agent/unregister` | a registered system's credential | `agent` |
 //! | `/cobbler_api`, `/cblr/…`, `/cobbler/…` | off by default; anyone, answer files only at a machine's own address | `cobbler` |
 //! | `GET /metrics` | as `/api/v1` | `metrics` |
 //! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
@@ -22,6 +23,7 @@
 mod agent;
 pub mod api;
 pub mod auth;
+pub mod bootstrap;
 mod cobbler;
 mod conditions;
 mod direct;
@@ -49,11 +51,13 @@ pub fn machine_routes() -> Router<Arc<Engine>> {
         .route("/grub/{*path}", get(files::file))
         .route("/files/{*path}", get(files::file))
         .route("/ca.pem", get(machine::ca))
+        .route("/bootstrap", get(bootstrap::script))
         .route("/answer/{token}", get(machine::answer).head(machine::no_head))
         .route("/answer/{token}/{file}", get(machine::answer_part).head(machine::no_head))
         .route("/report/{token}", post(machine::report))
         .route("/agent/register", post(agent::register))
         .route("/agent/inventory", post(agent::inventory))
+        .route("/agent/unregister", post(agent::unregister))
         .layer(DefaultBodyLimit::max(256 * 1024))
 }
 

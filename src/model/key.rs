@@ -87,6 +87,20 @@ impl InstallKey {
     pub const LIFETIME_SECS: u32 = 6 * 3600;
 }
 
+/// A single-use key that leads a system back to its record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reactivation {
+    pub hash: Hash,
+    pub machine: MachineId,
+    pub expires_at: Time,
+    pub spent_at: Option<Time>,
+}
+
+impl Reactivation {
+    /// How long one can be used where nobody says otherwise: it is carried to a system by hand.
+    pub const LIFETIME_SECS: u32 = 24 * 3600;
+}
+
 /// The name of a package as package managers know them: nothing that one of them, or a shell, would take for more.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Package(String);
@@ -100,14 +114,18 @@ impl Package {
 impl FromStr for Package {
     type Err = Malformed;
 
-    /// A letter or digit first, so that none is an option; globs, paths and versions are none. 128 is more than any has.
+    /// A letter or digit first, so that none is an option; globs, paths and versions are none. A dash at its end would
+    /// have apt remove it. 128 is more than any has.
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ':');
         let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-        if first && text.len() <= 128 && text.chars().all(inner) {
+        if first && text.len() <= 128 && text.chars().all(inner) && !text.ends_with('-') {
             return Ok(Package(text.to_owned()));
         }
-        Err(Malformed::new(text, "the name of a package (letters, digits and . - _ + :, a letter or digit first)"))
+        Err(Malformed::new(
+            text,
+            "the name of a package (letters, digits and . - _ + :, a letter or digit first, no dash last)",
+        ))
     }
 }
 
@@ -128,9 +146,21 @@ mod tests {
         for good in ["vim", "libstdc++6", "gcc-c++", "libc6:arm64", "python3.11", "MariaDB-server", "0ad"] {
             assert_eq!(good.parse::<Package>().unwrap().as_str(), good);
         }
-        for bad in
-            ["", "-y", "--force", "a b", "a;b", "$(x)", "../x.deb", "a/b", "vim=1", "vim*", "ä", &"x".repeat(129)]
-        {
+        for bad in [
+            "",
+            "-y",
+            "vim-",
+            "--force",
+            "a b",
+            "a;b",
+            "$(x)",
+            "../x.deb",
+            "a/b",
+            "vim=1",
+            "vim*",
+            "ä",
+            &"x".repeat(129),
+        ] {
             assert!(bad.parse::<Package>().is_err(), "{bad}");
         }
     }

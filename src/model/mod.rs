@@ -50,7 +50,7 @@ pub use event::{Event, Kind};
 pub use firmware::{Arch, Client, Program};
 pub use holder::Holder;
 pub use image::{ImageFile, ImageKind, Packer};
-pub use key::{ActivationKey, InstallKey, Package};
+pub use key::{ActivationKey, InstallKey, Package, Reactivation};
 pub use lease::{Lease, Sighting};
 pub use loader::{By, Digest, Imported, Language, Loader, LoaderFile, Target};
 pub use mac::Mac;

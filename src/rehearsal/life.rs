@@ -170,7 +170,7 @@ impl Client<'_> {
             product: "rehearsal".into(),
             ..Inventory::default()
         };
-        let body = Registration { key, credential, inventory };
+        let body = Registration { key, credential, inventory, name: None };
         self.post(Leg::Registration, &format!("{server}/agent/register"), &body).await
     }
 

@@ -35,7 +35,13 @@ impl World {
                     machine.profile = new.profile.or(machine.profile.take());
                 });
             }
-            Effect::Keep { .. } | Effect::LetGo { .. } => {}
+            Effect::Leave { machine, joined, .. } => {
+                self.count_uses(&joined, -1);
+                self.with_machine(machine, |machine| {
+                    (machine.credential, machine.joined) = (None, Names::default());
+                });
+            }
+            Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Lead(_) => {}
             Effect::Still { .. } | Effect::Mint(_) | Effect::See(_) | Effect::Tell(_) => {}
         }
     }
@@ -128,6 +134,9 @@ impl World {
                 }
             }
             Edit::RemoveKey(name) => drop(self.keys.remove(&name)),
+            Edit::JoinBy { name, secret } => {
+                self.keys.get_mut(&name).into_iter().for_each(|key| key.join = secret);
+            }
             Edit::AddToken { name, hash, at } => drop(self.tokens.insert(hash, (name, at))),
             // Read where it is asked for, once at each start.
             Edit::KeepCa(_) | Edit::AcceptCa { .. } => {}

@@ -54,6 +54,11 @@ pub enum Edit {
     /// Never touches `used`.
     SetKey(ActivationKey),
     RemoveKey(Name),
+    /// By what a key lets systems join from outside; nothing: by nothing any more. In no revision.
+    JoinBy {
+        name: Name,
+        secret: Option<Hash>,
+    },
     /// All or none; an error carries the index of the first that was refused.
     AddMachines(Vec<Machine>),
     /// Compare-and-set on the revision. Never changes state, install, inventory or credential.
@@ -166,6 +171,16 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
         Edit::AddKey(key) => keys::add(db, key).await?,
         Edit::SetKey(key) => keys::set(db, key).await?,
         Edit::RemoveKey(name) => keys::remove(db, name).await?,
+        Edit::JoinBy { name, secret } => {
+            keys::join_by(db, name, *secret).await?;
+            let what = match secret {
+                Some(_) => format!(
+                    "made a secret by which systems can join with key {name}; an earlier one opens nothing any more"
+                ),
+                None => format!("took the secret of key {name} away: no system can join with it from outside"),
+            };
+            return Ok(Outcome::of(vec![Change::Keys], vec![told(what)]));
+        }
         Edit::AddToken { name, hash, at } => tokens::add(db, name, *hash, *at).await?,
         Edit::RemoveToken(name) => tokens::remove(db, name).await?,
         // Asked here and not of memory: another server may have changed it a moment ago.
@@ -252,6 +267,7 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::RemoveMachine(_)
         | Edit::Replace { .. }
         | Edit::ForgetCard(_)
+        | Edit::JoinBy { .. }
         | Edit::RollBack(_)
         | Edit::ReleaseLease { .. } => {
             unreachable!("write tells of machines and leases itself")

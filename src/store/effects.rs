@@ -61,6 +61,15 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
             machines::register(db, new).await?;
             vec![Change::Machine(new.machine), Change::Keys]
         }
+        Effect::Lead(key) => {
+            keys::lead(db, key).await?;
+            Vec::new()
+        }
+        Effect::Leave { machine, credential, joined } => {
+            machines::leave(db, *machine, *credential).await?;
+            keys::free(db, joined).await?;
+            vec![Change::Machine(*machine), Change::Keys]
+        }
         Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::See(_) | Effect::Tell(_) => Vec::new(),
     })
 }

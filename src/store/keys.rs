@@ -187,3 +187,29 @@ pub async fn spend(db: &mut Conn, spent: Spent, machine: MachineId, at: Time) ->
     };
     touched(sql(spend).text(hash).text(machine).int(at.0).run(db).await?, || Error::Conflict)
 }
+
+/// Keeps the key that leads a system back: one for each record.
+pub async fn lead(db: &mut Conn, key: &Reactivation) -> Result<(), Error> {
+    sql("DELETE FROM reactivations WHERE machine = $1 AND spent_at IS NULL").text(key.machine).run(db).await?;
+    let insert = "INSERT INTO reactivations (hash, machine, expires_at, spent_at) VALUES ($1, $2, $3, $4)";
+    let statement = sql(insert).text(key.hash).text(key.machine).int(key.expires_at.0);
+    statement.int_or_null(key.spent_at.map(|at| at.0)).run(db).await.map(drop)
+}
+
+pub async fn reactivation(db: &mut Conn, hash: Hash) -> Result<Option<Reactivation>, Error> {
+    let Some(row) = sql("SELECT * FROM reactivations WHERE hash = $1").text(hash).row(db).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Reactivation {
+        hash: row.get("hash")?,
+        machine: row.get("machine")?,
+        expires_at: Time(row.int("expires_at")?),
+        spent_at: row.int_or_null("spent_at")?.map(Time),
+    }))
+}
+
+/// By what it lets systems join from outside.
+pub async fn join_by(db: &mut Conn, name: &Name, secret: Option<Hash>) -> Result<(), Error> {
+    let update = sql("UPDATE activation_keys SET join_hash = $2 WHERE name = $1").text(name).text_or_null(secret);
+    touched(update.run(db).await?, || Error::missing("key", name))
+}

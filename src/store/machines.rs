@@ -357,6 +357,12 @@ pub async fn register(db: &mut Conn, new: &Registration) -> Result<(), Error> {
     touched(statement.text_or_null(new.profile.as_ref()).run(db).await?, || Error::Conflict)
 }
 
+/// Of a system that leaves: only the one that has this credential does.
+pub async fn leave(db: &mut Conn, id: MachineId, credential: Hash) -> Result<(), Error> {
+    let update = "UPDATE machines SET credential = NULL, joined = '' WHERE id = $1 AND credential = $2";
+    touched(sql(update).text(id).text(credential).run(db).await?, || Error::Conflict)
+}
+
 pub async fn set_credential(db: &mut Conn, id: MachineId, credential: Option<Hash>) -> Result<(), Error> {
     let update = "UPDATE machines SET credential = $2 WHERE id = $1";
     touched(sql(update).text(id).text_or_null(credential).run(db).await?, || Error::Conflict)

@@ -342,6 +342,12 @@ impl Store {
         keys::install_key(&mut db, hash).await
     }
 
+    /// The key with this hash that leads a system back to its record, spent or not.
+    pub async fn reactivation(&self, hash: Hash) -> Result<Option<Reactivation>, Error> {
+        let mut db = self.shared.database.reader().await?;
+        keys::reactivation(&mut db, hash).await
+    }
+
     /// Every version of a template, the oldest first.
     pub async fn template_history(&self, name: &str) -> Result<Vec<TemplateVersion>, Error> {
         let mut db = self.shared.database.reader().await?;

@@ -22,6 +22,7 @@ pub async fn all(db: &mut Conn, now: Time) -> Result<i64, Error> {
     sql(holds).int(now.0).int(counted.0).run(db).await?;
     // A spent key is remembered as long as it could still be used: who brings it again is told so.
     sql("DELETE FROM install_keys WHERE expires_at <= $1").int(ended.0).run(db).await?;
+    sql("DELETE FROM reactivations WHERE expires_at <= $1").int(ended.0).run(db).await?;
     revisions::oldest(db).await
 }
 

@@ -5,12 +5,14 @@ mod postgres;
 
 mod bad_input;
 mod boot_files;
+mod bootstraps;
 mod cobbler;
 mod connections;
 mod first_boot;
 mod https;
 mod images;
 mod imports;
+mod joining;
 mod loaders;
 mod mirrors;
 mod one_shot;

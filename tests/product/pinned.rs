@@ -70,7 +70,7 @@ fn settings(answer: &str) -> Value {
 /// Where an agent with these settings would live.
 fn places(folder: &Path, settings: &Value) -> Places {
     std::fs::write(folder.join("agent.json"), settings.to_string()).unwrap();
-    Places { settings: folder.join("agent.json"), identity: folder.join("identity.json") }
+    Places::below(folder)
 }
 
 async fn registers(folder: &Path, settings: &Value, patience: Patience) -> Result<String, register::Error> {
@@ -115,7 +115,7 @@ async fn a_machine_installs_and_registers_by_https_and_no_stranger_gets_its_key(
     let kept: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("agent.json")).unwrap()).unwrap();
     assert_eq!((&kept["ca"], &kept["key"]), (&right["ca"], &Value::Null), "it stays, for the next boot");
-    let next = Places { settings: folder.path().join("agent.json"), identity: folder.path().join("identity.json") };
+    let next = Places::below(folder.path());
     let said =
         tokio::task::spawn_blocking(move || register::run(Patience::NORMAL, &next, Default::default())).await.unwrap();
     assert!(said.unwrap().contains("is registered; inventory sent"));

@@ -15,6 +15,7 @@ mod secrets;
 mod speed;
 mod strangers;
 mod two_nodes;
+mod uses;
 
 use kickstand::boot::keys::{self, Comer};
 use kickstand::boot::{Effect, Spent, Standing, Step, Tale};

@@ -4,7 +4,7 @@ use super::*;
 use kickstand::vault::Place;
 use std::collections::HashMap;
 
-async fn open(url: &str, folder: &Path) -> Store {
+pub(super) async fn open(url: &str, folder: &Path) -> Store {
     Store::open_with(url, &Place { file: Some(folder.join("secret.key")), credentials: None }).await.unwrap()
 }
 
@@ -347,7 +347,7 @@ async fn any_revision_of_a_random_life_comes_back_on_postgres() {
     }
 }
 
-async fn on_sqlite() -> (Store, tempfile::TempDir) {
+pub(super) async fn on_sqlite() -> (Store, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (open(&sqlite_url(&folder.path().join("k.db")), folder.path()).await, folder)
 }
@@ -406,8 +406,10 @@ async fn what_a_kept_machine_needs_is_named_and_nothing_is_half_done() {
 async fn a_key_that_comes_back_was_used_as_often_and_an_address_that_goes_waits_for_its_lease() {
     let (store, _folder) = on_sqlite().await;
     furnish(&store).await;
+    let user = |n| Machine { joined: name("spent").into(), ..machine(&format!("user-{n}"), n, None) };
+    edit(&store, Edit::AddMachines((11..15).map(user).collect())).await.unwrap();
     let at = revision(&store).await;
-    edit(&store, Edit::AddKey(ActivationKey { used: 4, ..key("spent", Some(5)) })).await.unwrap();
+    edit(&store, Edit::AddKey(key("spent", Some(5)))).await.unwrap();
     let with = revision(&store).await;
     edit(&store, Edit::RemoveKey(name("spent"))).await.unwrap();
     back(&store, with).await.unwrap();

@@ -1,13 +1,21 @@
 //! Activation keys: `/api/v1/keys`. What opens them from outside is shown once, when it is made.
 
-use super::body::{given, put};
+use super::body::{Body, Named, address, given, put};
 use super::noun::Noun;
 use super::variables::{SecretPatch, merge, names};
+use crate::boot::keys::Grant;
+use crate::engine::Engine;
+use crate::http::auth::Who;
 use crate::http::problem::Problem;
-use crate::model::{ActivationKey, Name, Package, Record, Time, Variables};
+use crate::model::{ActivationKey, Name, Names, Package, Record, Time, Variables};
 use crate::store::{Edit, World};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// A new key.
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,6 +96,97 @@ pub struct KeyView {
     pub joins: bool,
 }
 
+/// The one answer that carries a secret by which systems join or return.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FreshKey {
+    pub secret: String,
+    pub expires_at: Option<Time>,
+}
+
+/// Until when a key that leads back is good: a day by default.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    pub expires_at: Option<Time>,
+}
+
+/// What would a stack give, to whom.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewAsk {
+    pub keys: Names,
+    /// None: a system that gets a new record.
+    pub machine: Option<Name>,
+    #[serde(default, deserialize_with = "address")]
+    pub from: Option<Ipv4Addr>,
+}
+
+/// What it gives; or nothing, and which rule says so.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PreviewView {
+    pub refused: Option<RefusedView>,
+    pub groups: Names,
+    pub packages: Vec<Package>,
+    pub profile: Option<Name>,
+    pub variables: Variables,
+    /// Their names.
+    pub secrets: Vec<String>,
+    /// The key that lets it install itself anew.
+    pub reinstalls: Option<Name>,
+    /// The keys that would count it anew.
+    pub counted: Names,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RefusedView {
+    pub rule: String,
+    pub text: String,
+}
+
+pub async fn join(
+    State(engine): State<Arc<Engine>>,
+    Named(name): Named<Name>,
+    who: Who,
+) -> Result<(StatusCode, Json<FreshKey>), Problem> {
+    let secret = engine.join_by(&name, &who.0).await?;
+    Ok((StatusCode::CREATED, Json(FreshKey { secret: secret.expose().to_owned(), expires_at: None })))
+}
+
+pub async fn join_no_more(
+    State(engine): State<Arc<Engine>>,
+    Named(name): Named<Name>,
+    who: Who,
+) -> Result<StatusCode, Problem> {
+    engine.join_no_more(&name, &who.0).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn reactivate(
+    State(engine): State<Arc<Engine>>,
+    Named(name): Named<Name>,
+    who: Who,
+    Body(Until { expires_at }): Body<Until>,
+) -> Result<(StatusCode, Json<FreshKey>), Problem> {
+    let made = engine.reactivate(&name, expires_at, &who.0).await?;
+    let expires_at = Some(made.expires_at);
+    Ok((StatusCode::CREATED, Json(FreshKey { secret: made.secret.expose().to_owned(), expires_at })))
+}
+
+pub async fn preview(
+    State(engine): State<Arc<Engine>>,
+    Body(PreviewAsk { keys, machine, from }): Body<PreviewAsk>,
+) -> Result<Json<PreviewView>, Problem> {
+    let granted = engine.preview(&keys, machine.as_ref(), from)?;
+    let refused = granted.as_ref().err().map(|why| RefusedView { rule: why.rule.into(), text: why.text.clone() });
+    let grant = granted.unwrap_or_default();
+    let world = engine.store.world();
+    let stack: Vec<_> = grant.keys.iter().filter_map(|name| world.keys.get(name)).collect();
+    let variables = stack.iter().flat_map(|key| key.variables.clone()).collect();
+    let secrets = stack.iter().flat_map(|key| names(&key.secrets)).collect();
+    let Grant { groups, packages, profile, reinstalls, counted, .. } = grant;
+    Ok(Json(PreviewView { refused, groups, packages, profile, variables, secrets, reinstalls, counted }))
+}
+
 impl Noun for ActivationKey {
     const WORD: &'static str = "key";
     type Key = Name;
@@ -98,6 +197,10 @@ impl Noun for ActivationKey {
     fn draft(draft: KeyDraft, _: Time, _: &World) -> Result<Self, Problem> {
         let KeyDraft { name, description, groups, usage_limit, expires_at, packages, addresses, .. } = draft;
         let KeyDraft { is_default, profile, reinstalls, .. } = draft;
+        if matches!(name.as_str(), "re" | "preview") {
+            let text = format!("name: {name} is a word of its own beside keys: choose another");
+            return Err(Problem::invalid("name", text));
+        }
         let enabled = draft.enabled.unwrap_or(true);
         let mut key = ActivationKey {
             description,

@@ -12,6 +12,7 @@ pub mod arming;
 pub mod authority;
 pub mod batch;
 pub mod body;
+pub mod bootstrap;
 pub mod capture;
 pub mod catalogue;
 pub mod class;
@@ -60,7 +61,11 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/{name}/answers", get(answers::show))
         .route("/{name}/arm", post(arming::arm))
         .route("/{name}/disarm", post(arming::disarm))
-        .route("/{name}/replace", post(arming::replace));
+        .route("/{name}/replace", post(arming::replace))
+        .route("/{name}/reactivate", post(key::reactivate));
+    let keys = noun::routes::<ActivationKey>()
+        .route("/preview", post(key::preview))
+        .route("/{name}/join", post(key::join).delete(key::join_no_more));
     Router::new()
         .nest("/networks", noun::routes::<Network>())
         .nest("/ranges", noun::routes::<Range>())
@@ -71,7 +76,7 @@ fn routes() -> Router<Arc<Engine>> {
         .nest("/profiles", noun::routes::<Profile>())
         .route("/catalogue", get(catalogue::list))
         .route("/catalogue/{name}", get(catalogue::show))
-        .nest("/keys", noun::routes::<ActivationKey>())
+        .nest("/keys", keys)
         .nest("/machines", machines)
         .route("/retired/{mac}", delete(arming::forget))
         .route("/leases", get(lease::list))
@@ -90,6 +95,7 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/tokens", get(token::list).post(token::add))
         .route("/tokens/{name}", delete(token::remove))
         .route("/ca", get(authority::show))
+        .route("/bootstrap", get(bootstrap::show))
         .route("/ca/accept", post(authority::accept))
         .route("/status", get(status::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -105,6 +105,7 @@ pub fn turns(edit: &Edit, before: Vec<Option<Record>>, outcome: &Outcome) -> Vec
         | Edit::KeepCa(_)
         | Edit::AcceptCa { .. }
         | Edit::AddToken { .. }
+        | Edit::JoinBy { .. }
         | Edit::RemoveToken(_)
         | Edit::ForgetCard(_)
         | Edit::ReleaseLease { .. } => Vec::new(),

@@ -38,7 +38,13 @@ impl Appliance {
     /// The same, with settings of its own.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Appliance {
         let appliance = Appliance::with(change).await;
-        let lab = appliance.network_cidr();
+        appliance.furnish().await;
+        appliance
+    }
+
+    /// Makes the network and all that a machine of it installs.
+    pub async fn furnish(&self) {
+        let (appliance, lab) = (self, self.network_cidr());
         appliance.cli(&["network", "add", "lab", "--cidr", &lab, "--pool", &appliance.span(100, 110)]).await;
         appliance.cli(&["key", "add", "web", "--limit", "5"]).await;
         let distro =
@@ -47,7 +53,6 @@ impl Appliance {
         appliance.cli(&[&distro[..], &files[..]].concat()).await;
         appliance.cli(&["profile", "add", "web", "--distro", "debian-12", "--key", "web"]).await;
         appliance.cli(&["range", "add", "web-rack", &appliance.span(10, 50), "--profile", "web"]).await;
-        appliance
     }
 
     /// A server that knows nothing yet.
