@@ -44,6 +44,7 @@ bench: ## Kea, nginx and us in one run: a table, and target/bench.json (root; ab
 	cargo bench --locked --bench dhcp
 	cargo bench --locked --bench tftp
 	cargo bench --locked --bench files
+	cargo bench --locked --bench agents
 	cargo bench --locked --bench decision
 	cargo bench --locked --bench render
 	cargo bench --locked --bench cobbler

@@ -107,13 +107,19 @@ fn interfaces(folder: &Path, addresses: &str) -> Vec<Interface> {
         .into_iter()
         .filter(|name| name != "lo")
         .map(|name| Interface {
-            mac: first_line(&folder.join(&name).join("address")),
+            mac: own_mac(&folder.join(&name)),
             addresses: addresses_of(&name, addresses),
             physical: is_physical(&folder.join(&name)),
             name,
         })
         .filter(|card| !card.addresses.is_empty() || folder.join(&card.name).join("device").exists())
         .collect()
+}
+
+/// A card in a bond shows the bond's: its own is told apart.
+fn own_mac(card: &Path) -> String {
+    let own = first_line(&card.join("bonding_slave/perm_hwaddr"));
+    if own.is_empty() { first_line(&card.join("address")) } else { own }
 }
 
 /// A bridge, a bond, a tunnel or one half of a pair has no device; a virtual function is a part of one.
@@ -188,6 +194,9 @@ mod tests {
             ("sys/class/net/eth0/address", "52:54:00:00:00:01\n"),
             ("sys/class/net/eth1/address", "52:54:00:00:00:02\n"),
             ("sys/class/net/eth1/device/vendor", "0x1\n"),
+            ("sys/class/net/eth1/bonding_slave/perm_hwaddr", "52:54:00:00:00:0b\n"),
+            ("sys/class/net/eth2/address", "52:54:00:00:00:03\n"),
+            ("sys/class/net/eth2/device/physfn/vendor", "0x1\n"),
             ("sys/class/net/docker0/address", "02:42:00:00:00:00\n"),
         ]);
         let addresses = "1: lo    inet 127.0.0.1/8 scope host lo\n\
@@ -205,7 +214,10 @@ mod tests {
         assert_eq!(disks, [("nvme0n1", "nv-1", 4096), ("sda", "WD-1", 4096), ("vda", "disk-1", 2_097_152)]);
         assert_eq!(inventory.disks[1].model, "BIG DISK");
         let cards: Vec<_> = inventory.interfaces.iter().map(|card| (&*card.name, card.addresses.len())).collect();
-        assert_eq!(cards, [("eth0", 2), ("eth1", 0)]);
+        assert_eq!(cards, [("eth0", 2), ("eth1", 0), ("eth2", 0)]);
+        let physical: Vec<_> = inventory.interfaces.iter().map(|card| (&*card.mac, card.physical)).collect();
+        // The first one has an address and no device: a container's, or a bridge.
+        assert_eq!(physical, [("52:54:00:00:00:01", false), ("52:54:00:00:00:0b", true), ("52:54:00:00:00:03", false)]);
         assert_eq!(inventory.interfaces[0].addresses, ["10.77.0.9/24", "fe80::1/64"]);
     }
 

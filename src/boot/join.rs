@@ -239,7 +239,7 @@ impl JoinAsk {
             };
         }
         let own = self.hostname.to_ascii_lowercase().parse::<Name>().ok();
-        let free = own.filter(|name| name.as_str() != "localhost" && !(facts.is_taken)(name));
+        let free = own.filter(|name| !name.as_str().starts_with("localhost") && !(facts.is_taken)(name));
         Ok(free.unwrap_or_else(|| card.clone()))
     }
 

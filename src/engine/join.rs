@@ -180,7 +180,8 @@ fn facts<'a>(world: &'a World, ask: &JoinAsk, reactivation: Option<Reactivation>
         known: world.machine_with_credential(ask.credential),
         same_cards,
         reactivation: reactivation.map(|key| (key.clone(), world.machine(key.machine))),
-        is_taken: Box::new(|name| world.machine_named(name).is_some()),
+        // Two words stand below /machines themselves: records of such names could not be asked for.
+        is_taken: Box::new(|name| matches!(name.as_str(), "adopt" | "batch") || world.machine_named(name).is_some()),
         in_the_way: ask.macs.iter().find_map(|mac| in_the_way(world, *mac)),
         ids: [Uuid::now_v7(), Uuid::now_v7()],
     }

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Any state but armed and installing boots its own disk; `arm` leads from every state to armed; `replace`
-//! from every state to ready.
+//! from every state to ready. A system that runs already joins from any state but those two, and leaves to ready.
 
 mod class;
 mod disk;

@@ -2,6 +2,11 @@
 
 use crate::postgres::Fresh;
 use crate::rig::{Answer, Appliance, post};
+use kickstand::config::Https;
+use kickstand_agent::join::{self, Wish};
+use kickstand_agent::register::Places;
+use kickstand_agent::retry::Patience;
+use kickstand_agent::wire::{Interface, Inventory};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 
@@ -156,6 +161,7 @@ async fn the_story(appliance: &Appliance) {
     assert!(appliance.told("alarm", "the reactivation key of db1 was spent").await);
 
     // What is to be installed again can not be joined meanwhile.
+    appliance.cli(&["machine", "set", "web-7", "--profile", "web"]).await;
     appliance.cli(&["machine", "arm", "web-7"]).await;
     assert_eq!(web7.leaves().await, 409);
     appliance.cli(&["machine", "disarm", "web-7"]).await;
@@ -249,4 +255,45 @@ async fn an_installed_machine_gets_the_groups_packages_and_variables_of_its_stac
     assert_eq!(machine.register_as(&installer, &own, &"ab".repeat(32)).await.status, 200);
     assert_eq!((used(&appliance, "web").await, used(&appliance, "base").await), (json!(1), json!(1)));
     assert!(appliance.refused(&["key", "remove", "web"]).await.contains("used by machine web-1"));
+}
+
+#[tokio::test]
+async fn the_agent_joins_a_server_that_it_knows_by_a_fingerprint_and_leaves_it() {
+    let appliance =
+        Appliance::start_with(|config| config.https = Https { serve: true, port: 0, ..Https::default() }).await;
+    appliance.cli(&["key", "add", "base", "--group", "all", "--package", "no-such-package"]).await;
+    let keys = secret(&appliance, &["key", "join", "base"]).await;
+    let fingerprint = appliance.json(&["ca", "show"]).await["sha256"].as_str().unwrap().to_owned();
+    let server = format!("https://{}", appliance.running().https[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let joins = move |fingerprint: String| {
+        let (places, server, keys) = (Places::below(&path), server.clone(), keys.clone());
+        let card =
+            Interface { name: "eth0".into(), mac: "52:54:00:00:06:00".into(), physical: true, ..Default::default() };
+        let inventory = Inventory { hostname: "db1".into(), interfaces: vec![card], ..Default::default() };
+        let wish = Wish { server, keys, fingerprint: Some(fingerprint), ..Wish::default() };
+        tokio::task::spawn_blocking(move || join::run(Patience::SHORT, &places, &wish, inventory))
+    };
+    let wrong = joins("0".repeat(64)).await.unwrap().unwrap_err().to_string();
+    assert!(wrong.contains(&fingerprint) && wrong.contains("Nothing was sent"), "{wrong}");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "and nothing is kept");
+    let colons: Vec<&str> = fingerprint.as_bytes().chunks(2).map(|two| std::str::from_utf8(two).unwrap()).collect();
+    let said = joins(colons.join(":").to_uppercase()).await.unwrap().unwrap();
+    assert!(said.contains("registered as db1") && said.contains("no package manager is here"), "{said}");
+    let record = appliance.json(&["machine", "show", "db1"]).await;
+    assert_eq!((&record["state"], &record["groups"]), (&json!("registered"), &json!(["all"])));
+    assert!(record["inventory"]["packages"]["error"].as_str().unwrap().contains("no package manager"), "{record}");
+    let again = joins(fingerprint).await.unwrap().unwrap();
+    assert!(again.contains("db1") && again.contains("is registered; inventory sent"), "{again}");
+
+    let places = Places::below(folder.path());
+    let left = tokio::task::spawn_blocking(move || {
+        assert!(join::status(&places, std::time::SystemTime::now()).unwrap().registered);
+        join::unregister(Patience::SHORT, &places, false)
+    });
+    assert!(left.await.unwrap().unwrap().contains("db1"));
+    let record = appliance.json(&["machine", "show", "db1"]).await;
+    assert_eq!((&record["state"], &record["registered"]), (&json!("ready"), &json!(false)));
+    assert_eq!((&record["joined"], used(&appliance, "base").await), (&json!([]), json!(0)));
 }
