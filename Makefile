@@ -54,7 +54,7 @@ check: ## Formatting, lints, documentation, licences
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
-	shellcheck lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run lab/fai/config/*/[0-9]* lab/fai/config/hooks/* lab/fai/config/scripts/*/* tests/wire/*.sh tests/koan/*.sh
+	shellcheck src/engine/bootstrap.sh lab/*.sh lab/image/*.sh lab/image/arm64-init fuzz/seeds.sh .ci/run lab/fai/config/*/[0-9]* lab/fai/config/hooks/* lab/fai/config/scripts/*/* tests/wire/*.sh tests/koan/*.sh
 	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny --log-level error check bans licenses sources
 

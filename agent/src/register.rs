@@ -104,7 +104,7 @@ impl Default for Places {
         Places {
             settings: "/etc/kickstand/agent.json".into(),
             identity: "/var/lib/kickstand/identity.json".into(),
-            timer: "/etc/systemd/system/timers.target.wants/kickstand-agent-check-in.timer".into(),
+            timer: "/etc/systemd/system/timers.target.wants/kickstand-agent.timer".into(),
             programs: packages::folders(),
         }
     }

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154
 # Puts kickstand-agent onto this system and registers it: sh bootstrap --key NAME.SECRET[,…] [--name NAME]
 # Runs with any POSIX shell, curl or wget, and sha256sum. Nothing happens before the last line, so that half of a script does nothing.
 
