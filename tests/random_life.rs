@@ -285,7 +285,7 @@ impl Life {
             ticket: Ticket { token: hash(1, turn), report: hash(2, turn), ip: OWN, lives_secs: 600 },
             key: Some(InstallKey {
                 hash: hash(3, turn),
-                key: "web".parse().unwrap(),
+                keys: "web".parse().unwrap(),
                 machine: id,
                 install,
                 expires_at,

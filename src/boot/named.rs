@@ -174,7 +174,7 @@ impl NamedAsk {
         key: Option<InstallKey>,
         now: Time,
     ) -> Decision<NamedReply> {
-        let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.key));
+        let carries = key.as_ref().map_or("no key".to_owned(), |k| format!("a single-use key of {}", k.keys));
         let text = format!("{file} of {}, asked for by name, which carries {carries}", machine.name);
         decision.effects.extend(key.map(Effect::Mint));
         decision.with(Effect::Tell(self.tale(machine, Kind::Answer, text, now)))

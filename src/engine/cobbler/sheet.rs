@@ -73,7 +73,8 @@ impl Engine {
     }
 
     fn sheet_of_profile(&self, world: &World, name: &Name, from: Ipv4Addr) -> Result<Sheet, Error> {
-        let recipe = recipe::recipe(name, None, None, &world.profiles, &world.distros).map_err(Error::Invalid)?;
+        let recipe =
+            recipe::recipe(name, None, None, &world.profiles, &world.distros, &world.keys).map_err(Error::Invalid)?;
         let here = self.here_for(world, from)?;
         let mut variables = self.defaults(recipe.distro.family)?;
         variables.extend(recipe.variables.clone());
