@@ -281,6 +281,12 @@ async fn systems_are_listed_with_both_keys_of_each_card() {
         call(&appliance, appliance.ip(66), "get_system_as_rendered", &["nobody"]).await.contains("<struct>\n</struct>")
     );
     assert!(call(&appliance, appliance.ip(66), "get_system", &["nobody"]).await.contains("<string>~</string>"));
+    let unfit = call(&appliance, appliance.ip(66), "get_system_as_rendered", &["web-2"]).await;
+    assert!(is_fault(&unfit, "web-2 can not be installed as it is"), "it has no profile: {unfit}");
+    for name in ["web-1", "web-1.lab.test"] {
+        let said = call(&appliance, appliance.ip(66), "find_system_by_dns_name", &[name]).await;
+        assert!(said.contains("<name>system_name</name><value><string>web-1</string>"), "{said}");
+    }
     let by = object(&[("mac_address", text("52:54:00:77:00:0B"))]);
     assert!(call(&appliance, appliance.ip(66), "find_system", &[&by]).await.contains("web-2"));
     assert!(

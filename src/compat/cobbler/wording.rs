@@ -28,6 +28,10 @@ pub fn login_failed(user: &str) -> String {
     format!("login failed ({shown}): this server is changed by its own API and the command line `kickstand`")
 }
 
+pub fn not_installable(name: &str) -> String {
+    format!("{name} can not be installed as it is: the log of the server says why")
+}
+
 pub fn missing_mac(interface: &str) -> String {
     format!("missing MAC address for interface {interface}")
 }

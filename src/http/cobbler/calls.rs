@@ -33,7 +33,10 @@ pub(super) async fn answer(engine: &Arc<Engine>, call: Call, from: Ipv4Addr) -> 
             )
         }
         ("upload_log_data", _) => Reply::Said(false.into()),
-        ("disable_netboot", [Value::Text(name), ..]) => ended(engine, Some(system(name)), Stage::Done, from).await,
+        ("disable_netboot", [Value::Text(name), ..]) => match subject("system", name) {
+            Some(subject) => said(engine.report_by_name(&subject, from, Stage::Done).await),
+            None => Reply::Said(false.into()),
+        },
         ("run_install_triggers", [Value::Text(mode), Value::Text(kind), Value::Text(name), ..]) => {
             said(ops::trigger(engine, subject(kind, name).as_ref(), mode, from).await)
         }
@@ -85,7 +88,12 @@ fn told(engine: &Arc<Engine>, method: &str, params: &[Value], from: Ipv4Addr) ->
             name().and_then(|name| list.one(&engine.store.world(), &name)).unwrap_or(Value::Nil)
         }
         "find_system" => found(engine, params.first()),
-        "find_system_by_dns_name" => return Some(rendered(engine, "system", first?.split('.').next(), from)),
+        "find_system_by_dns_name" => {
+            let known =
+                |name: &&str| name.parse().is_ok_and(|name| engine.store.world().machine_named(&name).is_some());
+            let whole = first.filter(known);
+            return Some(rendered(engine, "system", whole.or_else(|| first?.split('.').next()), from));
+        }
         "get_config_data" => config_data(),
         "get_repo_config_for_system" | "get_repo_config_for_profile" => {
             let subject = subject(method.trim_start_matches("get_repo_config_for_"), first?)?;
@@ -107,7 +115,11 @@ fn rendered(engine: &Engine, kind: &str, name: Option<&str>, from: Ipv4Addr) -> 
     match engine.sheet(&subject, from) {
         Ok(Some(sheet)) => Reply::Said(cobbler::rendered(&sheet)),
         Ok(None) => empty(),
-        Err(error) => Reply::Fault(wording::refused(&error.to_string())),
+        // Why may quote what only operators know.
+        Err(error) => {
+            tracing::warn!(%error, name, "nothing was told of it to a client of Cobbler");
+            Reply::Fault(wording::refused(&wording::not_installable(name)))
+        }
     }
 }
 
@@ -117,10 +129,6 @@ pub(super) fn subject(kind: &str, name: &str) -> Option<Subject> {
         "profile" => name.parse().ok().map(Subject::Profile),
         _ => None,
     }
-}
-
-fn system(name: &str) -> Option<Subject> {
-    subject("system", name)
 }
 
 fn names(engine: &Engine, what: &str) -> Value {
@@ -189,11 +197,6 @@ fn piece((machine, file): (&Value, &Value), (size, offset): (&Value, &Value), da
         offset: offset.int()?,
         data: data.to_vec(),
     })
-}
-
-async fn ended(engine: &Engine, subject: Option<Option<Subject>>, stage: Stage, from: Ipv4Addr) -> Reply {
-    let Some(subject) = subject.flatten() else { return Reply::Said(false.into()) };
-    said(engine.report_by_name(&subject, from, stage).await)
 }
 
 fn said(done: Result<bool, crate::engine::Error>) -> Reply {

@@ -24,7 +24,7 @@ pub(super) async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
-    let path = request.uri().path().trim_start_matches("/cblr/svc/op/");
+    let path = request.uri().path().strip_prefix("/cblr/svc/op/").unwrap_or_default();
     let (Some(asked), Some(from)) = (Asked::of(path, decoded), from(&peer)) else { return not_found() };
     match given(&engine, &asked, request.headers(), from).await {
         Ok(Some(text)) => plain(text),
