@@ -61,6 +61,10 @@ fn display_shows_a_machine_a_profile_and_the_machine_that_it_runs_on() {
 
     let said = stage.koan(&["--display", "--profile=rocky"]);
     assert!(said.ok && said.text.contains(&format!("install_tree: http://{SERVER}/files/d/tree")), "{}", said.text);
+    stage.cli(&["machine", "remove", "web-1"]);
+    stage.cli(&["machine", "add", "web-7", "--mac", OWN, "--profile", "web"]);
+    let said = stage.koan(&["--display"]);
+    assert!(said.ok && said.text.contains("- Auto detected: web-7"), "by its card alone: {}", said.text);
     let said = stage.koan(&["--display", "--system=nobody"]);
     assert!(said.text.contains("No entry/entries found"), "{}", said.text);
 }
