@@ -6,7 +6,7 @@ mod report;
 
 use anyhow::{Context, Result, ensure};
 use kickstand::boot::lifecycle;
-use kickstand::config::{Cobbler, Config, Dhcp, Https, Secrets};
+use kickstand::config::{Cobbler, Config, Https};
 use kickstand::daemon::{self, Running};
 use kickstand::model::*;
 use kickstand::store::Edit;
@@ -33,6 +33,23 @@ fn machine(n: u32) -> Machine {
     machine
 }
 
+fn network() -> Network {
+    Network {
+        name: "lab".parse().expect("a name"),
+        cidr: "10.0.0.0/8".parse().expect("a network"),
+        gateway: None,
+        dns: vec![],
+        domain: None,
+        pools: vec![],
+        lease_secs: 3600,
+        profile: None,
+        unknown: Unknown::Ignore,
+        variables: Default::default(),
+        secrets: Default::default(),
+        dhcp: Default::default(),
+    }
+}
+
 async fn start(folder: &Path) -> Result<Running> {
     std::fs::create_dir_all(folder.join("files"))?;
     let config = Config {
@@ -40,16 +57,17 @@ async fn start(folder: &Path) -> Result<Running> {
         files: folder.join("files"),
         templates: folder.join("etc"),
         socket: folder.join("socket"),
-        dhcp: Dhcp { port: 0, address: Some(SocketAddr::from((IP, 0))), ..Config::default().dhcp },
+        dhcp: kickstand::config::Dhcp { port: 0, address: Some(SocketAddr::from((IP, 0))), ..Config::default().dhcp },
         tftp_port: 0,
         http_port: 0,
         https: Https { serve: false, ..Https::default() },
-        secrets: Secrets { key_file: Some(folder.join("secret.key")) },
+        secrets: kickstand::config::Secrets { key_file: Some(folder.join("secret.key")) },
         cobbler: Cobbler { serve: true, ..Cobbler::default() },
         ..Config::default()
     };
     let running = daemon::start(config).await?;
     let (store, now) = (&running.engine.store, running.engine.now());
+    store.edit(Edit::AddNetwork(network()), "bench", now).await?;
     let all: Vec<_> = (0..MACHINES).map(machine).collect();
     store.edit(Edit::AddMachines(all), "bench", now).await?;
     Ok(running)
