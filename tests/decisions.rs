@@ -62,3 +62,8 @@ fn reports() {
 fn registrations() {
     play("register.toml", Case::register);
 }
+
+#[test]
+fn reinstallations() {
+    play("reinstall.toml", Case::reinstall);
+}

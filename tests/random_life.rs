@@ -4,6 +4,9 @@ use kickstand::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts, Autoinstall
 use kickstand::boot::lifecycle::{self, Moment, Next, Ticket};
 use kickstand::boot::named::{NamedAsk, NamedFacts, NamedReply, Papers, Turn};
 use kickstand::boot::register::{RegisterAsk, RegisterFacts, RegisterReply};
+use kickstand::boot::reinstall::{
+    CheckInAsk, ReinstallAsk, ReinstallFacts, ReinstallReply, StartsAsk, StartsReply, Wish,
+};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{ScriptAsk, ScriptFacts, ScriptReply};
 use kickstand::boot::{Ask, Effect, Spent, Standing, Step};
@@ -19,7 +22,9 @@ const FOREIGN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 /// Everything that can happen to a machine, in any order, any number of times.
 #[derive(Debug, Clone, Copy)]
 enum Happening {
-    Arm,
+    Arm {
+        inside_only: bool,
+    },
     Disarm,
     /// A network boot, from its own address or from another.
     Boot {
@@ -41,6 +46,17 @@ enum Happening {
     Register {
         newest: bool,
     },
+    /// The running system checks in, and does what it is told; or somebody on it asks.
+    CheckIn,
+    Reinstall {
+        permitted: bool,
+    },
+    /// It says that it starts its installer, or that it does not.
+    Starts {
+        fails: bool,
+    },
+    /// Its power is cut, or its kernel gives way to another: what runs afterwards is another life.
+    Restart,
     /// Two steps from one revision: the second must lose.
     Race,
     Wait {
@@ -51,7 +67,7 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     use Happening::*;
     prop_oneof![
-        2 => Just(Arm),
+        2 => prop::bool::weighted(0.5).prop_map(|inside_only| Arm { inside_only }),
         1 => Just(Disarm),
         6 => prop::bool::weighted(0.9).prop_map(|own| Boot { own }),
         6 => (prop::bool::weighted(0.9), prop::bool::weighted(0.8)).prop_map(|(own, newest)| Fetch { own, newest }),
@@ -60,6 +76,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Done),
         1 => Just(GaveUp),
         3 => prop::bool::weighted(0.7).prop_map(|newest| Register { newest }),
+        3 => Just(CheckIn),
+        3 => prop::bool::weighted(0.2).prop_map(|permitted| Reinstall { permitted }),
+        2 => prop::bool::weighted(0.2).prop_map(|fails| Starts { fails }),
+        2 => Just(Restart),
         1 => Just(Race),
         3 => (0u16..8000).prop_map(|secs| Wait { secs }),
     ]
@@ -79,6 +99,8 @@ struct Life {
     registrations: usize,
     armings: usize,
     answers: usize,
+    /// Which life of the running system it is.
+    lives: u128,
 }
 
 impl Life {
@@ -114,6 +136,7 @@ impl Life {
             registrations: 0,
             armings: 0,
             answers: 0,
+            lives: 1,
         }
     }
 
@@ -154,12 +177,15 @@ impl Life {
     fn happens(&mut self, happening: Happening) {
         let before = self.machine.state;
         match happening {
-            Happening::Arm => {
+            Happening::Arm { inside_only } => {
                 self.seed = self.seed.wrapping_add(1);
-                self.lifecycle(Moment::Arm { install: Uuid::from_u128(100 + u128::from(self.seed)) });
-                (self.armed, self.boots) = (true, vec![]);
-                self.armings += 1;
+                self.lifecycle(Moment::Arm { install: Uuid::from_u128(100 + u128::from(self.seed)), inside_only });
+                self.was_armed();
             }
+            Happening::CheckIn => self.check_in(),
+            Happening::Reinstall { permitted } => self.reinstall(permitted),
+            Happening::Starts { fails } => self.starts(fails),
+            Happening::Restart => self.lives += 1,
             Happening::Disarm => self.lifecycle(Moment::Disarm),
             Happening::Boot { own } => self.boot(own),
             Happening::Fetch { own, newest } => self.fetch(own, newest),
@@ -171,10 +197,90 @@ impl Life {
             Happening::Race => self.race(),
             Happening::Wait { secs } => self.now = self.now.plus_secs(u32::from(secs)),
         }
-        let armed_by = matches!(happening, Happening::Arm);
+        let armed_by = matches!(happening, Happening::Arm { .. } | Happening::Reinstall { permitted: true });
         assert!(
             armed_by || before.installs() || !self.machine.state.installs(),
             "only arming leads to an install: {happening:?}"
+        );
+    }
+
+    fn was_armed(&mut self) {
+        (self.armed, self.boots) = (true, vec![]);
+        self.armings += 1;
+    }
+
+    fn check_in(&mut self) {
+        let ask = CheckInAsk { from: OWN, life: Uuid::from_u128(self.lives), up_secs: 60 };
+        let decision = ask.decide(&self.machine, self.now);
+        let untouched = self.machine.install.as_ref().is_some_and(|i| i.inside_only && i.boots == 0);
+        if decision.reply == Wish::Reinstall {
+            assert!(self.machine.state == State::Armed && untouched, "a wish is for an arming that nobody took yet");
+        }
+        let (wish, boot) = (decision.reply, self.machine.install.as_ref().and_then(|i| i.boot.clone()));
+        let before = self.machine.state;
+        self.apply(decision.effects);
+        if before != self.machine.state {
+            assert!(
+                boot.is_some_and(|boot| boot.inside.is_some()),
+                "only a boot from inside is over because it is heard"
+            );
+            assert!(self.machine.install.is_none() && !self.machine.state.installs(), "and its arming with it");
+        }
+        if wish == Wish::Reinstall {
+            self.reinstall(false);
+        }
+    }
+
+    fn reinstall(&mut self, permitted: bool) {
+        self.seed = self.seed.wrapping_add(1);
+        let (token, key, lease) = (self.seed, "own".parse().unwrap(), self.lease());
+        let facts = ReinstallFacts {
+            machine: &self.machine,
+            network: Some(&self.network),
+            lease: Some(&lease),
+            permitted_by: permitted.then_some(&key),
+            profiles: &BTreeMap::new(),
+            ranges: &[],
+            hindrance: None,
+            install: Uuid::from_u128(500 + u128::from(self.seed)),
+            ticket: Ticket { token: Hash([token; 32]), report: Hash([token ^ 0x80; 32]), ip: OWN, lives_secs: 600 },
+        };
+        let life = Uuid::from_u128(self.lives);
+        let ask = ReinstallAsk { from: OWN, life, mac: self.machine.interfaces[0].mac, profile: None, carried: None };
+        let (before, decision) = (self.machine.state, ask.decide(facts, self.now));
+        if let ReinstallReply::Start { .. } = decision.reply {
+            assert!(before.installs() || permitted, "an installer is given only where somebody allowed it");
+            if !before.installs() {
+                self.was_armed();
+            }
+            self.served(token, matches!(&self.machine.install, Some(i) if i.inside().is_some_and(|i| i.life == life)));
+        }
+        self.apply(decision.effects);
+    }
+
+    fn starts(&mut self, fails: bool) {
+        let way = if fails { Err("no".into()) } else { Ok(Way::Kexec) };
+        let ask = StartsAsk { from: OWN, life: Uuid::from_u128(self.lives), way };
+        let decision = ask.decide(&self.machine, self.now);
+        if decision.reply == StartsReply::Taken {
+            let boot = self.machine.install.as_ref().and_then(|install| install.boot.as_ref());
+            let given = boot.is_some_and(|boot| boot.inside.is_some() && boot.answered_at.is_none());
+            assert!(self.machine.state == State::Armed && given, "only what was given is started, or given back");
+        }
+        self.apply(decision.effects);
+    }
+
+    /// An installer was given away: by the network or to the running system, each arming has three.
+    fn served(&mut self, token: u8, may_be_same: bool) {
+        let same_boot = may_be_same && self.boots.last().is_some_and(|at| self.now.secs_since(*at) < 30);
+        if !same_boot {
+            self.boots.push(self.now);
+        }
+        self.tokens.push(token);
+        assert!(
+            self.boots.len() <= usize::from(lifecycle::BOOTS),
+            "at most three boots for each arming: {:?}",
+            self.boots
         );
     }
 
@@ -199,16 +305,12 @@ impl Life {
         if let ScriptReply::Install { .. } = decision.reply {
             assert!(before.installs() && self.armed, "an installer is served only to an armed machine");
             assert!(own, "and only at its own address");
-            let same_boot = self.boots.last().is_some_and(|at| self.now.secs_since(*at) < 30);
-            if !same_boot {
-                self.boots.push(self.now);
-            }
-            self.tokens.push(token);
+            let install = self.machine.install.as_ref().unwrap();
             assert!(
-                self.boots.len() <= usize::from(lifecycle::BOOTS),
-                "at most three boots for each arming: {:?}",
-                self.boots
+                !install.inside_only && install.inside().is_none(),
+                "the network never installs beside a running system"
             );
+            self.served(token, true);
         }
         self.apply(decision.effects);
     }
@@ -341,7 +443,7 @@ impl Life {
     }
 
     fn race(&mut self) {
-        let moment = || Moment::Arm { install: Uuid::from_u128(1) };
+        let moment = || Moment::Arm { install: Uuid::from_u128(1), inside_only: false };
         let (first, second) =
             (lifecycle::next(&self.machine, moment(), self.now), lifecycle::next(&self.machine, moment(), self.now));
         // Neither is an operator's arming of this life: only the first of a pair that is put back may count.
@@ -370,7 +472,7 @@ fn the_usual_life_ends_registered_and_never_installs_again() {
     let mut life = Life::new();
     use Happening::*;
     for happening in [
-        Arm,
+        Arm { inside_only: false },
         Boot { own: true },
         Fetch { own: true, newest: true },
         Started,
@@ -386,4 +488,33 @@ fn the_usual_life_ends_registered_and_never_installs_again() {
         life.happens(Boot { own: true });
     }
     assert_eq!((life.machine.state, life.boots.len()), (State::Registered, 1));
+}
+
+#[test]
+fn a_life_from_inside_ends_registered_and_one_that_falls_back_is_what_it_was() {
+    let mut life = Life::new();
+    use Happening::*;
+    let registered = [Arm { inside_only: false }, Boot { own: true }, Fetch { own: true, newest: true }, Done];
+    registered.into_iter().for_each(|happening| life.happens(happening));
+    life.happens(Register { newest: true });
+    assert_eq!(life.machine.state, State::Registered);
+
+    // The new kernel never reports: the old system is there again, and network boots never installed meanwhile.
+    for happening in [Arm { inside_only: true }, Boot { own: true }, CheckIn, Starts { fails: false }, Restart] {
+        life.happens(happening);
+    }
+    life.happens(Boot { own: true });
+    assert_eq!((life.machine.state, life.answers), (State::Armed, 1));
+    life.happens(CheckIn);
+    assert_eq!((life.machine.state, life.machine.install.is_none()), (State::Registered, true));
+    life.happens(CheckIn);
+    assert_eq!(life.machine.state, State::Registered, "once was enough");
+
+    for happening in [Arm { inside_only: true }, CheckIn, Starts { fails: false }, Fetch { own: true, newest: true }] {
+        life.happens(happening);
+    }
+    for happening in [Started, Done, Boot { own: true }, Register { newest: true }, Restart, CheckIn] {
+        life.happens(happening);
+    }
+    assert_eq!((life.machine.state, life.registrations, life.answers), (State::Registered, 2, 2));
 }

@@ -179,8 +179,9 @@ fn booted(machine: &Machine, (mac, ip): (Mac, Ipv4Addr), token: Hash, now: Time)
         reported_at: None,
         profile: machine.profile.clone(),
         repeats: 0,
+        inside: None,
     };
-    let install = Install { id: uuid::Uuid::now_v7(), armed_at: now, before: State::Ready, boots: 1, boot: Some(boot) };
+    let install = Install { boots: 1, boot: Some(boot), ..Install::new(uuid::Uuid::now_v7(), now, State::Ready) };
     let step = Step {
         machine: machine.id,
         from: machine.revision,

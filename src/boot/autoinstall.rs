@@ -52,7 +52,7 @@ impl Ask for AutoinstallAsk {
         if boot.ip != self.from {
             return self.second_claimant(machine, boot, now);
         }
-        if !facts.lease.and_then(|lease| lease.holder.mac()).is_some_and(|mac| machine.has(mac)) {
+        if !self.still_has(machine, boot, facts.lease, now) {
             let text = format!("{} asked with its token from {}, which it has no longer", machine.name, self.from);
             return not_found(text.clone()).with(Effect::Tell(self.tale(machine, Kind::Alarm, text, now)));
         }
@@ -65,6 +65,16 @@ impl Ask for AutoinstallAsk {
 }
 
 impl AutoinstallAsk {
+    /// Whether the address is the machine's still. One that its running system had by itself was never leased: then it
+    /// is enough that nobody else has it.
+    fn still_has(&self, machine: &Machine, boot: &Boot, lease: Option<&Lease>, now: Time) -> bool {
+        let leased = lease.filter(|lease| boot.inside.is_none() || lease.ends_at > now);
+        match leased {
+            None => boot.inside.is_some(),
+            Some(lease) => lease.holder.mac().is_some_and(|mac| machine.has(mac)),
+        }
+    }
+
     /// What is told of the secrets that an answer file really carries: it is recorded before the file goes out.
     pub fn released(&self, machine: &Machine, secrets: &[String], now: Time) -> Option<Effect> {
         if secrets.is_empty() {

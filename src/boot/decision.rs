@@ -122,6 +122,8 @@ pub enum Effect {
     Unbind { network: Name, holder: Holder, at: Time },
     /// A MAC without a record was heard. Bounded memory, and a row for `machine adopt`.
     See(Sighting),
+    /// A system checked in. Memory, and a row by and by.
+    Hear(CheckIn),
     /// Make a record of a machine that announced itself.
     Enlist(Box<Machine>),
     /// Move a machine along its life: only if its revision is still `from`.
@@ -145,7 +147,15 @@ pub enum Effect {
 impl Effect {
     /// Whether a client must not be answered before it is written.
     pub fn is_promise(&self) -> bool {
-        !matches!(self, Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::See(_) | Effect::Tell(_))
+        !matches!(
+            self,
+            Effect::Keep { .. }
+                | Effect::LetGo { .. }
+                | Effect::Know(_)
+                | Effect::See(_)
+                | Effect::Hear(_)
+                | Effect::Tell(_)
+        )
     }
 }
 

@@ -93,7 +93,7 @@ fn of_machine<'a>(facts: &PaperFacts<'a>, machine: &Machine, mac: Mac, all: &mut
         take(&mut machine);
         all.push(Lacking { machine: Some(machine), ..Lacking::of(facts, format!("{word} of machine {name}")) });
     };
-    without(machine.state.installs().then(|| "the arming".into()), &|m| {
+    without(machine.netboots().then(|| "the arming".into()), &|m| {
         (m.state, m.install) = (State::Ready, None);
     });
     without(machine.interface(mac).and_then(|card| Some(format!("address {}", card.ip?))), &|m| {

@@ -1,7 +1,8 @@
 //! A machine's life: the only place that decides a state, and what makes install loops impossible.
 //!
-//! Two promises. An installer is served at most [`BOOTS`] times for each arming, whatever was reported.
-//! And only an operator's `arm` (or a network that installs unknown machines, once) arms.
+//! Two promises. An installer is served at most [`BOOTS`] times for each arming, whatever was reported, to firmware or
+//! to a running system. And only an operator arms, a network that installs unknown machines, once, or a system whose
+//! key permits it, when somebody on it asks.
 
 use super::{Reason, Step};
 use crate::model::*;
@@ -35,14 +36,18 @@ impl Default for Lifetimes {
 pub enum Moment {
     /// An operator takes in a discovered machine.
     Adopt,
-    /// An operator wants it installed at its next network boot.
-    Arm { install: Uuid },
+    /// An operator wants it installed: at its next network boot, or by its running system alone.
+    Arm { install: Uuid, inside_only: bool },
     /// An operator changed their mind.
     Disarm,
     /// Its metal was replaced: whatever the old one was doing is over.
     Replace,
-    /// A network boot asks for its script, at its own address.
-    Boot { ticket: Ticket, profile: Name },
+    /// A network boot asks for its script, at its own address; or the running system, from inside, for what it starts.
+    Boot { ticket: Ticket, profile: Name, inside: Option<Inside> },
+    /// The running system is about to start its installer.
+    Starts { way: Way },
+    /// The old system is up again, or stayed: the boot that it took by itself came to nothing.
+    Back,
     /// The answer file is fetched with the token of the current boot, which lives so long from then on.
     Answer { lives_secs: u32 },
     /// The installer runs.
@@ -86,14 +91,21 @@ pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
     match (machine.state, moment) {
         (State::Discovered, Moment::Adopt) => at.step(State::Ready, machine.install.clone()),
         (_, Moment::Adopt) => Next::Already,
-        (_, Moment::Arm { install }) => at.arm(install),
+        (_, Moment::Arm { install, inside_only }) => at.arm(install, inside_only),
         (State::Armed, Moment::Disarm) => at.step(at.before(), None),
         // Nobody can say how much of the old disk is left.
         (State::Installing, Moment::Disarm) => at.fail(),
         (_, Moment::Disarm) => Next::Already,
         (_, Moment::Replace) => at.step(State::Ready, None),
-        (State::Armed | State::Installing, Moment::Boot { ticket, profile }) => at.boot(ticket, profile),
+        (State::Armed | State::Installing, Moment::Boot { ticket, profile, inside }) => {
+            at.boot(ticket, profile, inside)
+        }
         (state, Moment::Boot { .. }) => at.refuse(format!("it is {state}, not armed")),
+        (State::Armed, Moment::Starts { way }) => at.starts(way),
+        (State::Armed | State::Installing | State::Failed, Moment::Back) if at.is_inside() => {
+            at.step(at.before(), None)
+        }
+        (_, Moment::Back) => Next::Already,
         (State::Armed | State::Installing, Moment::Answer { lives_secs }) => at.answer(lives_secs),
         (State::Armed | State::Installing, Moment::Started) => at.started(State::Installing),
         (State::Armed | State::Installing, Moment::Done) => at.started(State::Installed),
@@ -118,7 +130,7 @@ pub fn joined(mac: Mac, ids: [Uuid; 2], now: Time) -> Machine {
 
 /// The record of a machine that a network takes in by itself.
 pub fn newcomer(mac: Mac, state: State, [id, install]: [Uuid; 2], now: Time) -> Machine {
-    let arming = Install { id: install, armed_at: now, before: State::Discovered, boots: 0, boot: None };
+    let arming = Install::new(install, now, State::Discovered);
     Machine {
         id: MachineId(id),
         name: mac.dashed().parse().expect("a MAC with dashes is a name"),
@@ -162,21 +174,30 @@ impl At<'_> {
         self.machine.install.as_ref().map_or(State::Ready, |i| i.before)
     }
 
-    fn arm(&self, install: Uuid) -> Next {
+    fn is_inside(&self) -> bool {
+        self.machine.install.as_ref().is_some_and(|install| install.inside().is_some())
+    }
+
+    fn arm(&self, install: Uuid, inside_only: bool) -> Next {
         let before = if self.machine.state.installs() { self.before() } else { self.machine.state };
-        self.step(State::Armed, Some(Install { id: install, armed_at: self.now, before, boots: 0, boot: None }))
+        self.step(State::Armed, Some(Install { inside_only, ..Install::new(install, self.now, before) }))
     }
 
     /// The script of this very boot, asked for once more: a few times, and never from the future of a clock
     /// that was set back.
-    fn is_same(&self, boot: &Boot, ip: Ipv4Addr) -> bool {
+    fn is_same(&self, boot: &Boot, ip: Ipv4Addr, inside: Option<&Inside>) -> bool {
         let fresh = boot.served_at <= self.now && self.now.secs_since(boot.served_at) < SAME_BOOT_SECS;
-        boot.answered_at.is_none() && boot.ip == ip && fresh && boot.repeats < REPEATS
+        let life = |inside: &Inside| inside.life;
+        let same_life = boot.inside.as_deref().map(life) == inside.map(life);
+        boot.answered_at.is_none() && boot.ip == ip && fresh && same_life && boot.repeats < REPEATS
     }
 
-    fn boot(&self, ticket: Ticket, profile: Name) -> Next {
+    fn boot(&self, ticket: Ticket, profile: Name, inside: Option<Inside>) -> Next {
         let Some(install) = &self.machine.install else { return self.refuse("it has no arming".into()) };
-        let same = install.boot.as_ref().filter(|boot| self.is_same(boot, ticket.ip));
+        if inside.is_none() && !self.machine.netboots() {
+            return self.refuse("its running system starts the installer, not the network".into());
+        }
+        let same = install.boot.as_ref().filter(|boot| self.is_same(boot, ticket.ip, inside.as_ref()));
         if install.boots >= BOOTS && same.is_none() {
             return self.fail();
         }
@@ -192,9 +213,17 @@ impl At<'_> {
             reported_at: None,
             profile: Some(profile),
             repeats: same.map_or(0, |boot| boot.repeats.saturating_add(1)),
+            inside: inside.map(Box::new),
         };
         let boots = install.boots.saturating_add(u8::from(same.is_none()));
         self.step(self.machine.state, Some(Install { boots, boot: Some(boot), ..install.clone() }))
+    }
+
+    fn starts(&self, way: Way) -> Next {
+        match self.is_inside() {
+            true => self.marked(State::Armed, |boot, _| boot.inside.iter_mut().for_each(|i| i.way = Some(way))),
+            false => self.refuse("its running system took no boot".into()),
+        }
     }
 
     fn answer(&self, lives_secs: u32) -> Next {

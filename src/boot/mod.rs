@@ -3,7 +3,7 @@
 //! A machine asks, in this order: [`offer`] (which address, which first program), [`mod@file`] (which bytes
 //! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
 //! file; [`named`] where only its machine's name was known), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk).
-//! [`join`] asks who was installed otherwise, [`keys`] says what with. Each
+//! [`join`] asks who was installed otherwise, [`keys`] says what with; a running system, [`reinstall`] (may I install myself anew). Each
 //! question has its own small facts and gives back a reply, the effects to apply, and why.
 //! [`paper`] plays them all on paper, [`lacking`] without one of the words that counted. Only [`lifecycle`] moves a machine's state.
 
@@ -28,6 +28,7 @@ mod proxy;
 pub mod recipe;
 mod records;
 pub mod register;
+pub mod reinstall;
 pub mod report;
 pub mod role;
 pub mod said;

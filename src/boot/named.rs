@@ -138,8 +138,9 @@ impl NamedAsk {
             return self.refused(machine, Kind::Refused, text, now);
         };
         let ticket = |turn| Ticket { ip: self.from, ..(facts.papers)(turn).ticket };
-        let next =
-            |turn| lifecycle::next(machine, Moment::Boot { ticket: ticket(turn), profile: profile.clone() }, now);
+        let next = |turn| {
+            lifecycle::next(machine, Moment::Boot { ticket: ticket(turn), profile: profile.clone(), inside: None }, now)
+        };
         // Which one it is tells the table; its papers follow from that.
         let turn = match next(Turn { boots: 0, repeats: 0 }) {
             Next::Step(step) if step.state == State::Failed => return self.too_often(machine, step, now),
@@ -316,7 +317,9 @@ mod tests {
     fn a_boot_from_the_network_that_has_its_answer_keeps_its_token() {
         let mut machine = machine(State::Armed);
         let ticket = Ticket { token: Hash([7; 32]), report: Hash([8; 32]), ip: IP, lives_secs: 600 };
-        for moment in [Moment::Boot { ticket, profile: "web".parse().unwrap() }, Moment::Answer { lives_secs: 900 }] {
+        for moment in
+            [Moment::Boot { ticket, profile: "web".parse().unwrap(), inside: None }, Moment::Answer { lives_secs: 900 }]
+        {
             let Next::Step(step) = lifecycle::next(&machine, moment, NOW) else { panic!("it moves") };
             machine = Machine { state: step.state, install: step.install, ..machine };
         }

@@ -63,8 +63,16 @@ pub fn profile<'a>(
 /// What a MAC with this standing is given on this network.
 pub fn role(standing: Standing<'_>, network: &Network) -> (Role, Reason) {
     match standing {
-        Standing::Machine(m) if m.state.installs() => {
+        Standing::Machine(m) if m.netboots() => {
             (Role::Install, Reason::new("role", format!("install: machine {} is {}", m.name, m.state)))
+        }
+        Standing::Machine(m) if m.state.installs() => {
+            let whose = match m.install.as_ref().and_then(Install::inside).map(|inside| inside.way) {
+                Some(Some(way)) => format!("its running system started the installer by {way}"),
+                Some(None) => "its running system took the boot".to_owned(),
+                None => "its running system starts the installer".to_owned(),
+            };
+            (Role::Disk, Reason::new("role", format!("own disk: machine {} is {}, and {whose}", m.name, m.state)))
         }
         Standing::Machine(m) => {
             (Role::Disk, Reason::new("role", format!("own disk: machine {} is {}, not armed", m.name, m.state)))

@@ -76,7 +76,7 @@ pub struct AgainFacts<'a> {
 /// Whether an answer file waits for this token at this address, and nobody fetched it yet: then a repeated question is
 /// not another boot.
 pub fn may_repeat(token: Hash, from: Ipv4Addr, facts: &AgainFacts<'_>, now: Time) -> bool {
-    let Some(machine) = facts.machine.filter(|machine| machine.state.installs() && !facts.lost) else { return false };
+    let Some(machine) = facts.machine.filter(|machine| machine.netboots() && !facts.lost) else { return false };
     let boot = machine.install.as_ref().and_then(|install| install.boot.as_ref());
     let waits = boot.is_some_and(|boot| boot.token == token && boot.ip == from && boot.answered_at.is_none());
     waits && facts.lease.is_some_and(|lease| lease.ip == from && lease.ends_at > now)
@@ -88,7 +88,7 @@ impl Ask for ScriptAsk {
 
     fn decide(&self, facts: ScriptFacts<'_>, now: Time) -> Decision<ScriptReply> {
         match facts.standing {
-            Standing::Machine(machine) if machine.state.installs() => match facts.hindrance {
+            Standing::Machine(machine) if machine.netboots() => match facts.hindrance {
                 Some(hindrance) => self.disk(machine, &facts, hindrance.reason(), now),
                 None => self.install(machine, &facts, now),
             },
@@ -123,7 +123,8 @@ impl ScriptAsk {
         }
         let (profile, named) = role::profile(Some(machine), self.from, facts.ranges, facts.network);
         let Some(profile) = profile else { return self.disk(machine, facts, named, now) };
-        match lifecycle::next(machine, Moment::Boot { ticket: facts.ticket, profile: profile.clone() }, now) {
+        let moment = Moment::Boot { ticket: facts.ticket, profile: profile.clone(), inside: None };
+        match lifecycle::next(machine, moment, now) {
             Next::Step(step) if step.state == State::Failed => self.too_often(machine, facts, step, now),
             Next::Step(step) => {
                 let boots = step.install.as_ref().map_or(0, |i| i.boots);
@@ -218,9 +219,9 @@ mod tests {
             reported_at: None,
             profile: None,
             repeats: 0,
+            inside: None,
         };
-        machine.install =
-            Some(Install { id: Uuid::nil(), armed_at: NOW, before: State::Ready, boots: 1, boot: Some(boot) });
+        machine.install = Some(Install { boots: 1, boot: Some(boot), ..Install::new(Uuid::nil(), NOW, State::Ready) });
         let network = "lab".parse().unwrap();
         let (holder, ends_at) = (mac.into(), NOW.plus_secs(60));
         (machine, Lease { network, holder, ip: IP, starts_at: NOW, ends_at, hostname: None })

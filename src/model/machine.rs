@@ -82,6 +82,18 @@ impl Machine {
     pub fn has(&self, mac: Mac) -> bool {
         self.interface(mac).is_some()
     }
+
+    /// What its running system has and its installer shall have, too.
+    pub fn carried(&self) -> Option<&Carried> {
+        let install = self.install.as_ref().filter(|_| self.state.installs())?;
+        install.inside()?.carried.as_ref()
+    }
+
+    /// Whether a network boot is given the installer: not where the running system was to start it, or did.
+    pub fn netboots(&self) -> bool {
+        let inside = |install: &Install| install.inside_only || install.inside().is_some();
+        self.state.installs() && !self.install.as_ref().is_some_and(inside)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +123,7 @@ words! {
 }
 
 impl State {
-    /// Whether a network boot is given the installer.
+    /// Whether an installer may be started, or runs.
     pub fn installs(self) -> bool {
         matches!(self, State::Armed | State::Installing)
     }
@@ -128,6 +140,20 @@ pub struct Install {
     pub boots: u8,
     /// The boot that is under way.
     pub boot: Option<Boot>,
+    /// For its running system alone, which starts the installer itself: network boots lead to the disk.
+    #[serde(default)]
+    pub inside_only: bool,
+}
+
+impl Install {
+    pub fn new(id: Uuid, armed_at: Time, before: State) -> Install {
+        Install { id, armed_at, before, boots: 0, boot: None, inside_only: false }
+    }
+
+    /// The boot that the running system took by itself, if that is the one under way.
+    pub fn inside(&self) -> Option<&Inside> {
+        self.boot.as_ref()?.inside.as_deref()
+    }
 }
 
 /// One boot of an install: its token opens the answer file, from one address, once the script was served.
@@ -150,6 +176,57 @@ pub struct Boot {
     /// How often its script was asked for again.
     #[serde(default)]
     pub repeats: u8,
+    /// None: the firmware took it, from the network.
+    #[serde(default)]
+    pub inside: Option<Box<Inside>>,
+}
+
+/// A boot that the running system takes by itself, without its firmware.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inside {
+    /// The card that its installer uses.
+    pub mac: Mac,
+    /// Which life of the old system asked for it: the boot id of its kernel.
+    pub life: Uuid,
+    /// How the installer is started, once that was said.
+    pub way: Option<Way>,
+    /// What the running system has, where the installer shall have the same.
+    pub carried: Option<Carried>,
+}
+
+words! {
+    /// How a running system starts its installer.
+    Way, "a way (one of kexec, grub, grubby, bootnext)" {
+        /// The running kernel starts it.
+        Kexec = "kexec",
+        /// GRUB, by an entry for one boot.
+        Grub = "grub",
+        /// GRUB, by an entry that grubby wrote.
+        Grubby = "grubby",
+        /// The firmware, by its BootNext.
+        Bootnext = "bootnext",
+    }
+}
+
+/// The address of a running system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carried {
+    pub ip: Ipv4Addr,
+    pub prefix: u8,
+    #[serde(default)]
+    pub gateway: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub dns: Vec<Ipv4Addr>,
+}
+
+/// A system was heard: its agent checked in with the machine's credential.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckIn {
+    pub machine: MachineId,
+    pub at: Time,
+    pub booted_at: Time,
+    pub ip: Ipv4Addr,
 }
 
 /// A MAC whose metal was replaced: it gets no role again, and an event when it is heard.

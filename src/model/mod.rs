@@ -54,7 +54,7 @@ pub use key::{ActivationKey, InstallKey, Package, Reactivation};
 pub use lease::{Lease, Sighting};
 pub use loader::{By, Digest, Imported, Language, Loader, LoaderFile, Target};
 pub use mac::Mac;
-pub use machine::{Boot, Install, Interface, Machine, MachineId, State, Tombstone};
+pub use machine::{Boot, Carried, CheckIn, Inside, Install, Interface, Machine, MachineId, State, Tombstone, Way};
 pub use name::Name;
 pub use names::Names;
 pub use network::{Dhcp, Network, Placement, Pooled, Range, Serves, Span, Unknown};

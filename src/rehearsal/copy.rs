@@ -96,7 +96,8 @@ impl Copy<'_> {
         machine.interfaces.iter_mut().for_each(|card| card.ip = card.ip.map(|ip| self.atlas.stage(ip)));
         machine.credential = None;
         if armed.contains(&machine.id)
-            && let Next::Step(step) = lifecycle::next(&machine, Moment::Arm { install: Uuid::now_v7() }, self.now)
+            && let Next::Step(step) =
+                lifecycle::next(&machine, Moment::Arm { install: Uuid::now_v7(), inside_only: false }, self.now)
         {
             (machine.state, machine.install) = (step.state, step.install);
         }

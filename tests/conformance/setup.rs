@@ -135,7 +135,7 @@ fn machine(server: &Server, words: &[String]) -> Result<Edit, String> {
             ("state", _) => {
                 machine.state = read(text)?;
                 let before = State::Ready;
-                let install = Install { id: Uuid::now_v7(), armed_at: server.now, before, boots: 0, boot: None };
+                let install = Install::new(Uuid::now_v7(), server.now, before);
                 machine.install = Some(install);
             }
             (mac, None) if machine.has(words::mac(mac)?) => {}

@@ -6,6 +6,7 @@ use kickstand::boot::lifecycle::Ticket;
 use kickstand::boot::offer::{Message, OfferAsk, OfferFacts};
 use kickstand::boot::pool::Pool;
 use kickstand::boot::register::{RegisterAsk, RegisterFacts};
+use kickstand::boot::reinstall::{CheckInAsk, ReinstallAsk, ReinstallFacts, StartsAsk};
 use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{Hindrance, ScriptAsk, ScriptFacts};
 use kickstand::boot::{Ask, Decision, Effect, Here, Records, Standing, Step};
@@ -96,17 +97,34 @@ pub struct Case {
     quirks: Vec<Quirk>,
     /// What the profile `web` says.
     #[serde(default)]
-    web: Way,
+    web: Own,
     /// What the distro of the profile `web` says.
     distro_loader: Option<Name>,
     /// The file that is asked for, and by what.
     name: Option<String>,
     by: Option<By>,
+    /// Which life of the running system asks.
+    #[serde(default = "first")]
+    life: u8,
+    /// The card that it names; by default the machine's own.
+    mac: Option<Mac>,
+    /// The profile that it would have.
+    wants: Option<Name>,
+    carried: Option<Carried>,
+    /// A key of its permits that it installs itself anew.
+    #[serde(default)]
+    permits: bool,
+    #[serde(default)]
+    off_net: bool,
+}
+
+fn first() -> u8 {
+    1
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct Way {
+struct Own {
     loader: Option<Name>,
     disk_boot: Option<DiskBoot>,
 }
@@ -134,6 +152,22 @@ struct Row {
     loader: Option<Name>,
     disk_boot: Option<DiskBoot>,
     product: Option<String>,
+    /// What it was before it was armed.
+    #[serde(default = "ready")]
+    before: State,
+    #[serde(default)]
+    inside_only: bool,
+    /// Which life of its running system took the current boot; none: its firmware did.
+    life: Option<u8>,
+    way: Option<Way>,
+}
+
+fn ready() -> State {
+    State::Ready
+}
+
+fn life(number: u8) -> Uuid {
+    Uuid::from_u128(number.into())
 }
 
 fn became(step: &Step) -> String {
@@ -245,6 +279,9 @@ impl Case {
             reported_at: row.reported.then_some(NOW),
             profile: None,
             repeats: row.repeats,
+            inside: row
+                .life
+                .map(|number| Box::new(Inside { mac: mac(), life: life(number), way: row.way, carried: None })),
         });
         let mut machine =
             kickstand::boot::lifecycle::newcomer(mac(), row.state, [Uuid::from_u128(7), Uuid::from_u128(8)], NOW);
@@ -254,8 +291,8 @@ impl Case {
         machine.loader = row.loader.clone();
         machine.disk_boot = row.disk_boot;
         machine.inventory = row.product.as_ref().map(|product| serde_json::json!({ "product": product }));
-        machine.install =
-            Some(Install { id: Uuid::from_u128(8), armed_at: NOW, before: State::Ready, boots: row.boots, boot });
+        let arming = Install::new(Uuid::from_u128(8), NOW, row.before);
+        machine.install = Some(Install { boots: row.boots, boot, inside_only: row.inside_only, ..arming });
         Some(machine)
     }
 
@@ -433,7 +470,8 @@ impl Case {
         let ask = AutoinstallAsk { token: Hash([1; 32]), from: self.ip.unwrap() };
         let usual = vec![(mac(), Ipv4Addr::new(10, 0, 0, 10), 60)];
         let leases = if self.leases.is_empty() { &usual } else { &self.leases };
-        let lease = leases.first().map(|lease| self.lease(lease));
+        let boot = self.machine.as_ref().and_then(|row| row.boot);
+        let lease = leases.iter().find(|(_, ip, _)| boot.is_none_or(|boot| boot == *ip)).map(|lease| self.lease(lease));
         let (machine, key) = (machine.as_ref(), self.install_key());
         let mut lines = told(ask.decide(
             AutoinstallFacts { machine, lease: lease.as_ref(), file: Some("answer file"), key, lives_secs: 60 },
@@ -457,6 +495,41 @@ impl Case {
         };
         let ask = ReportAsk { report: Hash([2; 32]), from: self.ip.unwrap(), stage };
         told(ask.decide(ReportFacts { machine: machine.as_ref() }, NOW))
+    }
+
+    pub fn reinstall(&self) -> Vec<String> {
+        let (machine, from, life) = (self.machine().unwrap(), self.ip.unwrap(), life(self.life));
+        match self.ask.as_str() {
+            "check-in" => told(CheckInAsk { from, life, up_secs: 60 }.decide(&machine, NOW)),
+            "reinstall" => self.anew(&machine, from, life),
+            "fails" => {
+                let way = Err("12 MB free in /boot, 40 needed".into());
+                told(StartsAsk { from, life, way }.decide(&machine, NOW))
+            }
+            other => {
+                let way = other.strip_prefix("starts ").unwrap_or_else(|| panic!("{}: ask is {other:?}", self.says));
+                told(StartsAsk { from, life, way: Ok(way.parse().unwrap()) }.decide(&machine, NOW))
+            }
+        }
+    }
+
+    fn anew(&self, machine: &Machine, from: Ipv4Addr, life: Uuid) -> Vec<String> {
+        let (network, ranges, own) = (self.network(), self.ranges(), name("own"));
+        let lease = self.leases.first().map(|lease| self.lease(lease));
+        let facts = ReinstallFacts {
+            machine,
+            network: (!self.off_net).then_some(&network),
+            lease: lease.as_ref(),
+            permitted_by: self.permits.then_some(&own),
+            profiles: &self.profiles(),
+            ranges: &ranges,
+            hindrance: self.lost.map(|_| Hindrance::Database).or(self.ca_lost.then_some(Hindrance::Ca)),
+            install: Uuid::from_u128(9),
+            ticket: Ticket { token: Hash([3; 32]), report: Hash([4; 32]), ip: from, lives_secs: 600 },
+        };
+        let (profile, carried) = (self.wants.clone(), self.carried.clone());
+        let ask = ReinstallAsk { from, life, mac: self.mac.unwrap_or_else(mac), profile, carried };
+        told(ask.decide(facts, NOW))
     }
 
     pub fn register(&self) -> Vec<String> {

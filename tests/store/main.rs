@@ -3,6 +3,7 @@
 #[path = "../postgres/mod.rs"]
 mod postgres;
 
+mod check_ins;
 mod faults;
 mod group;
 mod holds;
@@ -177,8 +178,9 @@ fn install(token: &str) -> Install {
         reported_at: None,
         profile: None,
         repeats: 0,
+        inside: None,
     };
-    Install { id: Uuid::now_v7(), armed_at: NOW, before: State::Ready, boots: 1, boot: Some(boot) }
+    Install { boots: 1, boot: Some(boot), ..Install::new(Uuid::now_v7(), NOW, State::Ready) }
 }
 
 fn step(machine: &Machine, state: State, install: Option<Install>) -> Step {

@@ -11,7 +11,7 @@ pub fn system(machine: &Machine) -> Value {
     record.put("uid", machine.id.to_string());
     record.put("profile", machine.profile.as_ref().map_or("", |name| name.as_str()));
     record.put("hostname", machine.name.as_str());
-    record.put("netboot_enabled", machine.state.installs());
+    record.put("netboot_enabled", machine.netboots());
     record.put("status", machine.state.to_string());
     record.put("interfaces", interfaces(machine));
     record.done()

@@ -63,7 +63,7 @@ fn names(record: &mut Record, sheet: &Sheet) {
         record.put("system_name", machine.name.as_str());
         record.put("uid", machine.id.to_string());
         record.put("status", machine.state.to_string());
-        record.put("netboot_enabled", machine.state.installs());
+        record.put("netboot_enabled", machine.netboots());
     }
     record.put("mgmt_classes", Value::List(vec![]));
     record.put("owners", vec!["admin"]);
