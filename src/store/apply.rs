@@ -42,7 +42,7 @@ impl World {
                 });
             }
             Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Lead(_) => {}
-            Effect::Still { .. } | Effect::Mint(_) | Effect::See(_) | Effect::Tell(_) => {}
+            Effect::Still { .. } | Effect::Mint(_) | Effect::See(_) | Effect::Hear(_) | Effect::Tell(_) => {}
         }
     }
 

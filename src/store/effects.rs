@@ -8,7 +8,7 @@ use crate::boot::Effect;
 /// and what is seen is written down by and by.
 pub fn must_last(effect: &Effect) -> bool {
     use Effect::*;
-    !matches!(effect, Keep { .. } | LetGo { .. } | Know(_) | Tell(_) | See(_))
+    !matches!(effect, Keep { .. } | LetGo { .. } | Know(_) | Tell(_) | See(_) | Hear(_))
 }
 
 pub async fn write(db: &mut Conn, effects: &[Effect]) -> Result<Vec<Change>, Error> {
@@ -70,6 +70,7 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
             keys::free(db, joined).await?;
             vec![Change::Machine(*machine), Change::Keys]
         }
-        Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) | Effect::See(_) | Effect::Tell(_) => Vec::new(),
+        Effect::Keep { .. } | Effect::LetGo { .. } | Effect::Know(_) => Vec::new(),
+        Effect::See(_) | Effect::Hear(_) | Effect::Tell(_) => Vec::new(),
     })
 }

@@ -2,7 +2,8 @@
 
 use super::sql::{Conn, sql};
 use super::{
-    Change, Error, World, classes, distros, holds, keys, leases, machines, networks, options, profiles, ranges,
+    Change, Error, World, check_ins, classes, distros, holds, keys, leases, machines, networks, options, profiles,
+    ranges,
 };
 use super::{migrations, reservations, revisions, servers, sightings, templates, tokens, tombstones};
 use crate::model::*;
@@ -34,6 +35,7 @@ const LISTS: &[Change] = &[
     Change::Options,
     Change::Servers,
     Change::Templates,
+    Change::CheckIns,
 ];
 
 pub async fn world(db: &mut Conn) -> Result<World, Error> {
@@ -119,6 +121,10 @@ async fn read_one(db: &mut Conn, change: &Change) -> Result<Update, Error> {
         Change::Templates => {
             let templates = templates::all(db).await?;
             Box::new(move |world| world.put_templates(templates))
+        }
+        Change::CheckIns => {
+            let all = check_ins::all(db).await?;
+            Box::new(move |world| all.into_iter().for_each(|check_in| world.put_check_in(check_in, true)))
         }
         Change::Options => {
             let options = options::read(db).await?;

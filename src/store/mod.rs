@@ -16,6 +16,7 @@ mod authority;
 mod change;
 mod check;
 mod check_dhcp;
+mod check_ins;
 mod classes;
 mod deeds;
 mod distros;
@@ -88,6 +89,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "revisions", include_str!("migrations/0006_revisions.sql")),
     (7, "revision sizes", include_str!("migrations/0007_revision_sizes.sql")),
     (8, "keys", include_str!("migrations/0008_keys.sql")),
+    (9, "check-ins", include_str!("migrations/0009_check_ins.sql")),
 ];
 
 fn migrations() -> Migrator {

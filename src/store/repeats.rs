@@ -21,7 +21,7 @@ impl Repeats {
     /// A sentence that comes with a change is part of it: a compare-and-set that was lost and is tried
     /// again says it again.
     pub fn sift(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
-        if effects.iter().any(|effect| !matches!(effect, Effect::Tell(_) | Effect::See(_))) {
+        if effects.iter().any(|effect| !matches!(effect, Effect::Tell(_) | Effect::See(_) | Effect::Hear(_))) {
             return effects;
         }
         effects.into_iter().filter(|effect| !matches!(effect, Effect::Tell(tale) if self.is_repeat(tale))).collect()

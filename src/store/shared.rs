@@ -119,6 +119,7 @@ impl Shared {
                     deed.events.push(Tale { revision, ..tale }.named(Uuid::nil()));
                 }
                 Effect::See(sighting) => self.world_mut().put_sighting(sighting, None),
+                Effect::Hear(check_in) => self.world_mut().put_check_in(check_in, false),
                 effect => deed.effects.push(effect),
             }
         }
@@ -184,6 +185,7 @@ impl Shared {
                         news.of_edit(&mut world, outcome, at);
                     })],
                     Work::Sightings(written) => vec![next().map(|_| world.kept(&written))],
+                    Work::CheckIns(written) => vec![next().map(|_| world.wrote_check_ins(&written))],
                     Work::Look(_) | Work::Close => Vec::new(),
                 };
                 answers.push((done, ended));

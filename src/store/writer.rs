@@ -4,7 +4,7 @@ use super::deeds::{self, Deed};
 use super::load::{self, Update};
 use super::sql::{CONNECT_LIMIT, Conn};
 use super::ticket::Ended;
-use super::{Change, Edit, Error, Shared, change, edit, events, file, prune, sightings};
+use super::{Change, Edit, Error, Shared, change, check_ins, edit, events, file, prune, sightings};
 use crate::boot::Tale;
 use crate::model::*;
 use std::collections::HashSet;
@@ -18,6 +18,8 @@ use uuid::Uuid;
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How often it is written down who was seen.
 const SIGHTINGS_EVERY: Duration = Duration::from_secs(3);
+/// How often it is written down who checked in: what a crash costs of that is found again within a round.
+const CHECK_INS_EVERY: Duration = Duration::from_secs(60);
 /// How many sightings are written at a time, whatever knocks.
 const SIGHTINGS: usize = 256;
 /// How many jobs are taken at a time.
@@ -53,6 +55,8 @@ pub enum Work {
     },
     /// Who was seen of late.
     Sightings(Vec<Sighting>),
+    /// Who checked in of late.
+    CheckIns(Vec<CheckIn>),
     /// Read again what other nodes may have changed.
     Look(Vec<Change>),
     /// Finish what is queued, then end.
@@ -139,7 +143,10 @@ impl Writer {
         let mut batch = Vec::with_capacity(BATCH);
         let mut prune = tokio::time::interval(PRUNE_EVERY);
         let mut look = tokio::time::interval(SIGHTINGS_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut listen = tokio::time::interval(CHECK_INS_EVERY);
+        for often in [&mut look, &mut listen] {
+            often.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
             let down = self.db.is_none();
             tokio::select! {
@@ -147,6 +154,7 @@ impl Writer {
                 Some(changes) = self.heard.recv() => self.read_again(changes).await,
                 _ = prune.tick(), if !down => self.prune().await,
                 _ = look.tick(), if !down => self.write_sightings(SIGHTINGS).await,
+                _ = listen.tick(), if !down => self.write_check_ins().await,
                 () = sleep_until(self.outage.retry_at), if down => drop(self.connect().await),
                 count = self.jobs.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
@@ -159,6 +167,9 @@ impl Writer {
         }
         if self.db.is_some() {
             self.write_sightings(sightings::LIMIT).await;
+        }
+        if self.db.is_some() {
+            self.write_check_ins().await;
         }
         if let Some(db) = &mut self.db {
             // A backup may hold it: then the log stays beside the database, and is read at the next start.
@@ -197,7 +208,7 @@ impl Writer {
                         self.commit(std::mem::take(&mut together)).await;
                     }
                 }
-                Work::Edit { .. } | Work::Sightings(_) => {
+                Work::Edit { .. } | Work::Sightings(_) | Work::CheckIns(_) => {
                     count = 0;
                     self.commit(std::mem::take(&mut together)).await;
                     self.commit(vec![job]).await;
@@ -235,6 +246,14 @@ impl Writer {
         let news = self.shared.world().unkept_sightings(limit);
         if !news.is_empty() {
             self.commit(vec![Job { work: Work::Sightings(news), done: oneshot::channel().0 }]).await;
+        }
+    }
+
+    /// In parts: leases wait for no more than one of them.
+    async fn write_check_ins(&mut self) {
+        let news = self.shared.world().unwritten_check_ins();
+        for part in news.chunks(check_ins::BATCH) {
+            self.commit(vec![Job { work: Work::CheckIns(part.to_vec()), done: oneshot::channel().0 }]).await;
         }
     }
 
@@ -421,6 +440,10 @@ async fn transaction(
         [Job { work: Work::Sightings(news), .. }] => {
             sightings::keep(db, news).await?;
             vec![Ok(Outcome::default())]
+        }
+        [Job { work: Work::CheckIns(news), .. }] => {
+            check_ins::keep(db, news).await?;
+            vec![Ok(Outcome::of(vec![Change::CheckIns], Vec::new()))]
         }
         jobs => {
             let deeds: Vec<&Deed> = jobs.iter().flat_map(|job| job.work.deeds()).collect();

@@ -45,6 +45,8 @@ pub struct World {
     holds: HashMap<Ipv4Addr, Hold>,
     tombstones: HashMap<Mac, Tombstone>,
     sightings: HashMap<Mac, Seen>,
+    /// And whether a row says so.
+    check_ins: HashMap<MachineId, (CheckIn, bool)>,
     /// By when they were last heard.
     silent_for: BTreeSet<(Time, Mac)>,
     /// How many machines are as a packet has made them.
@@ -261,6 +263,11 @@ impl World {
 
     pub fn sightings(&self) -> impl Iterator<Item = &Sighting> {
         self.sightings.values().map(|seen| &seen.sighting)
+    }
+
+    /// When a machine's system was last heard.
+    pub fn check_in(&self, id: MachineId) -> Option<&CheckIn> {
+        self.check_ins.get(&id).map(|(check_in, _)| check_in)
     }
 
     /// The number of the configuration: every change of it counts one up.

@@ -120,7 +120,37 @@ impl World {
         for seen in std::mem::take(&mut self.sightings).into_values() {
             all.put_sighting(seen.sighting, seen.kept_at);
         }
+        for (check_in, written) in std::mem::take(&mut self.check_ins).into_values() {
+            all.put_check_in(check_in, written);
+        }
         *self = all;
+    }
+
+    /// What is older than what is known changes nothing.
+    pub(in super::super) fn put_check_in(&mut self, check_in: CheckIn, written: bool) {
+        match self.check_ins.get(&check_in.machine) {
+            Some((known, _)) if known.at >= check_in.at => {}
+            _ => drop(self.check_ins.insert(check_in.machine, (check_in, written))),
+        }
+    }
+
+    /// In the order of their machines: two nodes never wait for each other crosswise.
+    pub(in super::super) fn unwritten_check_ins(&self) -> Vec<CheckIn> {
+        let mut news: Vec<_> =
+            self.check_ins.values().filter(|(_, written)| !written).map(|(check_in, _)| check_in.clone()).collect();
+        news.sort_by_key(|check_in| check_in.machine);
+        news
+    }
+
+    /// Those of machines that are gone are forgotten with that.
+    pub(in super::super) fn wrote_check_ins(&mut self, written: &[CheckIn]) {
+        for one in written {
+            if !self.machines.contains_key(&one.machine) {
+                self.check_ins.remove(&one.machine);
+            } else if let Some((_, is_written)) = self.check_ins.get_mut(&one.machine).filter(|(c, _)| c.at == one.at) {
+                *is_written = true;
+            }
+        }
     }
 
     pub(in super::super) fn end_lease(&mut self, network: &Name, holder: &Holder, at: Time) {
