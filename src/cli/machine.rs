@@ -5,7 +5,7 @@ use super::session::Session;
 use super::table::{self, maybe, moment, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, list, new_variables, settings, variables};
 use super::{csv, inventory, vars};
-use crate::http::api::arming::{Adoption, Replacement};
+use crate::http::api::arming::{Adoption, Reinstallation, Replacement};
 use crate::http::api::machine::{InterfaceDraft, MachineDraft, MachinePatch, MachineView};
 use crate::model::{DiskBoot, Mac, Name, Names};
 use anyhow::Result;
@@ -44,6 +44,14 @@ pub enum Command {
     Disarm {
         /// Its name
         name: Name,
+    },
+    /// Install it by its running system, once: the agent picks it up at its next check-in
+    Reinstall {
+        /// Its name
+        name: Name,
+        /// The profile that it has from then on; by default the one that it has
+        #[arg(long)]
+        profile: Option<Name>,
     },
     /// Make a record of a MAC that was seen on a network
     Adopt(Adopt),
@@ -195,7 +203,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Set(set) => set.run(session).await,
         Command::Show { name } => session.show(&format!("machines/{name}"), card).await,
         Command::List => {
-            let heads = ["name", "state", "mac", "ip", "profile", "since"];
+            let heads = ["name", "state", "mac", "ip", "profile", "since", "heard"];
             let empty = "No machine yet: `kickstand machine add NAME --mac MAC`, or `kickstand sighting list` for those that were heard";
             session.list("machines", &heads, row, empty).await
         }
@@ -204,6 +212,20 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Arm { name } => act(session, &name, "arm", armed).await,
         Command::Disarm { name } => {
             act(session, &name, "disarm", |m| format!("machine {} is {}, no longer armed", m.name, m.state)).await
+        }
+        Command::Reinstall { name, profile } => {
+            let said = |m: &MachineView| {
+                format!(
+                    "machine {n} is {}: the agent picks it up at its next check-in{}; `kickstand watch {n}` shows it live",
+                    m.state,
+                    m.heard
+                        .as_ref()
+                        .map(|heard| format!(", it was last heard {}", moment(heard.at)))
+                        .unwrap_or_default(),
+                    n = m.name
+                )
+            };
+            session.send(Method::POST, &format!("machines/{name}/reinstall"), &Reinstallation { profile }, said).await
         }
         Command::Adopt(Adopt { mac, name }) => {
             let said = |m: &MachineView| format!("machine {} is {}", m.name, m.state);
@@ -300,7 +322,8 @@ fn row(m: &MachineView) -> Vec<String> {
     let first = m.interfaces.first();
     let mac = first.map(|card| card.mac.to_string()).unwrap_or_default();
     let ip = first.and_then(|card| card.ip.or(card.leased)).map(|ip| ip.to_string()).unwrap_or_default();
-    vec![m.name.to_string(), m.state.to_string(), mac, ip, maybe(&m.chosen.profile), moment(m.state_at)]
+    let heard = m.heard.as_ref().map(|heard| moment(heard.at)).unwrap_or_default();
+    vec![m.name.to_string(), m.state.to_string(), mac, ip, maybe(&m.chosen.profile), moment(m.state_at), heard]
 }
 
 fn card(m: &MachineView) -> Vec<(&'static str, String)> {
@@ -309,7 +332,15 @@ fn card(m: &MachineView) -> Vec<(&'static str, String)> {
         (None, Some(leased)) => format!("{} {leased}, from the pool", card.mac),
         (None, None) => card.mac.to_string(),
     });
-    let install = m.install.as_ref().map(|i| format!("armed {}, {} boots", moment(i.armed_at), i.boots));
+    let install = m.install.as_ref().map(|i| {
+        let inside = if i.inside_only { " for its running system" } else { "" };
+        let way = i.way.map(|way| format!(", started by {way}")).unwrap_or_default();
+        format!("armed {}{inside}, {} boots{way}", moment(i.armed_at), i.boots)
+    });
+    let heard = m
+        .heard
+        .as_ref()
+        .map(|heard| format!("{} from {}, up since {}", moment(heard.at), heard.ip, moment(heard.booted_at)));
     vec![
         ("name", m.name.to_string()),
         ("system id", m.id.to_string()),
@@ -327,6 +358,7 @@ fn card(m: &MachineView) -> Vec<(&'static str, String)> {
         ("disk boot", maybe(&m.disk_boot)),
         ("install", install.unwrap_or_default()),
         ("registered", if m.registered { "yes" } else { "no" }.into()),
+        ("heard", heard.unwrap_or_default()),
         ("inventory", m.inventory.as_ref().map(inventory::line).unwrap_or_default()),
     ]
 }

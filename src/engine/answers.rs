@@ -39,7 +39,11 @@ impl Dish {
 
     pub(super) fn wiring(&self, variables: &Variables) -> Result<Wiring, Error> {
         let place = Place { machine: &self.machine, mac: self.mac, network: &self.network, further: &self.further };
-        Wiring::read(&place, variables).map_err(Error::Invalid)
+        match self.machine.carried() {
+            None => Wiring::read(&place, variables),
+            Some(carried) => Wiring::carried(&place, variables, carried),
+        }
+        .map_err(Error::Invalid)
     }
 }
 

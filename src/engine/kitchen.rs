@@ -145,12 +145,7 @@ impl Engine {
         language: Language,
         by: By,
     ) -> Result<Value, Error> {
-        let answer_url = dish.answer_url(token);
-        let variables = self.with_defaults(dish)?;
-        let wiring = dish.wiring(&variables)?;
-        let trip = answers::trip(dish, &answer_url, &variables, &wiring);
-        let (distro, arguments) = (&dish.recipe.distro, trip.command_line());
-        self.no_secret_in(&arguments, &dish.recipe)?;
+        let (distro, arguments) = (&dish.recipe.distro, self.command_line(dish, token)?);
         Ok(json!({
             "name": dish.machine.name,
             "mac": dish.mac,
@@ -166,6 +161,15 @@ impl Engine {
             "language": language,
             "arguments": arguments,
         }))
+    }
+
+    /// What the installer's kernel is told.
+    pub(super) fn command_line(&self, dish: &Dish, token: &Secret) -> Result<String, Error> {
+        let (answer_url, variables) = (dish.answer_url(token), self.with_defaults(dish)?);
+        let wiring = dish.wiring(&variables)?;
+        let arguments = answers::trip(dish, &answer_url, &variables, &wiring).command_line();
+        self.no_secret_in(&arguments, &dish.recipe)?;
+        Ok(arguments)
     }
 
     /// One of the files that this token opens, by its name below the token's URL; none is the answer file itself.

@@ -1,6 +1,6 @@
 //! The one road that every protocol takes: facts in, decision out, text rendered, effects recorded.
 //!
-//! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `paper` tells what would
+//! `serve` answers machines, `scripts` and `loaders` say what boot files hold, `shelf` which there are, `operate` carries out what operators ask, `reinstall` what running systems do, `paper` tells what would
 //! happen, `kitchen` turns a recipe into texts (`answers`: which files a token opens), `texts` has the templates for it, with `look` (files), `follow` (when they change), `versions` (what the API changes) and `compare` (what a change would do); `variables` tells where each value comes from, `seat` where a machine would boot, `revisions` how the configuration was and the way back, `trust` which CA machines are told of, `paper` shows answer files without their secrets; `cobbler` is for clients of Cobbler. None of them decides: `boot/` does.
 
 mod answers;
@@ -20,6 +20,7 @@ mod masked;
 mod operate;
 mod pace;
 mod paper;
+mod reinstall;
 mod revisions;
 mod scripts;
 mod seat;
@@ -42,6 +43,7 @@ pub use join::Reactivated;
 pub use loaders::{BootFile, Loaded};
 pub use masked::Paper;
 pub use paper::{Spell, pool};
+pub use reinstall::{Anew, CheckedIn, Granted, Kit, Part};
 pub use serve::{Newcomer, Outside, Welcome};
 pub use shelf::quirks;
 pub use texts::From;
@@ -81,6 +83,7 @@ pub struct Engine {
     loaders: loaders::Loaders,
     shelves: shelf::Shelves,
     scripts: scripts::Scripts,
+    parts: reinstall::Digests,
     texts: texts::Texts,
     defaults: kitchen::Defaults,
     digests: bootstrap::Digests,
@@ -139,6 +142,7 @@ impl Engine {
             loaders: loaders::Loaders::default(),
             shelves: shelf::Shelves::default(),
             scripts: scripts::Scripts::default(),
+            parts: reinstall::Digests::default(),
             texts: texts::Texts::default(),
             defaults: kitchen::Defaults::default(),
             digests: bootstrap::Digests::default(),

@@ -103,7 +103,7 @@ impl Engine {
 
     /// None where it is armed already.
     fn arming(&self, machine: &Machine) -> Result<Option<Step>, Error> {
-        match lifecycle::next(machine, Moment::Arm { install: Uuid::now_v7() }, self.now()) {
+        match lifecycle::next(machine, Moment::Arm { install: Uuid::now_v7(), inside_only: false }, self.now()) {
             Next::Step(step) => Ok(Some(step)),
             Next::Already => Ok(None),
             Next::Refused(why) => Err(Error::Conflict(why.text)),
@@ -118,7 +118,7 @@ impl Engine {
         })
     }
 
-    async fn step(&self, machine: MachineId, step: Step, text: String) -> Result<(), Error> {
+    pub(super) async fn step(&self, machine: MachineId, step: Step, text: String) -> Result<(), Error> {
         let name = self.by_id(machine)?.name;
         let tale = Tale::new(self.now(), Kind::State, text).of(machine);
         let ticket = self.store.record(vec![Effect::Step(step), Effect::Tell(tale)]);

@@ -211,7 +211,7 @@ impl Engine {
     }
 
     /// A key that opens nothing now would leave an installed machine unregistered.
-    fn check_key(&self, dish: &Dish) -> Result<(), Error> {
+    pub(super) fn check_key(&self, dish: &Dish) -> Result<(), Error> {
         let comer = Comer { machine: Some(&dish.machine), from: Some(dish.ip) };
         let granted = keys::grant(&dish.recipe.keys, &self.store.world().keys, comer, self.now());
         granted.map(drop).map_err(|why| Error::Invalid(why.text))

@@ -94,8 +94,12 @@ impl Engine {
             // What its script was made from, whatever the records say by now.
             let now = || role::profile(Some(m), boot.ip, &world.ranges, network).0;
             let profile = boot.profile.as_ref().or_else(now)?;
-            let mac = world.lease_at(&network.name, boot.ip)?.holder.mac()?;
-            Some(Dish::gather(&world, m, profile, (mac, boot.ip), (network, self.here(network)?)))
+            // Who came from inside was given no address by us, perhaps, and said which card it is.
+            let (mac, here) = match &boot.inside {
+                Some(inside) => (inside.mac, self.here_inside(network).ok()?),
+                None => (world.lease_at(&network.name, boot.ip)?.holder.mac()?, self.here(network)?),
+            };
+            Some(Dish::gather(&world, m, profile, (mac, boot.ip), (network, here)))
         });
         let key = match (&dish, machine.and_then(|m| m.install.as_ref())) {
             (Some(Ok(dish)), Some(install)) => self.install_key(dish, install, token, file),

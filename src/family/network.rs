@@ -1,6 +1,6 @@
 //! How a machine is wired: its address, VLAN, bond and serial console, from its record and the well-known variables.
 
-use crate::model::{Mac, Machine, Name, Network, Variables};
+use crate::model::{Carried, Mac, Machine, Name, Network, Variables};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 
@@ -76,6 +76,16 @@ impl Wiring {
             further: place.further.iter().filter(is_alone).cloned().collect(),
             bond,
         })
+    }
+
+    /// The same with the address that its running system has, whatever `addressing` says.
+    pub fn carried(place: &Place<'_>, variables: &Variables, carried: &Carried) -> Result<Wiring, String> {
+        let Carried { ip, prefix, gateway, dns } = carried.clone();
+        let net = ipnetwork::Ipv4Network::new(ip, prefix).map_err(|error| error.to_string())?;
+        let address = Address { ip, prefix, netmask: net.mask(), gateway, dns, domain: place.network.domain.clone() };
+        let mut others = variables.clone();
+        others.remove("addressing");
+        Ok(Wiring { address: Some(address), ..Wiring::read(place, &others)? })
     }
 
     /// All cards that need a name of their own: the one that boots, the bond's others, the further ones.

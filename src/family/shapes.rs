@@ -34,6 +34,7 @@ const TEXTS: &[Shape] = &[
         |text| text.starts_with('#') || text.starts_with("Content-Type:"),
     ),
     ("kernel_arguments", "arguments of a kernel, in one line", line),
+    ("installer_memory_mib", "a number of MiB", |text| text.parse::<u32>().is_ok()),
 ];
 
 /// The same of each text in a list.

@@ -64,10 +64,10 @@ pub async fn unregister(
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-fn unauthorized() -> Response {
+pub(super) fn unauthorized() -> Response {
     (StatusCode::UNAUTHORIZED, "this credential opens nothing\n").into_response()
 }

@@ -9,8 +9,9 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+pub(super) use kickstand_agent::kit::harmless;
+use kickstand_agent::kit::shortened;
 use kickstand_agent::wire::Report;
-use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -122,21 +123,6 @@ fn stage(report: Report) -> Stage {
         Report::Progress { percent, message } => Stage::Progress { percent, message: shortened(message) },
         Report::Done => Stage::Done,
         Report::Failed { message } => Stage::Failed { message: shortened(message) },
-    }
-}
-
-/// A machine's words, cut to a length that a table and a log can bear, without control characters.
-fn shortened(text: String) -> String {
-    text.chars().take(2000).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// The same for every text of an inventory: it is shown on terminals.
-pub(super) fn harmless(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(shortened(text)),
-        Value::Array(all) => all.into_iter().map(harmless).collect(),
-        Value::Object(all) => all.into_iter().map(|(name, value)| (name, harmless(value))).collect(),
-        plain => plain,
     }
 }
 

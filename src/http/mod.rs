@@ -11,6 +11,7 @@
 //! | `POST /report/{token}` | who has the report token, at its address | `machine` |
 //! | `POST /agent/register` | who has an unspent key, or the secrets of keys that let systems join | `agent` |
 //! | `POST /agent/inventory`, `/agent/unregister` | a registered system's credential | `agent` |
+//! | `POST /agent/check-in`, `/agent/reinstall`, `/agent/reinstall/way` | the same | `inside` |
 //! | `/cobbler_api`, `/cblr/…`, `/cobbler/…` | off by default; anyone, answer files only at a machine's own address | `cobbler` |
 //! | `GET /metrics` | as `/api/v1` | `metrics` |
 //! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
@@ -29,6 +30,7 @@ mod conditions;
 mod direct;
 mod files;
 pub mod house;
+mod inside;
 mod machine;
 mod metrics;
 pub mod problem;
@@ -58,6 +60,9 @@ pub fn machine_routes() -> Router<Arc<Engine>> {
         .route("/agent/register", post(agent::register))
         .route("/agent/inventory", post(agent::inventory))
         .route("/agent/unregister", post(agent::unregister))
+        .route("/agent/check-in", post(inside::check_in))
+        .route("/agent/reinstall", post(inside::reinstall))
+        .route("/agent/reinstall/way", post(inside::starts))
         .layer(DefaultBodyLimit::max(256 * 1024))
 }
 

@@ -1,4 +1,4 @@
-//! What an operator does with a machine: arm, disarm, adopt, replace.
+//! What an operator does with a machine: arm, disarm, reinstall, adopt, replace.
 
 use super::body::{Body, Named};
 use super::machine::{MachineView, not_reserved};
@@ -33,6 +33,14 @@ pub struct Replacement {
     pub arm: bool,
 }
 
+/// Which profile it names from then on; by default the one that it has.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reinstallation {
+    #[serde(default)]
+    pub profile: Option<Name>,
+}
+
 type Shown = Result<Json<MachineView>, Problem>;
 
 pub async fn arm(State(engine): State<Arc<Engine>>, Named(name): Named<Name>, who: Who) -> Shown {
@@ -42,6 +50,16 @@ pub async fn arm(State(engine): State<Arc<Engine>>, Named(name): Named<Name>, wh
 
 pub async fn disarm(State(engine): State<Arc<Engine>>, Named(name): Named<Name>, who: Who) -> Shown {
     engine.disarm(&name, &who.0).await?;
+    shown::<Machine>(&engine, &name).map(Json)
+}
+
+pub async fn reinstall(
+    State(engine): State<Arc<Engine>>,
+    Named(name): Named<Name>,
+    who: Who,
+    Body(Reinstallation { profile }): Body<Reinstallation>,
+) -> Shown {
+    engine.reinstall_machine(&name, profile, &who.0).await?;
     shown::<Machine>(&engine, &name).map(Json)
 }
 

@@ -8,8 +8,8 @@ use crate::boot::{lifecycle, role};
 use crate::engine::Engine;
 use crate::http::problem::Problem;
 use crate::model::{
-    DiskBoot, Interface, Mac, Machine, MachineId, Name, Names, OptionPatch, OptionSet, Record, State, Time, Variables,
-    Wish,
+    DiskBoot, Install, Interface, Mac, Machine, MachineId, Name, Names, OptionPatch, OptionSet, Record, State, Time,
+    Variables, Way, Wish,
 };
 use crate::store::{Edit, World};
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,8 @@ pub struct MachineView {
     pub install: Option<InstallView>,
     pub inventory: Option<serde_json::Value>,
     pub registered: bool,
+    #[serde(default)]
+    pub heard: Option<HeardView>,
     pub created_at: Time,
 }
 
@@ -130,6 +132,28 @@ pub struct InstallView {
     pub id: Uuid,
     pub armed_at: Time,
     pub boots: u8,
+    /// For its running system alone.
+    #[serde(default)]
+    pub inside_only: bool,
+    /// How its running system started the last of them, where it did.
+    #[serde(default)]
+    pub way: Option<Way>,
+}
+
+/// When its agent was last heard, from where, and since when the system is up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HeardView {
+    pub at: Time,
+    pub booted_at: Time,
+    pub ip: Ipv4Addr,
+}
+
+impl InstallView {
+    fn of(install: &Install) -> InstallView {
+        let way = install.inside().and_then(|inside| inside.way);
+        let Install { id, armed_at, boots, inside_only, .. } = *install;
+        InstallView { id, armed_at, boots, inside_only, way }
+    }
 }
 
 impl Noun for Machine {
@@ -205,9 +229,10 @@ impl Noun for Machine {
             chosen: chosen(self, world),
             state: self.state,
             state_at: self.state_at,
-            install: self.install.as_ref().map(|i| InstallView { id: i.id, armed_at: i.armed_at, boots: i.boots }),
+            install: self.install.as_ref().map(InstallView::of),
             inventory,
             registered: self.credential.is_some(),
+            heard: world.check_in(self.id).map(|c| HeardView { at: c.at, booted_at: c.booted_at, ip: c.ip }),
             created_at: self.created_at,
         }
     }

@@ -61,6 +61,7 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/{name}/answers", get(answers::show))
         .route("/{name}/arm", post(arming::arm))
         .route("/{name}/disarm", post(arming::disarm))
+        .route("/{name}/reinstall", post(arming::reinstall))
         .route("/{name}/replace", post(arming::replace))
         .route("/{name}/reactivate", post(key::reactivate));
     let keys = noun::routes::<ActivationKey>()
