@@ -7,9 +7,11 @@ use std::thread;
 use std::time::Instant;
 
 use crate::client::Client;
+use crate::reinstall::Options;
 use crate::retry::Patience;
+use crate::system::System;
 use crate::wire::Report;
-use crate::{client, fetch, install, inventory, join, register, report};
+use crate::{check_in, client, fetch, install, inventory, join, register, reinstall, report, timer};
 
 /// How a command ended, as its caller sees it.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,12 @@ pub enum Error {
     Join(#[from] join::Error),
     #[error("this system is not registered")]
     Unregistered,
+    #[error(transparent)]
+    CheckIn(#[from] check_in::Error),
+    #[error(transparent)]
+    Reinstall(#[from] reinstall::Error),
+    #[error(transparent)]
+    Timer(#[from] timer::Error),
 }
 
 impl Error {
@@ -41,6 +49,10 @@ impl Error {
             Error::Usage(_) | Error::NoReportUrl => 2,
             Error::Register(error) if error.is_temporary() => 75,
             Error::Join(error) if error.is_temporary() => 75,
+            Error::CheckIn(error) if error.is_temporary() => 75,
+            Error::Reinstall(error) if error.is_temporary() => 75,
+            // EX_UNAVAILABLE
+            Error::Timer(timer::Error::NoSystemd) => 69,
             _ => 1,
         }
     }
@@ -56,6 +68,9 @@ const COMMANDS: &[(&str, Run)] = &[
     ("status", run_status),
     ("unregister", run_unregister),
     ("inventory", run_inventory),
+    ("check-in", run_check_in),
+    ("reinstall", run_reinstall),
+    ("timer", run_timer),
 ];
 
 pub const USAGE: &str = "\
@@ -76,6 +91,12 @@ usage: kickstand-agent install
            leave the server; --force forgets it here alone
        kickstand-agent inventory
            print what this machine is made of
+       kickstand-agent check-in
+           tell the server that this system is there, and do what it asks for
+       kickstand-agent reinstall [--profile NAME] [--now] [--keep-network] [--way kexec|grubby|grub|bootnext]
+           install this system anew, if the server allows it; --now asks nobody, --keep-network takes the address along
+       kickstand-agent timer install|remove
+           check in every 15 minutes, by a timer of systemd; or no more
        kickstand-agent --version";
 
 /// Runs the command that `arguments` (without the program's name) ask for.
@@ -252,6 +273,60 @@ fn run_inventory(arguments: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
+fn run_check_in(arguments: &[&str]) -> Result<(), Error> {
+    no_more(arguments)?;
+    println!("kickstand-agent: {}", check_in::run(Patience::NORMAL, &System::own())?);
+    Ok(())
+}
+
+fn run_reinstall(arguments: &[&str]) -> Result<(), Error> {
+    let options = parse_reinstall(arguments)?;
+    println!("kickstand-agent: {}", reinstall::run(Patience::NORMAL, &System::own(), &options)?);
+    Ok(())
+}
+
+fn parse_reinstall(arguments: &[&str]) -> Result<Options, Error> {
+    let mut options = Options::default();
+    let mut rest = arguments;
+    loop {
+        rest = match rest {
+            [] => return Ok(options),
+            ["--now", rest @ ..] => {
+                options.now = true;
+                rest
+            }
+            ["--keep-network", rest @ ..] => {
+                options.keep_network = true;
+                rest
+            }
+            ["--profile", profile, rest @ ..] => {
+                options.profile = Some((*profile).to_owned());
+                rest
+            }
+            ["--way", way, rest @ ..] => {
+                options.way = Some(way.parse().map_err(Error::Usage)?);
+                rest
+            }
+            [other, ..] => return Err(Error::Usage(format!("reinstall: unexpected argument: {other}"))),
+        };
+    }
+}
+
+/// The units name this very program.
+fn run_timer(arguments: &[&str]) -> Result<(), Error> {
+    let system = System::own();
+    let said = match arguments {
+        ["install"] => {
+            let own = std::env::current_exe().ok().map(|path| path.display().to_string());
+            timer::install(&system, own.as_deref().unwrap_or("/usr/local/sbin/kickstand-agent"))?
+        }
+        ["remove"] => timer::remove(&system)?,
+        _ => return Err(Error::Usage("timer: install or remove?".to_owned())),
+    };
+    println!("kickstand-agent: {said}");
+    Ok(())
+}
+
 fn no_more(arguments: &[&str]) -> Result<(), Error> {
     match arguments {
         [] => Ok(()),
@@ -285,6 +360,17 @@ mod tests {
             &[],
         ] {
             assert_eq!(parse_report(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_reinstall_is_told_is_read_in_any_order() {
+        let options = parse_reinstall(&["--keep-network", "--profile", "db", "--way", "grub", "--now"]).unwrap();
+        let way = Some(reinstall::Way::Grub);
+        assert_eq!(options, Options { profile: Some("db".into()), now: true, keep_network: true, way });
+        assert_eq!(parse_reinstall(&[]).unwrap(), Options::default());
+        for wrong in [&["--profile"][..], &["--way", "usb"], &["now"], &["--now=yes"]] {
+            assert_eq!(parse_reinstall(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }
     }
 

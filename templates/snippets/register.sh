@@ -51,8 +51,10 @@ RestartPreventExitStatus=1 2
 WantedBy=multi-user.target
 KICKSTAND_UNIT
 systemctl enable kickstand-agent.service
+# Later it checks in, by a timer. An agent that is older than this server has none, and registers all the same.
+"$agent" timer install || echo "this agent does not check in: put the server's own below its files" >&2
 
 # SELinux lets systemd start only what carries its label.
 if command -v restorecon >/dev/null; then
-    restorecon -R "$agent" /etc/kickstand /etc/systemd/system/kickstand-agent.service || true
+    restorecon -R "$agent" /etc/kickstand /etc/systemd/system/kickstand-*.service /etc/systemd/system/kickstand-agent.timer || true
 fi
