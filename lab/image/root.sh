@@ -18,6 +18,8 @@ packages=(
     systemd-resolved systemd-timesyncd iproute2 openssh-server ca-certificates
     grub2-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed
     e2fsprogs less nano tzdata
+    # the ways by which a running system starts its own reinstallation
+    kexec-tools efibootmgr
 )
 
 # Two cores of emulated hardware feel every unit; none of these matters before the first operator does.
@@ -30,6 +32,7 @@ bootstrap minbase "$scratch/root.tar" "${packages[@]}" -- \
     --customize-hook="sync-in '$here/root' /" \
     --customize-hook='chroot "$1" systemctl --quiet enable systemd-networkd systemd-resolved' \
     --customize-hook="chroot \"\$1\" systemctl --quiet mask ${masked[*]}" \
+    --customize-hook='sed -i s/^LOAD_KEXEC=.*/LOAD_KEXEC=false/ "$1/etc/default/kexec"' \
     --customize-hook='ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"' \
     --customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/hostname"; : >"$1/etc/machine-id"'
 

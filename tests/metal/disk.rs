@@ -1,6 +1,8 @@
-//! The network comes first and leads to the disk, quickly: after a real install, with three firmwares on one disk.
+//! The network comes first and leads to the disk, quickly: after a real install, with three firmwares on one disk. From there its
+//! system reinstalls itself, and falls back.
 
 use crate::capture;
+use crate::inside::{falls_back_where_the_new_kernel_never_reports, wished_for_it_reinstalls_by_kexec};
 use crate::power::{Firmware, Order};
 use crate::rig::Lab;
 use crate::{BOOT_SECS, INSTALL, INSTALL_SECS, ONE, assert_one_address, assert_registered};
@@ -39,6 +41,7 @@ pub fn assert_way_is_short(lab: &mut Lab, mac: &str, firmware: Firmware) {
 #[ignore = "virtual metal: make metal"]
 fn uefi_takes_its_loader_by_tftp_installs_and_goes_to_its_disk() {
     let mut lab = Lab::new("uefi");
+    lab.let_in();
     lab.cli(&["machine", "add", "web-1", "--mac", ONE, "--ip", "10.77.0.10"]);
     lab.cli(&["machine", "arm", "web-1"]);
     let capture = lab.folder.join("boot.pcap");
@@ -63,6 +66,10 @@ fn uefi_takes_its_loader_by_tftp_installs_and_goes_to_its_disk() {
     // One disk boots from each firmware, and what is signed from one that asks for it.
     assert_way_is_short(&mut lab, ONE, Firmware::Secure);
     lab.until("Secure Boot is on", BOOT_SECS, |lab| lab.console("one").contains("Secure boot enabled"));
+    // The running kernel is signed, knows whose signatures count, and is locked down.
+    wished_for_it_reinstalls_by_kexec(&mut lab);
     assert_way_is_short(&mut lab, ONE, Firmware::Bios);
-    assert_eq!(lab.count("script", "installer of profile"), 1, "no second install");
+    falls_back_where_the_new_kernel_never_reports(&mut lab, Firmware::Bios);
+    let by_network = lab.count("script", "installer of profile") - lab.count("script", "for its running system");
+    assert_eq!(by_network, 1, "no second install by the network");
 }

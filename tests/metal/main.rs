@@ -11,6 +11,7 @@ mod fai;
 mod fast;
 mod http;
 mod https;
+mod inside;
 mod koan;
 mod power;
 mod raw;

@@ -20,6 +20,7 @@ mod operators;
 mod paths;
 mod pinned;
 mod rehearsals;
+mod reinstall;
 mod replace;
 mod replacements;
 mod repositories;
