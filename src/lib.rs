@@ -4,6 +4,7 @@ pub mod assets;
 pub mod boot;
 pub mod ca;
 pub mod capture;
+pub mod cheetah;
 pub mod cli;
 pub mod compat;
 pub mod config;

@@ -59,7 +59,7 @@ fn few(count: usize) -> Result<usize, Error> {
 }
 
 /// A filter that would give so many bytes.
-fn gives(bytes: usize) -> Result<(), Error> {
+pub fn gives(bytes: usize) -> Result<(), Error> {
     match bytes > VALUE_BYTES {
         true => Err(too_much(format!("has a filter that would give {bytes} bytes, and {VALUE_BYTES} are allowed"))),
         false => spend(bytes),

@@ -2,7 +2,8 @@
 //!
 //! [`Templates`] is every template, compiled once. `guard` and `course` see to it that none takes more than it may, `bounds`
 //! does so for minijinja's own filters, `words` is what a template can name. `filters` has one or two for each language, with `arguments` (a kernel's
-//! command line) and `text` (XML, YAML, JSON); `net` those on addresses, `password` those on passwords.
+//! command line) and `text` (XML, YAML, JSON); `net` those on addresses, `password` those on passwords; `python` has the methods
+//! of texts, lists and maps, and patterns.
 
 mod arguments;
 mod bounds;
@@ -11,6 +12,7 @@ mod filters;
 mod guard;
 mod net;
 mod password;
+mod python;
 mod secrets;
 mod templates;
 mod text;

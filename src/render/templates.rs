@@ -154,6 +154,7 @@ fn environment() -> Environment<'static> {
     });
     super::bounds::add_to(&mut env);
     filters::add_to(&mut env);
+    super::python::add_to(&mut env);
     env
 }
 

@@ -1,0 +1,186 @@
+//! What becomes of Cheetah's words: texts of our own.
+
+use super::*;
+use crate::render::{Templates, Whose};
+use proptest::prelude::*;
+use serde_json::json;
+
+fn known(names: &[&str]) -> Known {
+    Known { names: names.iter().map(|name| ((*name).to_owned(), true)).collect(), snippets: None }
+}
+
+fn clean(source: &str, names: &[&str]) -> String {
+    let done = convert("a.ks", source, &known(names));
+    assert_eq!(done.remarks, [], "{source}");
+    done.text
+}
+
+#[test]
+fn each_word_has_its_counterpart() {
+    for (cheetah, ours) in [
+        ("$a and ${a}.", "{{ a }} and {{ a }}."),
+        ("$a.b['c']", "{{ a.b[\"c\"] }}"),
+        (
+            "  #if $a == 'x'\n1\n  #else if not $b\n2\n  #end if\n",
+            "  {% if a == \"x\" %}\n1\n  {% elif not b %}\n2\n  {% endif %}\n",
+        ),
+        ("#unless $a\nx\n#end unless\n", "{% if not a %}\nx\n{% endif %}\n"),
+        (
+            "#for $k, $v in $a.items()\n$k=$v\n#end for\n",
+            "{% for k, v in a.items() %}\n{{ k }}={{ v }}\n{% endfor %}\n",
+        ),
+        ("#set $x = $getVar('a', 'none').lower()\n$x", "{% set x = (a|default(\"none\")).lower() %}\n{{ x }}"),
+        ("#set $x = 'a%s' % $b\n$x", "{% set x = \"a%s\"|format(b) %}\n{{ x }}"),
+        ("#set $x = '%s/%d' % ($a, 1)\n$x", "{% set x = \"%s/%d\"|format(a, 1) %}\n{{ x }}"),
+        ("#if $a then 'y' else 'n'\n", "{{ \"y\" if a else \"n\" }}"),
+        ("#echo $a + 'b'#c", "{{ a + \"b\" }}c"),
+        ("a #if $b#x#end if# c", "a {% if b %}x{% endif %} c"),
+        ("#if $a#\nx\n#end if#\n", "{% if a +%}\nx\n{% endif +%}\n"),
+        ("## a word\n#* more\n words *#\nx ## y\n", "{## a word ##}\n{## more\n words ##}\nx \n"),
+        ("#raw\n$a #if {{ {% \n#end raw\n", "$a #if {{ \"{{\" }} {{ \"{%\" }} \n"),
+        ("ATTR{$a}", "ATTR{{ \"{\" }}{{ a }}}"),
+        ("\\$a \\#if $1 $? $$ 5$", "$a #if $1 $? $$ 5$"),
+        (
+            "$SNIPPET('one')\n  SNIPPET::two\n",
+            "{% include \"snippets/cobbler/one\" +%}\n  {%+ include \"snippets/cobbler/two\" +%}\n",
+        ),
+        ("TEMPLATE::a @@b@@", "{{ a }} {{ b }}"),
+        ("#set ($x, $y) = $a.split(':')\n$x$y", "{% set x, y = a.split(\":\") %}\n{{ x }}{{ y }}"),
+        (
+            "#import re\n#set $p = $re.compile('[a-z]+\\.')\n#if $p.match($a)\nx\n#end if\n",
+            "{% set p = \"[a-z]+\\\\.\" %}\n{% if a is matching(p) %}\nx\n{% endif %}\n",
+        ),
+        (
+            "#def f($x, $y=1)\n$x$y\n#end def\n$f($a)",
+            "{% macro f(x, y=1) %}\n{{ x }}{{ y }}\n{% endmacro %}\n{{ f(a) }}",
+        ),
+        (
+            "#if $a.has_key('b') and $len($a) > 1 or $str($b) == 'True'\nx\n#end if\n",
+            "{% if \"b\" in a and a|length > 1 or b|pystr == \"True\" %}\nx\n{% endif %}\n",
+        ),
+        ("a#slurp\nb", "ab"),
+        ("#\na #\nb", "a b"),
+        ("$tree $a[1:]", "{{ tree_url }} {{ a[1:] }}"),
+    ] {
+        assert_eq!(clean(cheetah, &["a", "b"]), ours, "{cheetah}");
+    }
+}
+
+#[test]
+fn what_outlives_a_loop_is_kept() {
+    let source = "#set $i = 0\n#for $x in $a\n#set $i = $i + 1\n#end for\n$i";
+    let text = clean(source, &["a"]);
+    assert!(text.starts_with("{% set kept = namespace() %}\n{% set kept.i = 0 %}"), "{text}");
+    assert_eq!(rendered(&text), "3");
+    let local = "#for $x in $a\n#if $x > 1\n#set $y = 'm'\n#else\n#set $y = 'o'\n#end if\n#for $z in $a\n$y#slurp\n#end for\n#end for\n";
+    let text = clean(local, &["a"]);
+    assert!(!text.contains("kept"), "what each turn sets needs nothing: {text}");
+    let carried = "#for $x in $a\n#if $x > 1\n$y\n#end if\n#set $y = $x\n#end for\n";
+    assert!(clean(carried, &["a"]).contains("kept.y"));
+    let inner = "#for $x in $a\n#set $y = 0\n#for $z in $a\n#if $z > 1\n#set $y = $z\n#break\n#end if\n#end for\n$y\n#end for\n";
+    assert_eq!(rendered(&clean(inner, &["a"])), "2\n2\n2\n");
+}
+
+fn rendered(text: &str) -> String {
+    let templates = Templates::of([("templates/t", text)]).unwrap();
+    templates
+        .render("templates/t", &json!({"a": [1, 2, 3], "b": {"c": "d"}, "s": "eth0.100"}), &Whose::default())
+        .unwrap()
+}
+
+#[test]
+fn methods_and_patterns_are_pythons() {
+    for (cheetah, said) in [
+        ("$s.split('.', 1)", "['eth0', '100']"),
+        ("$s.upper().replace('ETH', 'x')", "x0.100"),
+        ("#echo $s.find('1') + $s.find('z')", "4"),
+        ("#echo $s.split('.')[1]", "100"),
+        ("#echo ','.join(['a', $s])", "a,eth0.100"),
+        ("#echo $b.get('x', 'y') + $b.get('c')", "yd"),
+        ("#echo $str($s.startswith('eth')) + $str($s.endswith(('1', '00')))", "TrueTrue"),
+        ("#import re\n#echo $str($re.match('[0-9]+', $s)) + $str($re.search('[0-9]+', $s))", "FalseTrue"),
+        ("#echo 'x '.strip() + 'aXb'.title() + 'abc'.capitalize()", "xAxbAbc"),
+        ("#echo 7 // 2 + 2 ** 3 * (1 - -1)", "19"),
+        ("#echo 'a' if 1 < 2 < 3 and not 3 < 2 else 'b'", "a"),
+        ("#for $i in range(1, 3)\n$i#slurp\n#end for\n", "12"),
+    ] {
+        assert_eq!(rendered(&clean(cheetah, &["s", "b"])), said, "{cheetah}");
+    }
+}
+
+#[test]
+fn what_is_not_converted_says_where_and_stops() {
+    for (source, line, why) in [
+        ("a\n#while $a\nx\n#end while\n", 2, "#while"),
+        ("<% x = 1 %>", 1, "Python"),
+        ("\n#set $a['b'] = 1\n", 2, "element"),
+        ("$(ls -l | wc)", 1, "for the shell"),
+        ("#if $a\nx\n", 3, "not closed"),
+        ("#end if\n", 1, "not begun"),
+        ("#echo $os.system('ls')", 1, "none of ours"),
+        ("#include '/etc/passwd'\n", 1, "#include"),
+        ("#set $x = [i for i in $a]\n", 1, "comprehension"),
+        ("#if $a: x\n", 1, "short form"),
+        ("${#x[@]}", 1, "for the shell"),
+        ("#continue\n", 1, "no loop"),
+        ("#else\n", 1, "no #if"),
+    ] {
+        let done = convert("a.ks", source, &known(&["a"]));
+        let first = done.remarks.first().unwrap_or_else(|| panic!("{source}"));
+        assert!(first.stops && first.line == line && first.why.contains(why), "{source}: {first:?}");
+        let templates = Templates::of([("templates/t", done.text.as_str())]);
+        let templates = templates.unwrap_or_else(|error| panic!("{source}: {error:?}: {}", done.text));
+        let error = templates.render("templates/t", &json!({"a": [1]}), &Whose::default()).unwrap_err();
+        assert!(error.text.contains("not_converted") || error.text.contains("was not converted"), "{error}");
+        assert!(error.text.contains(&format!("a.ks:{line}")), "{error}");
+    }
+}
+
+#[test]
+fn a_name_that_nobody_knows_stays_as_it_is() {
+    let done = convert(
+        "a.ks",
+        "$HOME/bin $(date) ${nope.x} $mine",
+        &Known { names: [("mine".into(), false)].into(), snippets: None },
+    );
+    assert_eq!(done.text, "$HOME/bin $(date) ${nope.x} {{ mine|default(\"$mine\") }}");
+    assert!(done.remarks.len() == 3 && done.remarks.iter().all(|remark| !remark.stops), "{:?}", done.remarks);
+}
+
+#[test]
+fn a_snippet_that_is_not_there_is_told() {
+    let none = Known { snippets: Some(Default::default()), ..Known::default() };
+    let done = convert("a.ks", "$SNIPPET('nope')$SNIPPET('autoinstall_done')", &none);
+    assert_eq!(done.text, "# Error: no snippet data for nope\n{% include \"snippets/cobbler/autoinstall_done\" %}");
+    assert_eq!(done.remarks.len(), 1);
+}
+
+#[test]
+fn patterns_have_their_limits() {
+    let refused = |source: &str| {
+        let templates = Templates::of([("templates/t", source)]).unwrap();
+        templates.render("templates/t", &json!({}), &Whose::default()).unwrap_err().text
+    };
+    let long = format!("{{{{ \"a\" is matching(\"{}\") }}}}", "a".repeat(2000));
+    assert!(refused(&long).contains("1024 bytes"));
+    assert!(refused("{{ 'a' is matching('((((a{99}){99}){99}){99})') }}").contains("pattern"));
+    assert!(refused("{{ 'a' is matching('(') }}").contains("pattern"));
+    let grows = "{% set s = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(40) %}{% set s.x = s.x.replace('a', 'aaaaaaaaaaaaaaaa') %}{% endfor %}";
+    assert!(refused(grows).contains("bytes"), "{}", refused(grows));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn no_text_takes_it_out_of_step(parts in proptest::collection::vec(proptest::sample::select(vec![
+        "$", "#", "#if ", "#end if", "#for ", " in ", "#end for", "#else", "#set ", "#raw", "#end raw", "#def f", "(", ")", "[", "]", "{", "}",
+        "'", "\"", "\\", "\n", " ", "a", "x.y", "=", "+", "%", "##", "#*", "*#", "<%", "%>", ":", ",", "1", "not ", "and ", "@@a@@", "é", "\r\n",
+        "{{", "{%", "SNIPPET::a", "$SNIPPET('b')", "#continue", "#break", "#echo ", "if ", " else ", " then ",
+    ]), 0..60)) {
+        let source = parts.concat();
+        let done = convert("p", &source, &known(&["a", "x", "f"]));
+        // What is converted compiles, or says that it is not.
+        let compiles = Templates::of([("templates/t", done.text.as_str())]);
+        prop_assert!(compiles.is_ok() || !done.remarks.is_empty(), "{source:?} -> {:?}: {compiles:?}", done.text);
+    }
+}
