@@ -6,6 +6,7 @@ pub mod ca;
 pub mod capture;
 pub mod cheetah;
 pub mod cli;
+pub mod cobbler;
 pub mod compat;
 pub mod config;
 pub mod daemon;

@@ -45,6 +45,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("render", &["render", "model"]),
     ("loader", &["loader", "model"]),
     ("import", &["import", "model"]),
+    ("cheetah", &["cheetah"]),
+    ("cobbler", &["cobbler", "model", "cheetah"]),
     ("assets", &["assets"]),
     ("vault", &["vault", "model"]),
     ("ca", &["ca"]),
@@ -54,7 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "engine", "model", "boot", "family", "render", "loader", "import", "store", "assets", "metrics", "capture",
+            "engine", "model", "boot", "family", "render", "cheetah", "loader", "import", "store", "assets", "metrics", "capture",
             "compat",
         ],
     ),

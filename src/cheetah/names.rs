@@ -1,6 +1,6 @@
 //! The names that Cobbler gives to every template, and that each converted one finds here.
 
-/// In the order of the alphabet: `engine/cobbler.rs` gives every one of them.
+/// In the order of the alphabet: `engine/cheetah.rs` gives every one of them.
 pub const GIVEN: &[&str] = &[
     "anamon_enabled",
     "arch",

@@ -11,6 +11,7 @@ mod capture;
 mod check;
 mod class;
 mod client;
+mod cobbler;
 mod csv;
 mod dhcp;
 mod distro;
@@ -126,6 +127,9 @@ enum Command {
     Revision(revision::Command),
     /// Restore the configuration as it was at a revision, whole
     Rollback(revision::Rollback),
+    /// Take over what another server knows
+    #[command(subcommand)]
+    Import(cobbler::Command),
     /// Activation keys, which let installed systems register
     #[command(subcommand)]
     Key(key::Command),
@@ -207,6 +211,7 @@ async fn ask(command: Command, session: &Session) -> Result<()> {
         Command::Template(command) => template::run(command, session).await,
         Command::Revision(command) => revision::run(command, session).await,
         Command::Rollback(rollback) => revision::rollback(rollback, session).await,
+        Command::Import(command) => cobbler::run(command, session).await,
         Command::Key(command) => key::run(command, session).await,
         Command::Machine(command) => machine::run(command, session).await,
         Command::Quirk(command) => quirk::run(command, session).await,

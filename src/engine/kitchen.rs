@@ -1,6 +1,6 @@
 //! From a recipe to texts: boot scripts and answer files, with all that their templates can name.
 
-use super::{Engine, Error, answers, scripts};
+use super::{Engine, Error, answers, cheetah, scripts};
 use crate::boot::recipe::{self, PACKAGES, Place, Recipe};
 use crate::boot::{Here, Records};
 use crate::family;
@@ -181,7 +181,11 @@ impl Engine {
         let words = self.answer_words(dish, token, file)?;
         let secrets = self.secrets_of(dish, &words);
         let rendered = self.rendered_with(&template, words, dish.whose(), secrets).await?;
-        Ok(Answer { text: Zeroizing::new(rendered.text), opened: rendered.opened })
+        let text = match cheetah::is_converted(&template) {
+            true => crate::cheetah::finished(rendered.text),
+            false => rendered.text,
+        };
+        Ok(Answer { text: Zeroizing::new(text), opened: rendered.opened })
     }
 
     /// What the template of such a file can name beside the secrets: no secret may stand for what the appliance gives.
@@ -192,7 +196,11 @@ impl Engine {
         if !dish.carries_key(file) {
             given.insert("key".into(), "".into());
         }
-        Ok(Words::of([given, settings]))
+        let template = dish.template_of(file).filter(|template| cheetah::is_converted(template));
+        let Some(template) = template else { return Ok(Words::of([given, settings])) };
+        let words = cheetah::words(dish, &template, &settings);
+        given.extend(cheetah::over(&words));
+        Ok(Words::of([given, settings, words]))
     }
 
     /// What a template may open: the recipe's secrets, but for names that the appliance itself gives.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod bootstrap;
+mod cheetah;
 pub mod cobbler;
 mod compare;
 mod dated;

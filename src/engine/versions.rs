@@ -75,6 +75,34 @@ impl Engine {
         self.template(&name)
     }
 
+    /// Stores texts and makes other changes with them: all of it, or nothing.
+    pub async fn bring_in(&self, texts: Vec<(String, String)>, edits: Vec<Edit>, by: &str) -> Result<(), Error> {
+        let texts: Vec<(String, String)> =
+            texts.into_iter().map(|(name, text)| Ok((whole_name(&name)?, text))).collect::<Result<_, Error>>()?;
+        let files = self.texts.turn().await;
+        self.can_bring_in(&texts)?;
+        let texts = texts.into_iter();
+        let texts = texts.map(|(name, text)| Edit::SetTemplate { name, text: Some(text), whence: Whence::Api });
+        self.store.edit(Edit::Many(texts.chain(edits).collect()), by, self.now()).await?;
+        if self.store.is_shared() {
+            self.store.look(vec![Change::Templates]).await?;
+        }
+        self.refresh(&files);
+        Ok(())
+    }
+
+    /// Whether they compile, all of them together, and none would lie under a file.
+    pub fn can_bring_in(&self, texts: &[(String, String)]) -> Result<(), Error> {
+        let mut changes = Vec::new();
+        for (name, text) in texts {
+            let name = whole_name(name)?;
+            self.no_file(&name)?;
+            changes.push((name, Some(text.clone())));
+        }
+        let first = |mut errors: Vec<crate::render::Error>| Error::Template(errors.remove(0));
+        self.book().templates.with(changes).map(drop).map_err(first)
+    }
+
     /// Stores the text of an old version again.
     pub async fn roll_back_template(&self, name: &str, number: i64, by: &str) -> Result<InUse, Error> {
         let old = self.template_version(name, number).await?;

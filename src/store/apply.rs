@@ -144,6 +144,7 @@ impl World {
             Edit::SetTemplate { .. } => {}
             // What it restores is the database's word, too.
             Edit::RollBack(_) => {}
+            Edit::Many(all) => all.into_iter().for_each(|edit| self.apply_edit(edit, at)),
             Edit::RemoveToken(name) => self.tokens.retain(|_, (other, _)| *other != name),
             Edit::ForgetCard(mac) => self.lift_tombstone(mac),
             Edit::ReleaseLease { network, ip } => {

@@ -99,10 +99,28 @@ pub enum Edit {
     },
     /// The configuration as it was at a revision, whole: as it was planned, if nothing was changed since.
     RollBack(Arc<Plan>),
+    /// Several, in this order: all of them or none.
+    Many(Vec<Edit>),
 }
 
 /// Writes it and what it turned, in a transaction that is open already: over this record, where one is named.
 pub async fn write(
+    db: &mut Conn,
+    (edit, over): (&Edit, Option<&Record>),
+    by: &str,
+    at: Time,
+    shared: &Shared,
+) -> Result<Outcome, Error> {
+    let mut outcome = match edit {
+        Edit::Many(all) => write_many(db, all, by, at, shared).await?,
+        edit => write_one(db, (edit, over), by, at, shared).await?,
+    };
+    outcome.revision = revisions::add(db, &outcome, by, at).await?;
+    outcome.changes.extend(outcome.revision.map(Change::Revision));
+    Ok(outcome)
+}
+
+async fn write_one(
     db: &mut Conn,
     (edit, over): (&Edit, Option<&Record>),
     by: &str,
@@ -117,9 +135,22 @@ pub async fn write(
     if outcome.turns.is_empty() {
         outcome.turns = revisions::turns(edit, before, &outcome);
     }
-    outcome.revision = revisions::add(db, &outcome, by, at).await?;
-    outcome.changes.extend(outcome.revision.map(Change::Revision));
     Ok(outcome)
+}
+
+async fn write_many(db: &mut Conn, all: &[Edit], by: &str, at: Time, shared: &Shared) -> Result<Outcome, Error> {
+    let mut whole = Outcome::default();
+    for edit in all {
+        let one = write_one(db, (edit, None), by, at, shared).await?;
+        whole.changes.extend(one.changes);
+        whole.tales.extend(one.tales);
+        whole.events.extend(one.events);
+        whole.holds.extend(one.holds);
+        whole.templates.extend(one.templates);
+        whole.turns.extend(one.turns);
+    }
+    whole.what = Some(format!("brought in {} records", whole.turns.len()));
+    Ok(whole)
 }
 
 fn is_still(read: &Record, before: &[Option<Record>]) -> bool {
@@ -218,6 +249,7 @@ async fn write_records(db: &mut Conn, edit: &Edit, by: &str, at: Time, shared: &
         }
         Edit::Replace { .. } => return replace(db, edit, told).await,
         Edit::RollBack(plan) => return revisions::restore(db, plan, by, at).await,
+        Edit::Many(_) => unreachable!("write takes it apart, and none is made of others"),
         Edit::ForgetCard(mac) => {
             if !tombstones::lift(db, *mac).await? {
                 return Err(Error::contradiction(format!("{mac} is no replaced card: there is nothing to forget")));
@@ -271,6 +303,7 @@ fn title(edit: &Edit) -> (Change, String) {
         | Edit::ForgetCard(_)
         | Edit::JoinBy { .. }
         | Edit::RollBack(_)
+        | Edit::Many(_)
         | Edit::ReleaseLease { .. } => {
             unreachable!("write tells of machines and leases itself")
         }

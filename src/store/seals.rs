@@ -20,6 +20,7 @@ pub fn seal(edit: &mut Edit, vault: &Vault) -> Result<(), Error> {
         Edit::AddKey(key) | Edit::SetKey(key) => seal_one(key, vault),
         Edit::SetMachine(machine) => seal_one(machine, vault),
         Edit::AddMachines(machines) => machines.iter_mut().try_for_each(|machine| seal_one(machine, vault)),
+        Edit::Many(all) => all.iter_mut().try_for_each(|edit| seal(edit, vault)),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! The operators' JSON API, one file for each noun; every route of it is on this one screen.
 //!
 //! [`network`] with [`dhcp`], [`range`], [`class`], [`reservation`], [`distro`], [`profile`], [`key`] and [`machine`]
-//! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once; [`arming`] is what is done with one.
+//! are records, all read and written by [`noun`]; [`option`] are those for everybody; [`batch`] adds many machines at once, [`records`] records of several nouns; [`arming`] is what is done with one.
 //! [`catalogue`] has the profiles to begin from, [`template`] are the texts of machines, with their versions. [`lease`],
 //! [`capture`], [`sighting`], [`event`], [`quirk`], [`why`], [`authority`] and [`status`] only show (but a lease can be released, and another CA accepted), and
 //! [`variables`] where a machine's come from, [`answers`] what its installer would be given; [`revision`] is the history of all records, and the way back; [`token`] lets others in.
@@ -28,6 +28,7 @@ pub mod option;
 pub mod profile;
 pub mod quirk;
 pub mod range;
+pub mod records;
 pub mod reservation;
 pub mod revision;
 pub mod sighting;
@@ -51,6 +52,8 @@ const BODY_BYTES: usize = 1 << 20;
 /// A template, with all of it escaped.
 const TEMPLATE_BYTES: usize = 7 << 20;
 const BATCH_BYTES: usize = 16 << 20;
+/// Machines as above, with templates.
+const RECORDS_BYTES: usize = 64 << 20;
 
 /// Everything below /api/v1.
 fn routes() -> Router<Arc<Engine>> {
@@ -79,6 +82,7 @@ fn routes() -> Router<Arc<Engine>> {
         .route("/catalogue/{name}", get(catalogue::show))
         .nest("/keys", keys)
         .nest("/machines", machines)
+        .route("/records", post(records::bring_in).layer(DefaultBodyLimit::max(RECORDS_BYTES)))
         .route("/retired/{mac}", delete(arming::forget))
         .route("/leases", get(lease::list))
         .route("/leases/{ip}", get(lease::show).delete(lease::release))

@@ -101,6 +101,7 @@ pub fn turns(edit: &Edit, before: Vec<Option<Record>>, outcome: &Outcome) -> Vec
         | Edit::RemoveMachine(_) => one(None),
         // What they turned they say themselves, or it is no configuration.
         Edit::RollBack(_)
+        | Edit::Many(_)
         | Edit::Announce(_)
         | Edit::KeepCa(_)
         | Edit::AcceptCa { .. }

@@ -65,6 +65,7 @@ impl Paper {
                 self.of_machines = true;
             }
             Edit::RemoveMachine(_) => {}
+            Edit::Many(all) => all.into_iter().for_each(|edit| self.write(edit, at)),
             edit => self.world.apply_edit(edit, at),
         }
     }

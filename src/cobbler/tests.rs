@@ -1,0 +1,1 @@
+//! A data folder of our own making, in both layouts.
