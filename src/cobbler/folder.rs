@@ -39,8 +39,15 @@ pub struct Folder {
 }
 
 const COLLECTIONS: [(&str, &str); 9] = [
-    ("distro", "distros"), ("profile", "profiles"), ("system", "systems"), ("image", "images"), ("menu", "menus"),
-    ("repo", "repos"), ("mgmtclass", "mgmtclasses"), ("package", "packages"), ("file", "files"),
+    ("distro", "distros"),
+    ("profile", "profiles"),
+    ("system", "systems"),
+    ("image", "images"),
+    ("menu", "menus"),
+    ("repo", "repos"),
+    ("mgmtclass", "mgmtclasses"),
+    ("package", "packages"),
+    ("file", "files"),
 ];
 
 impl Folder {
@@ -90,7 +97,11 @@ impl Folder {
                 Ok(Value::Object(fields)) => {
                     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
                     let name = fields.get("name").and_then(Value::as_str).map(str::to_owned).or(stem);
-                    self.items.entry(kind).or_default().push(Item { name: name.unwrap_or_default(), place: told, fields });
+                    self.items.entry(kind).or_default().push(Item {
+                        name: name.unwrap_or_default(),
+                        place: told,
+                        fields,
+                    });
                 }
                 Ok(_) => self.unread.push((told, "it holds no record".into())),
                 Err(error) => self.unread.push((told, format!("it is no JSON: {error}"))),

@@ -28,7 +28,9 @@ impl Cidr {
 
     /// An address that a host can have.
     pub fn can_hold(self, ip: Ipv4Addr) -> bool {
-        let last = Ipv4Addr::from(u32::from(self.first) | !u32::MAX.checked_shl(32_u32.saturating_sub(u32::from(self.prefix))).unwrap_or(0));
+        let last = Ipv4Addr::from(
+            u32::from(self.first) | !u32::MAX.checked_shl(32_u32.saturating_sub(u32::from(self.prefix))).unwrap_or(0),
+        );
         self.holds(ip) && ip != self.first && ip != last
     }
 }
@@ -72,7 +74,10 @@ impl Places {
             return Err(format!("{ip}/{} is no host's address of a network: it has none now", cidr.prefix));
         }
         if let Some(there) = self.there.iter().find(|there| there.meets(cidr)) {
-            return Err(format!("{}/{} overlaps the server's {}/{}: {ip} is left out", cidr.first, cidr.prefix, there.first, there.prefix));
+            return Err(format!(
+                "{}/{} overlaps the server's {}/{}: {ip} is left out",
+                cidr.first, cidr.prefix, there.first, there.prefix
+            ));
         }
         // The wider takes in the narrower: one wire has one netmask.
         let within: Vec<Cidr> = self.new.keys().filter(|other| other.meets(cidr) && **other != cidr).copied().collect();
@@ -80,7 +85,10 @@ impl Places {
         for other in within {
             let old = self.new.remove(&other).unwrap_or_default();
             of.machines = of.machines.saturating_add(old.machines);
-            old.gateways.into_iter().for_each(|(ip, count)| { let kept = of.gateways.entry(ip).or_default(); *kept = kept.saturating_add(count) });
+            old.gateways.into_iter().for_each(|(ip, count)| {
+                let kept = of.gateways.entry(ip).or_default();
+                *kept = kept.saturating_add(count)
+            });
             of.dns = if of.dns.is_empty() { old.dns } else { of.dns };
         }
         of.machines = of.machines.saturating_add(1);
@@ -103,7 +111,10 @@ impl Places {
                 name.push_str("-new");
             }
             let gateway = of.gateways.iter().max_by_key(|(_, count)| **count).map(|(ip, _)| *ip);
-            let told = format!("{}/{} of {} addresses, DHCP off: `kickstand network set {name} --dhcp full` serves it", cidr.first, cidr.prefix, of.machines);
+            let told = format!(
+                "{}/{} of {} addresses, DHCP off: `kickstand network set {name} --dhcp full` serves it",
+                cidr.first, cidr.prefix, of.machines
+            );
             let record = json!({
                 "name": name, "cidr": format!("{}/{}", cidr.first, cidr.prefix), "gateway": gateway, "dns": of.dns,
                 "dhcp": {"placement": "off"},

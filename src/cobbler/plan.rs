@@ -233,11 +233,14 @@ impl Work<'_> {
                     words.secrets.insert(field.clone(), json!(value.as_str().unwrap_or_default()));
                     self.know(field, false);
                 }
-                Fate::Left(why) if is_worth_telling(field, value) => self.say(What::Left, item, &format!("{field}: {why}")),
+                Fate::Left(why) if is_worth_telling(field, value) => {
+                    self.say(What::Left, item, &format!("{field}: {why}"))
+                }
                 Fate::Left(_) | Fate::Inner | Fate::Kept(_) => {}
             }
         }
-        let given = item.fields.get("autoinstall_meta").filter(|value| !is_silent(value)).or(item.fields.get("ks_meta"));
+        let given =
+            item.fields.get("autoinstall_meta").filter(|value| !is_silent(value)).or(item.fields.get("ks_meta"));
         for (name, value) in given.map(meta).unwrap_or_default() {
             self.given(item, &mut words, &name, value);
         }
@@ -252,7 +255,13 @@ impl Work<'_> {
     /// A word of `ks_meta`.
     fn given(&mut self, item: &Item, words: &mut Words, name: &str, value: Value) {
         if let Some(gone) = name.strip_prefix('!') {
-            self.say(What::Todo, item, &format!("ks_meta {name}: it takes {gone} away from what is inherited: set {gone} here to what it shall be"));
+            self.say(
+                What::Todo,
+                item,
+                &format!(
+                    "ks_meta {name}: it takes {gone} away from what is inherited: set {gone} here to what it shall be"
+                ),
+            );
             return;
         }
         if !is_variable(name) {
@@ -262,7 +271,9 @@ impl Work<'_> {
         let value = if is_silent(&value) { json!("") } else { self.addressed(value) };
         self.know(name, false);
         if is_secret(name) {
-            words.secrets.insert(name.to_owned(), json!(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+            words
+                .secrets
+                .insert(name.to_owned(), json!(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
         } else {
             words.variables.insert(name.to_owned(), value);
         }
@@ -285,11 +296,15 @@ impl Work<'_> {
             }
             match fate("settings", field) {
                 Some(Fate::Variable) => drop(words.variables.insert(field.clone(), value.clone())),
-                Some(Fate::Secret) => drop(words.secrets.insert(field.clone(), json!(value.as_str().unwrap_or_default()))),
+                Some(Fate::Secret) => {
+                    drop(words.secrets.insert(field.clone(), json!(value.as_str().unwrap_or_default())))
+                }
                 _ => {}
             }
         }
-        for (field, name) in [("default_name_servers", "name_servers"), ("default_name_servers_search", "name_servers_search")] {
+        for (field, name) in
+            [("default_name_servers", "name_servers"), ("default_name_servers_search", "name_servers_search")]
+        {
             let all = list(settings.get(field));
             if !all.is_empty() {
                 words.variables.insert(name.into(), json!(all));
@@ -301,10 +316,16 @@ impl Work<'_> {
         }
         let all: Vec<String> = words.variables.keys().chain(words.secrets.keys()).cloned().collect();
         all.iter().for_each(|name| self.know(name, true));
-        let left = settings.iter().filter(|(field, value)| !is_silent(value) && matches!(fate("settings", field), Some(Fate::Left(_))));
+        let left = settings
+            .iter()
+            .filter(|(field, value)| !is_silent(value) && matches!(fate("settings", field), Some(Fate::Left(_))));
         let left: Vec<&str> = left.map(|(field, _)| field.as_str()).collect();
         if !left.is_empty() {
-            self.plan.lines.push(Line::new(What::Left, "settings", &format!("how Cobbler itself runs: {}", left.join(", "))));
+            self.plan.lines.push(Line::new(
+                What::Left,
+                "settings",
+                &format!("how Cobbler itself runs: {}", left.join(", ")),
+            ));
         }
         (words, settings.get("kernel_options").map(options).unwrap_or_default())
     }
@@ -315,7 +336,11 @@ impl Work<'_> {
             let Some(name) = self.name("distro", &item.name) else { continue };
             let breed = field(item, "breed");
             let Some(family) = family(breed) else {
-                self.say(What::Left, item, &format!("distro {}: {breed:?} is nothing that is installed here", item.name));
+                self.say(
+                    What::Left,
+                    item,
+                    &format!("distro {}: {breed:?} is nothing that is installed here", item.name),
+                );
                 self.names.remove(&("distro", item.name.clone()));
                 continue;
             };
@@ -337,14 +362,26 @@ impl Work<'_> {
             if let Some(release) = release(version) {
                 words.variables.insert("release".into(), json!(release));
             }
-            if words.variables.get("tree").is_some_and(|tree| tree.as_str().is_some_and(|tree| tree.starts_with("nfs:"))) {
-                self.say(What::Todo, item, "its tree is on NFS: Cobbler wrote an nfs line in the place of url; write it in the template");
+            if words
+                .variables
+                .get("tree")
+                .is_some_and(|tree| tree.as_str().is_some_and(|tree| tree.starts_with("nfs:")))
+            {
+                self.say(
+                    What::Todo,
+                    item,
+                    "its tree is on NFS: Cobbler wrote an nfs line in the place of url; write it in the template",
+                );
             } else if words.variables.contains_key("tree") {
                 self.say(What::Todo, item, "its tree is still that of Cobbler's host: `kickstand distro import` takes one in, or set the variable tree");
             }
             let (kernel, initrd) = self.boot(item, &name);
             let own = item.fields.get("kernel_options").map(options).unwrap_or_default();
-            let arguments = [arguments.as_str(), own.as_str()].into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>().join(" ");
+            let arguments = [arguments.as_str(), own.as_str()]
+                .into_iter()
+                .filter(|one| !one.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ");
             for name in words.variables.keys().cloned().collect::<Vec<_>>() {
                 self.know(&name, false);
             }
@@ -378,7 +415,11 @@ impl Work<'_> {
             let (ready, rest): (Vec<&Item>, Vec<&Item>) = left.iter().partition(|item| is_ready(item));
             if ready.is_empty() {
                 for item in rest {
-                    self.say(What::Left, item, &format!("profile {}: its parent {:?} is not there", item.name, field(item, "parent")));
+                    self.say(
+                        What::Left,
+                        item,
+                        &format!("profile {}: its parent {:?} is not there", item.name, field(item, "parent")),
+                    );
                     self.names.remove(&("profile", item.name.clone()));
                 }
                 break;
@@ -394,7 +435,8 @@ impl Work<'_> {
     fn profile(&mut self, item: &Item, repos: &BTreeMap<String, Value>) {
         let Some(name) = self.name("profile", &item.name) else { return };
         let mut words = self.words("profile", item);
-        let named: Vec<Value> = list(item.fields.get("repos")).iter().filter_map(|repo| repos.get(repo)).cloned().collect();
+        let named: Vec<Value> =
+            list(item.fields.get("repos")).iter().filter_map(|repo| repos.get(repo)).cloned().collect();
         if !named.is_empty() {
             words.variables.insert("yum_repo_stanza".into(), json!(stanza(&named)));
             words.variables.insert("repo_data".into(), Value::Array(named));
@@ -403,7 +445,14 @@ impl Work<'_> {
         let distro = field(item, "distro");
         let distro_here = self.name("distro", distro);
         if !distro.is_empty() && distro_here.is_none() && parent.is_empty() {
-            self.say(What::Todo, item, &format!("profile {}: its distro {distro:?} is not taken in: `kickstand profile set {name} --distro …`", item.name));
+            self.say(
+                What::Todo,
+                item,
+                &format!(
+                    "profile {}: its distro {distro:?} is not taken in: `kickstand profile set {name} --distro …`",
+                    item.name
+                ),
+            );
         }
         let template = self.template_of(item).or_else(|| {
             let default = self.folder.settings.get("autoinstall").or(self.folder.settings.get("default_kickstart"));
@@ -427,17 +476,29 @@ impl Work<'_> {
 
     fn repos(&mut self) -> BTreeMap<String, Value> {
         let mut all = BTreeMap::new();
-        let used: BTreeSet<String> = self.folder.all("profile").iter().flat_map(|item| list(item.fields.get("repos"))).collect();
+        let used: BTreeSet<String> =
+            self.folder.all("profile").iter().flat_map(|item| list(item.fields.get("repos"))).collect();
         for item in self.folder.all("repo") {
-            let kept = item.fields.iter().filter(|(field, _)| matches!(fate("repo", field), Some(Fate::Kept(_) | Fate::Variable)));
+            let kept = item
+                .fields
+                .iter()
+                .filter(|(field, _)| matches!(fate("repo", field), Some(Fate::Kept(_) | Fate::Variable)));
             let kept: Map<String, Value> = kept.map(|(field, value)| (field.clone(), value.clone())).collect();
             for field in item.fields.keys().filter(|field| fate("repo", field).is_none()) {
-                self.plan.lines.push(Line::new(What::Left, &item.place, &format!("{field}: this field is not known here")));
+                self.plan.lines.push(Line::new(
+                    What::Left,
+                    &item.place,
+                    &format!("{field}: this field is not known here"),
+                ));
             }
             match used.contains(&item.name) {
                 false => self.say(What::Left, item, &format!("repo {}: no profile names it", item.name)),
                 true if kept.get("mirror_locally").is_some_and(|is| is == &json!(true)) => {
-                    self.say(What::Note, item, &format!("repo {}: Cobbler's copy is not taken: the profiles name its mirror", item.name));
+                    self.say(
+                        What::Note,
+                        item,
+                        &format!("repo {}: Cobbler's copy is not taken: the profiles name its mirror", item.name),
+                    );
                 }
                 true => {}
             }
@@ -479,25 +540,39 @@ impl Work<'_> {
                 }
             }
         }
+        if !field(item, "gateway").is_empty() {
+            words.variables.insert("gateway".into(), json!(field(item, "gateway")));
+        }
         let profile = self.name("profile", field(item, "profile"));
         let breed = self.breed_of(field(item, "profile"));
-        let Wires { mut cards, told, variables, remarks } = wires::wires(interfaces, field(item, "gateway"), breed == "vmware");
+        let Wires { mut cards, told, variables, remarks } =
+            wires::wires(interfaces, field(item, "gateway"), breed == "vmware");
         remarks.iter().for_each(|remark| self.say(What::Note, item, remark));
-        let dns: Vec<Ipv4Addr> = list(item.fields.get("name_servers")).iter().filter_map(|ip| ip.parse().ok()).collect();
+        let dns: Vec<Ipv4Addr> =
+            list(item.fields.get("name_servers")).iter().filter_map(|ip| ip.parse().ok()).collect();
         cards.retain(|card| match macs.get(&card.mac) {
             _ if !is_mac(&card.mac) => {
-                self.plan.lines.push(Line::new(What::Left, &item.place, &format!("{}: {:?} is no MAC", card.nic, card.mac)));
+                self.plan.lines.push(Line::new(
+                    What::Left,
+                    &item.place,
+                    &format!("{}: {:?} is no MAC", card.nic, card.mac),
+                ));
                 false
             }
             Some(holder) => {
-                let text = format!("{}: its MAC {} is that of system {holder}, too: it stays that one's", card.nic, card.mac);
+                let text =
+                    format!("{}: its MAC {} is that of system {holder}, too: it stays that one's", card.nic, card.mac);
                 self.plan.lines.push(Line::new(What::Todo, &item.place, &text));
                 false
             }
             None => true,
         });
         if cards.is_empty() {
-            self.say(What::Left, item, &format!("system {}: no card with a MAC of its own: a machine is known by it", item.name));
+            self.say(
+                What::Left,
+                item,
+                &format!("system {}: no card with a MAC of its own: a machine is known by it", item.name),
+            );
             return;
         }
         for card in &mut cards {
@@ -545,12 +620,17 @@ impl Work<'_> {
     fn own_profile(&mut self, item: &Item, name: &str, profile: Option<String>) -> Option<String> {
         let Some(template) = self.template_of(item) else {
             if profile.is_none() {
-                self.say(What::Todo, item, &format!("machine {name} has no profile: its profile or image is not taken in"));
+                self.say(
+                    What::Todo,
+                    item,
+                    &format!("machine {name} has no profile: its profile or image is not taken in"),
+                );
             }
             return profile;
         };
         let parent = profile?;
-        let of_profile = self.plan.profiles.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(parent.as_str()));
+        let of_profile =
+            self.plan.profiles.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(parent.as_str()));
         if of_profile.is_some_and(|one| one.get("template").and_then(Value::as_str) == Some(template.as_str())) {
             return Some(parent);
         }
@@ -586,8 +666,12 @@ impl Work<'_> {
             ("file", "what is configured after an install is not this server's"),
         ] {
             for item in self.folder.all(kind) {
-                let fields: Vec<&str> =
-                    item.fields.iter().filter(|(field, value)| !is_silent(value) && !is_inner(field)).map(|(field, _)| field.as_str()).collect();
+                let fields: Vec<&str> = item
+                    .fields
+                    .iter()
+                    .filter(|(field, value)| !is_silent(value) && !is_inner(field))
+                    .map(|(field, _)| field.as_str())
+                    .collect();
                 self.say(What::Left, item, &format!("{kind} {}: {why}; it has {}", item.name, fields.join(", ")));
             }
         }
@@ -656,7 +740,10 @@ fn release(version: &str) -> Option<&str> {
 
 /// Names of secrets by their endings, as everywhere here, and those that Cobbler's templates have by habit.
 fn is_secret(name: &str) -> bool {
-    crate::model::is_secret(name) || name.ends_with("password_crypted") || name.ends_with("_pass") || name.ends_with("passwd")
+    crate::model::is_secret(name)
+        || name.ends_with("password_crypted")
+        || name.ends_with("_pass")
+        || name.ends_with("passwd")
 }
 
 fn is_mac(text: &str) -> bool {

@@ -15,8 +15,7 @@ struct Open {
 pub fn yaml(text: &str) -> Result<Value, String> {
     let (mut open, mut root): (Vec<Open>, Option<Value>) = (Vec::new(), None);
     for event in Parser::new_from_str(text) {
-        let (event, _) =
-            event.map_err(|error| format!("line {}: no YAML: {}", error.marker().line(), error.info()))?;
+        let (event, _) = event.map_err(|error| format!("line {}: no YAML: {}", error.marker().line(), error.info()))?;
         let done = match event {
             Event::Alias(_) => Some(Value::Null),
             Event::Scalar(text, style, ..) => Some(scalar(&text, style)),

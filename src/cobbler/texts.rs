@@ -23,7 +23,8 @@ pub fn texts(folder: &Folder, known: &mut Known) -> Texts {
         }
     }
     let plain = |name: &String| name.split_once('/').filter(|(of, _)| of.starts_with("per_")).is_none();
-    let mut snippets: std::collections::BTreeSet<String> = folder.snippets.keys().filter(|name| plain(name)).cloned().collect();
+    let mut snippets: std::collections::BTreeSet<String> =
+        folder.snippets.keys().filter(|name| plain(name)).cloned().collect();
     snippets.extend(folder.snippets.keys().filter_map(|name| own(name).map(|(_, _, snippet)| snippet.to_owned())));
     known.snippets = Some(snippets);
     let mut texts = Texts::default();
@@ -93,7 +94,11 @@ impl Texts {
         let converted = match first.strip_prefix("#template=").map(|kind| kind.trim().to_ascii_lowercase()) {
             Some(kind) if kind == "jinja2" => self.jinja(place, text),
             _ => {
-                let rest = if first.starts_with("#template=") { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text };
+                let rest = if first.starts_with("#template=") {
+                    text.split_once('\n').map_or("", |(_, rest)| rest)
+                } else {
+                    text
+                };
                 let skipped = usize::from(first.starts_with("#template="));
                 let done = cheetah::convert(place, rest, known);
                 self.remarks(place, &done.remarks, skipped);
@@ -131,7 +136,9 @@ impl Texts {
     /// Addresses that only Cobbler serves.
     fn addresses(&mut self, place: &str, text: &str) {
         let lines = text.lines().enumerate().filter(|(_, line)| line.contains("/cblr/svc/op/"));
-        if let Some((index, _)) = lines.take(1).next().filter(|_| !cheetah::names::OURS.iter().any(|(name, _)| place.ends_with(name))) {
+        if let Some((index, _)) =
+            lines.take(1).next().filter(|_| !cheetah::names::OURS.iter().any(|(name, _)| place.ends_with(name)))
+        {
             let at = format!("{place}:{}", index.saturating_add(1));
             self.lines.push(Line::new(What::Note, &at, "it asks Cobbler's own addresses (/cblr/svc/op/…), which are served only where compatibility with them is switched on"));
         }

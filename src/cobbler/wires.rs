@@ -24,7 +24,11 @@ pub struct Card {
 }
 
 pub fn text<'v>(of: &'v Value, key: &str) -> &'v str {
-    of.get(key).and_then(Value::as_str).map(str::trim).filter(|text| *text != "~" && *text != "<<inherit>>").unwrap_or_default()
+    of.get(key)
+        .and_then(Value::as_str)
+        .map(str::trim)
+        .filter(|text| *text != "~" && *text != "<<inherit>>")
+        .unwrap_or_default()
 }
 
 fn is_true(of: &Value, key: &str) -> bool {
@@ -60,13 +64,16 @@ pub fn prefix(netmask: &str) -> Option<u8> {
 
 /// Whether a name is that of a VLAN of another card: `eth0.100`.
 fn vlan(nic: &str) -> Option<(&str, &str)> {
-    nic.rsplit_once('.').filter(|(base, id)| !base.is_empty() && id.parse::<u16>().is_ok_and(|id| (1..4095).contains(&id)))
+    nic.rsplit_once('.')
+        .filter(|(base, id)| !base.is_empty() && id.parse::<u16>().is_ok_and(|id| (1..4095).contains(&id)))
 }
 
 pub fn wires(interfaces: &Map<String, Value>, gateway: &str, for_esxi: bool) -> Wires {
     let mut wires = Wires::default();
     let is_card = |nic: &str, of: &Value| {
-        !text(of, "mac_address").is_empty() && !matches!(kind(of).as_str(), "bmc" | "bond" | "master" | "bridge") && vlan(nic).is_none()
+        !text(of, "mac_address").is_empty()
+            && !matches!(kind(of).as_str(), "bmc" | "bond" | "master" | "bridge")
+            && vlan(nic).is_none()
     };
     let mut physical: Vec<(&String, &Value)> = interfaces.iter().filter(|(nic, of)| is_card(nic, of)).collect();
     // Of Cobbler the management interface speaks for the system.
@@ -87,7 +94,9 @@ pub fn wires(interfaces: &Map<String, Value>, gateway: &str, for_esxi: bool) -> 
     for (nic, of) in interfaces {
         let kind = kind(of);
         if kind == "bmc" {
-            wires.remarks.push(format!("{nic} is a management controller's: it is kept in the variable interfaces alone"));
+            wires
+                .remarks
+                .push(format!("{nic} is a management controller's: it is kept in the variable interfaces alone"));
             continue;
         }
         let slaves: Vec<usize> = wires
@@ -112,7 +121,9 @@ pub fn wires(interfaces: &Map<String, Value>, gateway: &str, for_esxi: bool) -> 
         if let (Some((_, id)), Some(_), false) = (vlan(nic), carrier, ip.is_empty()) {
             let old = wires.variables.insert("vlan".into(), json!(id.parse::<u16>().unwrap_or(1)));
             if old.is_some() {
-                wires.remarks.push(format!("{nic}: one VLAN is told to the appliance's own templates, and there are more"));
+                wires
+                    .remarks
+                    .push(format!("{nic}: one VLAN is told to the appliance's own templates, and there are more"));
             }
         }
         if kind == "bridge" {
@@ -128,13 +139,18 @@ pub fn wires(interfaces: &Map<String, Value>, gateway: &str, for_esxi: bool) -> 
                     card.gateway = text(of, "if_gateway").parse().ok().or_else(|| gateway.parse().ok());
                     address_of.push((nic.clone(), at));
                 }
-                None => wires.remarks.push(format!("{nic}: its address is kept in the variable interfaces alone: its card has one already")),
+                None => wires.remarks.push(format!(
+                    "{nic}: its address is kept in the variable interfaces alone: its card has one already"
+                )),
             }
         }
     }
     let boots = wires.cards.first().map(|card| card.nic.clone()).unwrap_or_default();
-    let speaks: Vec<&str> = std::iter::once(boots.as_str()).chain(address_of.iter().map(|(nic, _)| nic.as_str())).collect();
-    let fixed = speaks.iter().any(|nic| interfaces.get(*nic).is_some_and(|of| is_true(of, "static") && !text(of, "ip_address").is_empty()));
+    let speaks: Vec<&str> =
+        std::iter::once(boots.as_str()).chain(address_of.iter().map(|(nic, _)| nic.as_str())).collect();
+    let fixed = speaks
+        .iter()
+        .any(|nic| interfaces.get(*nic).is_some_and(|of| is_true(of, "static") && !text(of, "ip_address").is_empty()));
     if fixed {
         wires.variables.insert("addressing".into(), json!("static"));
     }
@@ -164,15 +180,24 @@ fn mask(remarks: &mut Vec<String>, nic: &str, of: &Value, wanted: bool) -> Optio
 }
 
 /// Modes by their numbers.
-const MODES: [&str; 7] = ["balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"];
+const MODES: [&str; 7] =
+    ["balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"];
 
 fn bond(wires: &mut Wires, nic: &str, of: &Value, slaves: &[usize], for_esxi: bool) {
     let opts = text(of, "bonding_opts");
     let said = opts.split_whitespace().find_map(|opt| opt.strip_prefix("mode=")).unwrap_or("0");
-    let mode = said.parse::<usize>().ok().and_then(|number| MODES.get(number).copied()).or(MODES.into_iter().find(|mode| *mode == said));
-    let members: Vec<&str> = slaves.iter().filter_map(|at| wires.cards.get(*at)).map(|card| card.mac.as_str()).collect();
+    let mode = said
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| MODES.get(number).copied())
+        .or(MODES.into_iter().find(|mode| *mode == said));
+    let members: Vec<&str> =
+        slaves.iter().filter_map(|at| wires.cards.get(*at)).map(|card| card.mac.as_str()).collect();
     let (Some(mode), true, false) = (mode, members.len() > 1, for_esxi) else {
-        wires.remarks.push(format!("{nic}: this bond ({opts:?}, {} members) is told to converted templates alone", members.len()));
+        wires.remarks.push(format!(
+            "{nic}: this bond ({opts:?}, {} members) is told to converted templates alone",
+            members.len()
+        ));
         return;
     };
     if opts.split_whitespace().any(|opt| !opt.starts_with("mode=") && opt != "miimon=100") {

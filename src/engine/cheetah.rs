@@ -100,13 +100,31 @@ fn version(family: Family, settings: &Variables) -> String {
 /// A card as Cobbler tells of one, with nothing set.
 fn blank() -> Map<String, Value> {
     let texts = [
-        "mac_address", "ip_address", "netmask", "if_gateway", "dns_name", "mtu", "interface_master", "bonding_opts",
-        "bridge_opts", "dhcp_tag", "virt_bridge", "ipv6_address", "ipv6_prefix", "ipv6_default_gateway", "ipv6_mtu",
+        "mac_address",
+        "ip_address",
+        "netmask",
+        "if_gateway",
+        "dns_name",
+        "mtu",
+        "interface_master",
+        "bonding_opts",
+        "bridge_opts",
+        "dhcp_tag",
+        "virt_bridge",
+        "ipv6_address",
+        "ipv6_prefix",
+        "ipv6_default_gateway",
+        "ipv6_mtu",
     ];
     let lists = ["static_routes", "cnames", "ipv6_secondaries", "ipv6_static_routes"];
     let texts = texts.into_iter().map(|key| (key.to_owned(), json!("")));
     let lists = lists.into_iter().map(|key| (key.to_owned(), json!([])));
-    let rest = [("interface_type", json!("na")), ("static", json!(false)), ("management", json!(false)), ("connected_mode", json!(false))];
+    let rest = [
+        ("interface_type", json!("na")),
+        ("static", json!(false)),
+        ("management", json!(false)),
+        ("connected_mode", json!(false)),
+    ];
     texts.chain(lists).chain(rest.map(|(key, value)| (key.to_owned(), value))).collect()
 }
 

@@ -14,6 +14,7 @@ mod images;
 mod imports;
 mod joining;
 mod loaders;
+mod migration;
 mod mirrors;
 mod one_shot;
 mod operators;

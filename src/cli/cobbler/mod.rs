@@ -121,7 +121,9 @@ fn compiled(plan: &mut Plan) {
 /// Profiles stay, and say which distro they lack.
 fn left_out(plan: &mut Plan, distro: &str, from: &[String; 2], partial: bool) {
     let [kernel, initrd] = from;
-    let text = format!("its kernel {kernel} or initrd {initrd} is not here: copy them, or `kickstand distro import` the tree as {distro} first");
+    let text = format!(
+        "its kernel {kernel} or initrd {initrd} is not here: copy them, or `kickstand distro import` the tree as {distro} first"
+    );
     plan.lines.push(Line::new(What::Todo, &format!("distro {distro}"), &text));
     if !partial {
         return;

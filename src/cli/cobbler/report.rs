@@ -81,7 +81,13 @@ impl Report {
         let _ = writeln!(
             text,
             "{} networks, {} distros, {} profiles, {} machines and {} templates {verb}; {} templates have remarks, {} boot files",
-            self.networks, self.distros, self.profiles, self.machines, self.templates, self.templates_remarked, self.boot_files
+            self.networks,
+            self.distros,
+            self.profiles,
+            self.machines,
+            self.templates,
+            self.templates_remarked,
+            self.boot_files
         );
         if let Some(refused) = &self.refused {
             let _ = writeln!(text, "the server would refuse it: {refused}");
