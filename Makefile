@@ -14,6 +14,8 @@ test: ## All tests: on loopback, on both databases, and on virtual metal
 	@lab/packages.sh
 	cargo test --locked --workspace --no-run
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --workspace
+	@lab/cobbler.sh >/dev/null
+	cargo test --locked --test cobbler -- --ignored
 	@$(MAKE) --no-print-directory wire
 	@$(MAKE) --no-print-directory koan
 	KICKSTAND_TEST_POSTGRES="$$(lab/postgres.sh)" cargo test --locked --test torture -- --ignored --nocapture --test-threads=1

@@ -56,13 +56,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-<<<<<<< HEAD
-            "engine", "model", "boot", "family", "render", "cheetah", "loader", "import", "store", "assets", "metrics", "capture",
-            "compat",
-=======
             "engine", "model", "boot", "family", "render", "cheetah", "loader", "import", "store", "assets", "metrics",
-            "capture",
->>>>>>> 9f502b9 (cli/cobbler: Import Cobbler's data, all or nothing)
+            "capture", "compat",
         ],
     ),
     ("dhcp", &["dhcp", "model", "boot", "engine", "store", "metrics", "capture"]),
