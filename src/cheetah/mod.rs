@@ -12,7 +12,4 @@ mod read;
 mod say;
 mod scope;
 
-#[cfg(test)]
-mod tests;
-
 pub use convert::{Converted, FOLDER, Known, Remark, convert, finished, gives};

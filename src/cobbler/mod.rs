@@ -11,10 +11,7 @@ mod settings;
 mod texts;
 mod wires;
 
-#[cfg(test)]
-mod tests;
-
-pub use fields::{Fate, Field, KINDS, fields};
+pub use fields::{Fate, Field, KINDS, fate, fields};
 pub use folder::{Folder, Item};
 pub use plan::{Boot, Line, Plan, Server, What, plan};
 pub use settings::yaml;

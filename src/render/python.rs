@@ -52,7 +52,7 @@ fn call(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     done.ok_or_else(|| Error::new(ErrorKind::UnknownMethod, format!("{} has no method {method}", value.kind())))
 }
 
-fn text<'v>(args: &'v [Value], at: usize) -> Result<&'v str, Error> {
+fn text(args: &[Value], at: usize) -> Result<&str, Error> {
     args.get(at).and_then(Value::as_str).ok_or_else(|| refused("takes a text"))
 }
 

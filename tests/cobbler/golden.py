@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import sys
 import warnings
@@ -131,6 +132,19 @@ def cases():
         yield f"{system}-profile", profile
 
 
+def fields():
+    """Every field that an item is kept with, by kind, as the source has them."""
+    found = {}
+    for kind in ["distro", "profile", "system", "image", "menu", "repo"]:
+        texts = [(source / "cobbler/items" / f"{name}.py").read_text() for name in [kind, "item"]]
+        names = {name for text in texts for name in re.findall(r"self\._([a-z][a-z0-9_]*)\s*(?::[^=\n]*)?=[^=]", text)}
+        found[kind] = sorted(names | {"kickstart", "ks_meta"} if kind in ("profile", "system", "distro") else names)
+    text = (source / "cobbler/items/system.py").read_text()
+    cards = text[text.index("class NetworkInterface"):text.index("class System(")]
+    found["interface"] = sorted(set(re.findall(r"self\._([a-z][a-z0-9_]*)\s*(?::[^=\n]*)?=[^=]", cards)))
+    return found
+
+
 def main():
     snippets.mkdir(parents=True, exist_ok=True)
     texts = {}
@@ -152,7 +166,7 @@ def main():
             except Exception as error:
                 done[file] = {"error": f"{type(error).__name__}: {error}"}
         told.append({"case": name, "given": given, "done": done})
-    json.dump({"texts": texts, "cases": told}, said)
+    json.dump({"texts": texts, "cases": told, "fields": fields()}, said)
 
 
 main()

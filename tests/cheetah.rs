@@ -1,7 +1,7 @@
 //! What becomes of Cheetah's words: texts of our own.
 
-use super::*;
-use crate::render::{Templates, Whose};
+use kickstand::cheetah::*;
+use kickstand::render::{Templates, Whose};
 use proptest::prelude::*;
 use serde_json::json;
 

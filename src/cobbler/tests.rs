@@ -1,1 +1,0 @@
-//! A data folder of our own making, in both layouts.
