@@ -137,8 +137,10 @@ def fields():
     found = {}
     for kind in ["distro", "profile", "system", "image", "menu", "repo"]:
         texts = [(source / "cobbler/items" / f"{name}.py").read_text() for name in [kind, "item"]]
+        # Cards have a class of their own in the same file.
+        texts[0] = texts[0][max(texts[0].find("class System("), 0):]
         names = {name for text in texts for name in re.findall(r"self\._([a-z][a-z0-9_]*)\s*(?::[^=\n]*)?=[^=]", text)}
-        found[kind] = sorted(names | {"kickstart", "ks_meta"} if kind in ("profile", "system", "distro") else names)
+        found[kind] = sorted(names | {"ks_meta"} | ({"kickstart"} if "autoinstall" in names else set()))
     text = (source / "cobbler/items/system.py").read_text()
     cards = text[text.index("class NetworkInterface"):text.index("class System(")]
     found["interface"] = sorted(set(re.findall(r"self\._([a-z][a-z0-9_]*)\s*(?::[^=\n]*)?=[^=]", cards)))
