@@ -94,7 +94,7 @@ fn stock_templates_render_as_cobblers_do() {
             };
             let mut left = Vec::new();
             for difference in &differing {
-                match differences::explained(file, &difference) {
+                match differences::explained(file, difference) {
                     Some(why) => *used.entry(why).or_default() += 1,
                     None => left.push(difference.clone()),
                 }
