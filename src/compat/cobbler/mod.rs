@@ -1,6 +1,6 @@
 //! Our records in Cobbler's shapes, for koan and its like: what it reads, in the types that it takes, and no secret.
 //!
-//! [`breed`] names a system as Cobbler does, [`brief`] are the elements of lists, [`rendered`] is one machine or profile
+//! `breed` names a system as Cobbler does, `brief` are the elements of lists, `rendered` is one machine or profile
 //! with everything that installing takes, [`wording`] how it refuses, [`path`] what an address below `/cblr/svc/op` asks.
 
 mod breed;

@@ -1,6 +1,6 @@
 //! XML-RPC: a value, a call that is read within limits, an answer that is written piece by piece.
 //!
-//! [`read`] knows no document types and no entities, [`write`] never says `nil`: clients of Cobbler refuse it.
+//! `read` knows no document types and no entities, `write` never says `nil`: clients of Cobbler refuse it.
 
 mod read;
 mod write;
