@@ -212,6 +212,9 @@ fn run_register(arguments: &[&str]) -> Result<(), Error> {
         let inventory = inventory::gather(Path::new("/"));
         let outcome = join::run(Patience::NORMAL, &register::Places::default(), &wish, inventory)?;
         println!("kickstand-agent: {outcome}");
+        if !register::Places::default().timer.exists() {
+            println!("kickstand-agent: `kickstand-agent timer install` lets it check in by itself");
+        }
         return Ok(());
     }
     let inventory = inventory::gather(Path::new("/"));
@@ -262,6 +265,9 @@ fn run_unregister(arguments: &[&str]) -> Result<(), Error> {
         _ => return Err(Error::Usage("unregister takes --force, or nothing".to_owned())),
     };
     println!("kickstand-agent: {}", join::unregister(Patience::SHORT, &register::Places::default(), is_forced)?);
+    if register::Places::default().timer.exists() {
+        println!("kickstand-agent: {}", timer::remove(&System::own())?);
+    }
     Ok(())
 }
 
