@@ -86,7 +86,9 @@ pub fn run(patience: Patience, places: &Places, wish: &Wish, inventory: Inventor
     let old = fs::read(&places.settings).ok();
     register::write(&places.settings, &settings)?;
     let ended = register::run(patience, places, inventory);
-    if matches!(&ended, Err(error) if !error.is_temporary()) && !places.identity.exists() {
+    // Where the server may have let it in, the next attempt must bring the same credential.
+    let was_refused = matches!(&ended, Err(register::Error::Refused(_) | register::Error::BadCa { .. }));
+    if was_refused && !places.identity.exists() {
         restore(&places.settings, old)?;
     }
     Ok(ended?)
@@ -300,6 +302,12 @@ mod tests {
         assert!(away.is_temporary(), "{away}");
         assert!(join(folder.path(), &wish(&server.url)).is_err(), "no identity");
         join(folder.path(), &wish(&server.url)).unwrap();
+        let credential = |asked: &str| asked.split_once("\"credential\":\"").map(|(_, rest)| rest[..64].to_owned());
+        let asked = server.asked();
+        assert!(
+            credential(&asked[1]).is_some() && credential(&asked[1]) == credential(&asked[2]),
+            "it may be in already"
+        );
     }
 
     #[test]

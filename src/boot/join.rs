@@ -42,7 +42,7 @@ pub struct JoinFacts<'a> {
     /// Whether a name is a machine's already.
     pub is_taken: Box<dyn Fn(&Name) -> bool + 'a>,
     /// Why no record can be made with a card, where that is so.
-    pub in_the_way: Option<String>,
+    pub in_the_way: Box<dyn Fn() -> Option<String> + 'a>,
     /// For a new record.
     pub ids: [Uuid; 2],
 }
@@ -217,8 +217,8 @@ impl JoinAsk {
     }
 
     fn new_record(&self, facts: &JoinFacts<'_>, now: Time) -> Result<Decision<RegisterReply>, No> {
-        if let Some(why) = &facts.in_the_way {
-            return Err(No::new(why.clone()));
+        if let Some(why) = (facts.in_the_way)() {
+            return Err(No::new(why));
         }
         let grant = self.grant(facts, None, now)?;
         let first = self.macs.first().ok_or_else(|| No::new("it shows no network card"))?;

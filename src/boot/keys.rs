@@ -164,13 +164,14 @@ pub fn default(keys: &BTreeMap<Name, ActivationKey>) -> Option<&ActivationKey> {
     keys.values().find(|key| key.is_default)
 }
 
-/// The key by which a registered system may install itself anew without being armed.
+/// The key by which a registered system may install itself anew without being armed, from where it asks.
 pub fn may_reinstall<'a>(
     machine: &Machine,
     keys: &'a BTreeMap<Name, ActivationKey>,
+    from: Ipv4Addr,
     now: Time,
 ) -> Option<&'a ActivationKey> {
-    let comer = Comer { machine: Some(machine), from: None };
+    let comer = Comer { machine: Some(machine), from: Some(from) };
     let mut used = machine.joined.iter().filter_map(|name| keys.get(name));
     used.find(|key| key.reinstalls && refusal(key, comer, now).is_none())
 }

@@ -128,11 +128,12 @@ impl Ask for ReinstallAsk {
             }
             let network = self.network(&facts)?;
             let (armed, by) = self.armed(&facts, now)?;
+            // Before its record is given another profile: what is refused changes nothing.
+            let ip = self.seat(&facts, network, now)?;
             if let Some(profile) = self.other_profile(&facts, by)? {
                 let reply = ReinstallReply::Rename { machine: machine.id, profile: profile.clone() };
                 return Ok(Decision::new(reply, vec![Reason::new("profile", format!("{profile}, as asked for"))]));
             }
-            let ip = self.seat(&facts, network, now)?;
             let (profile, named) = role::profile(Some(machine), ip, facts.ranges, network);
             let profile = profile.ok_or_else(|| named.text.clone())?;
             let inside = Inside { mac: self.mac, life: self.life, way: None, carried: self.carried.clone() };

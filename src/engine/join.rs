@@ -30,7 +30,7 @@ impl Engine {
             Ok(ask) => ask,
             Err(text) => {
                 let text = format!("a system that would join is refused: {text}");
-                self.tell(Tale::new(self.now(), Kind::Refused, text.clone()).from(from));
+                self.tell_of(from, Tale::new(self.now(), Kind::Refused, text.clone()));
                 return Ok(Err(Outside::Silent(text)));
             }
         };
@@ -46,7 +46,7 @@ impl Engine {
                 world.stamp(&mut decision.effects);
                 decision
             };
-            if self.lost_the_race(decision.effects).await? {
+            if self.lost_the_race(self.within_pace(from, decision.effects)).await? {
                 // Another server may have been faster: what it left counts now.
                 self.store.look(vec![Change::Keys]).await?;
                 continue;
@@ -140,7 +140,7 @@ fn question(newcomer: Newcomer<'_>, from: Ipv4Addr) -> Result<JoinAsk, String> {
             }
         }
     }
-    let name = name.map(str::parse::<Name>).transpose().map_err(|error| format!("its name is none: {error}"))?;
+    let name = name.map(str::parse::<Name>).transpose().map_err(|_| "its name is none")?;
     let hostname = inventory.get("hostname").and_then(Value::as_str).unwrap_or_default().to_owned();
     let macs = cards(&inventory, from);
     let credential = Secret::new(credential).hash();
@@ -168,7 +168,7 @@ fn cards(inventory: &Value, from: Ipv4Addr) -> Vec<Mac> {
     ranked.into_iter().map(|(_, mac)| mac).collect()
 }
 
-fn facts<'a>(world: &'a World, ask: &JoinAsk, reactivation: Option<Reactivation>) -> JoinFacts<'a> {
+fn facts<'a>(world: &'a World, ask: &'a JoinAsk, reactivation: Option<Reactivation>) -> JoinFacts<'a> {
     let mut same_cards: Vec<&Machine> = Vec::new();
     for machine in ask.macs.iter().filter_map(|mac| world.machine_with_mac(*mac)) {
         if !same_cards.iter().any(|known| known.id == machine.id) {
@@ -182,7 +182,7 @@ fn facts<'a>(world: &'a World, ask: &JoinAsk, reactivation: Option<Reactivation>
         reactivation: reactivation.map(|key| (key.clone(), world.machine(key.machine))),
         // Two words stand below /machines themselves: records of such names could not be asked for.
         is_taken: Box::new(|name| matches!(name.as_str(), "adopt" | "batch") || world.machine_named(name).is_some()),
-        in_the_way: ask.macs.iter().find_map(|mac| in_the_way(world, *mac)),
+        in_the_way: Box::new(|| ask.macs.iter().find_map(|mac| in_the_way(world, *mac))),
         ids: [Uuid::now_v7(), Uuid::now_v7()],
     }
 }

@@ -198,4 +198,17 @@ impl Engine {
     pub fn tell(&self, tale: Tale) {
         drop(self.store.record(vec![Effect::Tell(tale)]));
     }
+
+    /// A line of history that anybody on the network could cause: so many, and no more.
+    fn tell_of(&self, from: Ipv4Addr, tale: Tale) {
+        if self.pace.allows(from) {
+            self.tell(tale.from(from));
+        }
+    }
+
+    /// Effects of a refusal are lines of history, and have the same limit.
+    fn within_pace(&self, from: Ipv4Addr, effects: Vec<Effect>) -> Vec<Effect> {
+        let only_told = effects.iter().all(|effect| matches!(effect, Effect::Tell(_)));
+        if only_told && !effects.is_empty() && !self.pace.allows(from) { Vec::new() } else { effects }
+    }
 }

@@ -4,12 +4,13 @@ use super::kitchen::Dish;
 use super::operate::stepped;
 use super::serve::{Planned, TRIES, restless};
 use super::{Engine, Error, folder, fresh_secret};
+use crate::boot::keys;
 use crate::boot::lifecycle::{self, Moment, Next};
 use crate::boot::reinstall::{CheckInAsk, ReinstallAsk, ReinstallFacts, ReinstallReply, StartsAsk, StartsReply, Wish};
 use crate::boot::{Ask, Decision, Effect, Here, Tale, role};
 use crate::family::{self, Start};
 use crate::model::*;
-use crate::store::{Edit, World};
+use crate::store::Edit;
 use serde_json::Value;
 use sha2::Digest as _;
 use std::collections::HashMap;
@@ -153,7 +154,11 @@ impl Engine {
                 (ReinstallReply::Start { machine, .. }, dish) => {
                     let gone = || Error::Conflict("its network or its profile is gone".into());
                     let cooked = match dish.ok_or_else(gone).and_then(|dish| dish) {
-                        Ok(dish) => self.kit(&dish, &token).await,
+                        // Else its disk would be wiped for a system that can not register.
+                        Ok(dish) => match self.check_key(&dish) {
+                            Ok(()) => self.kit(&dish, &token).await,
+                            Err(error) => Err(error),
+                        },
                         Err(error) => Err(error),
                     };
                     match cooked {
@@ -183,7 +188,7 @@ impl Engine {
             machine,
             network,
             lease: network.and_then(|network| world.lease(&network.name, &ask.mac.into())),
-            permitted_by: self.permits(&world, machine),
+            permitted_by: keys::may_reinstall(machine, &world.keys, ask.from, self.now()).map(|key| &key.name),
             profiles: &world.profiles,
             ranges: &world.ranges,
             hindrance: self.hindrance(),
@@ -204,13 +209,6 @@ impl Engine {
             _ => None,
         };
         Some((decision, dish))
-    }
-
-    /// The first of its keys that says so. How often that was used is no matter: the machine is one of those.
-    fn permits<'a>(&self, world: &'a World, machine: &Machine) -> Option<&'a Name> {
-        let good =
-            |key: &&ActivationKey| key.reinstalls && key.enabled && key.expires_at.is_none_or(|end| end > self.now());
-        machine.joined.iter().filter_map(|name| world.keys.get(name)).find(good).map(|key| &key.name)
     }
 
     /// Nothing was changed, and the arming holds.

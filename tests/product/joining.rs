@@ -222,6 +222,20 @@ async fn keys_are_for_some_addresses_and_say_what_they_would_give() {
 }
 
 #[tokio::test]
+async fn who_tries_keys_writes_no_long_lines_into_the_history() {
+    let appliance = Appliance::start().await;
+    let stranger = System::new(&appliance, 66, &"h".repeat(60_000), &["52:54:00:77:00:66"]);
+    for key in ["web.00", "web.00,re.11,re.12", &"k.".repeat(30_000), "nodot"] {
+        assert_eq!(stranger.named(&"n".repeat(60_000), key).await.status, 403);
+        assert_eq!(stranger.joins(key).await.status, 403);
+    }
+    let events = appliance.json(&["events", "--limit", "100"]).await;
+    let lines: Vec<_> = events.as_array().unwrap().iter().filter(|event| event["kind"] == "refused").collect();
+    assert!(lines.len() >= 4, "{lines:?}");
+    assert!(lines.iter().all(|event| event["text"].as_str().unwrap().len() < 200), "{lines:?}");
+}
+
+#[tokio::test]
 async fn an_installed_machine_gets_the_groups_packages_and_variables_of_its_stack() {
     let appliance = Appliance::start().await;
     appliance

@@ -277,6 +277,21 @@ async fn nobody_who_was_not_allowed_gets_an_installer() {
 }
 
 #[tokio::test]
+async fn a_key_that_permits_it_arms_and_wipes_no_disk_for_a_system_that_could_not_register() {
+    let (appliance, _machine, running) = scene().await;
+    appliance.cli(&["key", "set", "web", "--reinstalls", "true"]).await;
+    appliance.cli(&["key", "add", "shut", "--enabled", "false"]).await;
+    appliance.cli(&["profile", "set", "web", "--key", "shut", "--yes"]).await;
+    let refused = running.reinstalls(now()).await.unwrap_err().to_string();
+    assert!(refused.contains("activation key shut is disabled"), "{refused}");
+    assert!(running.is_untouched() && !running.log().contains("kexec -s"));
+    assert_eq!(appliance.json(&["machine", "show", "web-1"]).await["state"], "registered");
+    appliance.cli(&["profile", "set", "web", "--key", "web", "--yes"]).await;
+    assert!(running.reinstalls(now()).await.unwrap().contains("started by kexec"));
+    assert!(appliance.told("state", "armed by its own system: activation key web permits it").await);
+}
+
+#[tokio::test]
 async fn an_arming_that_is_taken_back_while_the_kernel_is_fetched_starts_nothing() {
     let (appliance, _machine, _running) = scene().await;
     appliance.cli(&["machine", "reinstall", "web-1"]).await;

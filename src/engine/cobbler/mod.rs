@@ -14,7 +14,6 @@ pub use register::{Announced, Card};
 
 use super::Engine;
 use crate::boot::named::is_own;
-use crate::boot::{Effect, Tale};
 use crate::model::*;
 use crate::store::World;
 use std::net::Ipv4Addr;
@@ -68,18 +67,5 @@ impl Engine {
         found.sort();
         found.dedup();
         found
-    }
-
-    /// A line of history that anybody on the network could cause: so many, and no more.
-    fn tell_of(&self, from: Ipv4Addr, tale: Tale) {
-        if self.pace.allows(from) {
-            self.tell(tale.from(from));
-        }
-    }
-
-    /// Effects of a refusal are lines of history, and have the same limit.
-    fn within_pace(&self, from: Ipv4Addr, effects: Vec<Effect>) -> Vec<Effect> {
-        let only_told = effects.iter().all(|effect| matches!(effect, Effect::Tell(_)));
-        if only_told && !effects.is_empty() && !self.pace.allows(from) { Vec::new() } else { effects }
     }
 }
