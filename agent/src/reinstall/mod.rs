@@ -35,9 +35,9 @@ pub enum Error {
     Away(client::Error),
     #[error("the server's answer can not be read: {0}; nothing was changed")]
     Answer(serde_json::Error),
-    #[error("{0}; what was prepared is taken away again, and the server knows")]
+    #[error("{0}")]
     Failed(String),
-    #[error("the installer is ready, and could not be started: {0}; what was prepared is taken away again")]
+    #[error("the installer is ready, and could not be started: {0}")]
     Jump(String),
 }
 
@@ -81,8 +81,8 @@ pub fn run(patience: Patience, system: &System, options: &Options) -> Result<Str
     match prepared(&session, patience, system, &kit, &ways) {
         Ok((attempt, jump)) => started(&session, patience, system, &attempt, jump),
         Err(why) => {
-            fail(&session, system, &why);
-            Err(Error::Failed(why))
+            let told = fail(&session, system, &why);
+            Err(Error::Failed(ending(system, why, told)))
         }
     }
 }
@@ -150,10 +150,7 @@ fn prepare(
     let staged = stage::fetch(session, patience, kit, &attempt.folder);
     match staged.and_then(|staged| way.prepare(system, &staged)) {
         Ok(jump) => Ok((attempt, jump)),
-        Err(why) => Err(match attempt.undo(system) {
-            Ok(()) => why,
-            Err(also) => format!("{why}; and what was prepared is still there: {also}"),
-        }),
+        Err(why) => Err(undone(&attempt, system, why)),
     }
 }
 
@@ -168,17 +165,18 @@ fn started(
     let way = attempt.way;
     let told = Starts { boot_id: system.boot_id(), way: Some(way.word().into()), failed: None };
     if let Err(failure) = session.post(patience, "/agent/reinstall/way", &told) {
+        let is_away = matches!(failure, Failure::Again(_));
         let why = format!("the server does not take that it starts: {}", failure.into_inner());
-        return Err(Error::Failed(match attempt.undo(system) {
-            Ok(()) => why,
-            Err(also) => format!("{why}; {also}"),
-        }));
+        let why = undone(attempt, system, why);
+        // Who refused knows; who was away may have heard it all the same.
+        let told = if is_away { fail(session, system, &why) } else { Ok(()) };
+        return Err(Error::Failed(ending(system, why, told)));
     }
     println!("kickstand-agent: starting the installer by {way}");
     if let Err(why) = leave(system, jump) {
-        let _ = attempt.undo(system);
-        fail(session, system, &why);
-        return Err(Error::Jump(why));
+        let why = undone(attempt, system, why);
+        let told = fail(session, system, &why);
+        return Err(Error::Jump(ending(system, why, told)));
     }
     Ok(format!("the installer is started by {way}"))
 }
@@ -195,9 +193,85 @@ fn leave(system: &System, jump: Jump) -> Result<(), String> {
 }
 
 /// That the server does not hear it costs a moment: this system's next check-in says as much.
-fn fail(session: &Session, system: &System, why: &str) {
+fn fail(session: &Session, system: &System, why: &str) -> Result<(), client::Error> {
     let told = Starts { boot_id: system.boot_id(), way: None, failed: Some(why.to_owned()) };
-    if let Err(failure) = session.post(Patience::SHORT, "/agent/reinstall/way", &told) {
-        eprintln!("kickstand-agent: the server could not be told: {}", failure.into_inner());
+    session.post(Patience::SHORT, "/agent/reinstall/way", &told).map(drop).map_err(Failure::into_inner)
+}
+
+/// Takes away what was prepared, and says so where that is not all of it.
+fn undone(attempt: &Attempt, system: &System, why: String) -> String {
+    match attempt.undo(system) {
+        Ok(()) => why,
+        Err(also) => format!("{why}; not all that was prepared could be taken away: {also}"),
+    }
+}
+
+/// Why it came to nothing, what is left of it, and who knows.
+fn ending(system: &System, why: String, told: Result<(), client::Error>) -> String {
+    let left = match Attempt::noted(system) {
+        None => "what was prepared is taken away again",
+        Some(_) => "what is left is taken away after the next restart",
+    };
+    match told {
+        Ok(()) => format!("{why}; {left}, and the server knows"),
+        Err(cause) => format!("{why}; {left}, but the server could not be told: {cause}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::tests::{ScriptedServer, answer};
+    use crate::register::Places;
+
+    /// One attempt.
+    const NONE: Patience = Patience { total: Duration::ZERO, ..Patience::SHORT };
+
+    /// What is said, and how often the server was asked, where it does not take the way that is told.
+    fn refused(answers: &[&str], loaded: &str) -> (String, Vec<String>) {
+        let server = ScriptedServer::start(answers.iter().map(|status| answer(status, "")).collect());
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::below(root.path());
+        for (path, text) in [
+            (&places.settings, format!(r#"{{"server":"{}"}}"#, server.url)),
+            (&places.identity, r#"{"name":"web-1","credential":"c"}"#.into()),
+            (&root.path().join("sys/kernel/kexec_loaded"), loaded.into()),
+        ] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let system = System { root: root.path().to_owned(), path: "/nowhere".into(), is_root: true, places };
+        let session = Session::open(&system.places).unwrap();
+        let attempt = Attempt::begin(&system, Way::Kexec).unwrap();
+        let error = started(&session, NONE, &system, &attempt, Jump::Kexec).unwrap_err();
+        (error.to_string(), server.asked())
+    }
+
+    #[test]
+    fn a_server_that_was_away_is_told_that_nothing_is_started() {
+        let (error, asked) = refused(&["503 Away", "204 No Content"], "0");
+        assert!(error.ends_with("; what was prepared is taken away again, and the server knows"), "{error}");
+        assert!(asked.len() == 2 && asked[1].contains(r#""failed":"the server does not take"#), "{asked:?}");
+    }
+
+    #[test]
+    fn who_could_not_be_told_and_what_is_still_there_are_said() {
+        let (error, _) = refused(&["503 Away", "409 Conflict"], "0");
+        assert!(error.contains("; what was prepared is taken away again, but the server could not be told"), "{error}");
+        let (error, _) = refused(&["503 Away", "204 No Content"], "1");
+        assert!(
+            error.contains("; not all that was prepared could be taken away") && error.contains("no program kexec")
+        );
+        assert!(error.ends_with(", and the server knows") && !error.contains("away again"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_refused_knows() {
+        let (error, asked) = refused(&["409 Conflict"], "0");
+        assert!(error.ends_with("is taken away again, and the server knows"), "{error}");
+        assert_eq!(asked.len(), 1);
     }
 }
