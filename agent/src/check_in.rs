@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::kit::{self, CheckIn, Orders, Wish};
-use crate::reinstall::{self, Attempt, Options};
+use crate::reinstall::{self, Attempt};
 use crate::retry::{Failure, Patience};
 use crate::session::{self, Session};
 use crate::system::System;
@@ -51,7 +51,7 @@ pub fn run(patience: Patience, system: &System) -> Result<String, Error> {
         Wish::Nothing => Ok(format!("{} checked in: nothing to do", session.name)),
         Wish::Reinstall => {
             eprintln!("kickstand-agent: {} is to be installed anew", session.name);
-            Ok(reinstall::run(patience, system, &Options { now: true, ..Options::default() })?)
+            Ok(reinstall::wished(patience, system)?)
         }
     }
 }

@@ -313,15 +313,18 @@ impl Ask for StartsAsk {
         let boot = machine.install.as_ref().and_then(|install| install.boot.as_ref());
         let ours = |boot: &&Boot| boot.inside.as_ref().is_some_and(|inside| inside.life == self.life);
         let waits = |boot: &&Boot| boot.answered_at.is_none() && machine.state == State::Armed;
+        let taken = Decision::new(StartsReply::Taken, vec![Reason::new("reinstall", "its running system's own word")]);
+        // It could not even ask for a boot: the next check-in would only wish for it again.
+        let is_wished = machine.state == State::Armed
+            && machine.install.as_ref().is_some_and(|i| i.inside_only && i.boot.is_none());
+        if let (Err(why), true) = (&self.way, is_wished) {
+            return ended(machine, Moment::Disarm, taken, not_started(why), (self.from, now));
+        }
         let Some(boot) = boot.filter(ours).filter(waits) else {
             return over(format!("{} has no boot that this system took and did not start", machine.name));
         };
-        let taken = Decision::new(StartsReply::Taken, vec![Reason::new("reinstall", "its running system's own word")]);
         match &self.way {
-            Err(why) => {
-                let text = format!("its running system did not start the installer, and changed nothing: {why}");
-                back(machine, taken, text, self.from, now)
-            }
+            Err(why) => back(machine, taken, not_started(why), self.from, now),
             Ok(_) if boot.expires_at <= now => over(format!("the token of this boot of {} is over", machine.name)),
             Ok(way) => match lifecycle::next(machine, Moment::Starts { way: *way }, now) {
                 Next::Refused(why) => over(why.text),
@@ -336,13 +339,28 @@ impl Ask for StartsAsk {
     }
 }
 
+fn not_started(why: &str) -> String {
+    format!("its running system did not start the installer, and changed nothing: {why}")
+}
+
 fn nothing(text: &str) -> Decision<Wish> {
     Decision::new(Wish::Nothing, vec![Reason::new("arming", text)])
 }
 
-/// The arming is over, and the machine what it was before.
+/// The boot that it took came to nothing.
 fn back<R>(machine: &Machine, decision: Decision<R>, text: String, from: Ipv4Addr, now: Time) -> Decision<R> {
-    match lifecycle::next(machine, Moment::Back, now) {
+    ended(machine, Moment::Back, decision, text, (from, now))
+}
+
+/// The arming is over, and the machine what it was before.
+fn ended<R>(
+    machine: &Machine,
+    moment: Moment,
+    decision: Decision<R>,
+    text: String,
+    (from, now): (Ipv4Addr, Time),
+) -> Decision<R> {
+    match lifecycle::next(machine, moment, now) {
         Next::Step(step) => {
             let text = format!("{text}; it is {} again, and no longer armed", step.state);
             let tale = Tale::new(now, Kind::State, text).of(machine.id).from(from);

@@ -276,6 +276,32 @@ async fn nobody_who_was_not_allowed_gets_an_installer() {
     assert!(running.is_untouched() && !running.log().contains("kexec"));
 }
 
+/// The next check-in would only meet the same again.
+#[tokio::test]
+async fn a_wish_that_its_system_can_not_carry_out_is_over_and_says_why() {
+    let (appliance, _machine, running) = scene().await;
+    let hindrances: [(&[(&str, &str)], &str); 3] = [
+        (&[("proc/cmdline", "boot=kickstand")], "changed nothing: this is a live system"),
+        (
+            &[("proc/sys/kernel/kexec_load_disabled", "1"), ("boot/grub/grub.cfg", "nothing of the sort")],
+            "changed nothing: no way leads to the installer: kexec: kexec is switched off",
+        ),
+        (&[("sys/class/net/eth0/address", "52:54:00:77:00:0b")], "52:54:00:77:00:0b is no card of web-1"),
+    ];
+    for (files, why) in hindrances {
+        appliance.cli(&["machine", "reinstall", "web-1"]).await;
+        let before: Vec<_> = files.iter().map(|(path, _)| (path, running.text(path))).collect();
+        files.iter().for_each(|(path, text)| running.write(path, text));
+        let error = running.checks_in().await.unwrap_err();
+        assert!(matches!(error, check_in::Error::Reinstall(_)), "{why}: {error}");
+        assert_eq!(appliance.state("web-1").await, "registered", "{why}: {error}");
+        assert!(appliance.told("state", why).await, "{why}: {error}");
+        assert!(running.checks_in().await.unwrap().contains("nothing to do"), "{why}");
+        before.iter().for_each(|(path, text)| running.write(path, text));
+    }
+    assert!(running.is_untouched() && !running.log().contains("kexec"));
+}
+
 #[tokio::test]
 async fn a_key_that_permits_it_arms_and_wipes_no_disk_for_a_system_that_could_not_register() {
     let (appliance, _machine, running) = scene().await;

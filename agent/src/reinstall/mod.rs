@@ -45,6 +45,16 @@ impl Error {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Error::Away(_))
     }
+
+    /// Why the same attempt would come no further the next time either: nothing was changed, and the server heard nothing.
+    fn hindrance(&self) -> Option<String> {
+        match self {
+            Error::Unfit(why) => Some(why.clone()),
+            Error::NoWay(why) => Some(format!("no way leads to the installer: {why}")),
+            Error::Refused(_) => Some(self.to_string()),
+            _ => None,
+        }
+    }
 }
 
 /// What who calls wants.
@@ -56,6 +66,17 @@ pub struct Options {
     pub keep_network: bool,
     /// This way and no other.
     pub way: Option<Way>,
+}
+
+/// What the server wished for at a check-in: it is told of what is in the way, or would wish for it again each time.
+pub fn wished(patience: Patience, system: &System) -> Result<String, Error> {
+    run(patience, system, &Options { now: true, ..Options::default() }).inspect_err(|error| {
+        if let (Some(why), Ok(session)) = (error.hindrance(), Session::open(&system.places))
+            && let Err(cause) = fail(&session, system, &why)
+        {
+            eprintln!("kickstand-agent: the server could not be told: {cause}");
+        }
+    })
 }
 
 /// Up to the moment at which the installer takes over. Gives a sentence for the log.
