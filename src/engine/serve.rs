@@ -217,10 +217,15 @@ impl Engine {
     }
 
     /// A registered system tells what it is made of; false if the credential opens nothing.
-    pub async fn check_in(&self, credential: &str, inventory: serde_json::Value) -> Result<bool, Error> {
+    /// Whose agent tried to install no packages this time says nothing of them: what came of the last ones stays.
+    pub async fn check_in(&self, credential: &str, mut inventory: serde_json::Value) -> Result<bool, Error> {
         let hash = Secret::new(credential).hash();
-        let machine = self.store.world().machine_with_credential(hash).map(|m| m.id);
-        let Some(machine) = machine else { return Ok(false) };
+        let known = self.store.world().machine_with_credential(hash).map(|m| (m.id, m.inventory.clone()));
+        let Some((machine, before)) = known else { return Ok(false) };
+        let packages = before.as_ref().and_then(|before| before.get("packages"));
+        if let (Some(told), Some(packages)) = (inventory.as_object_mut(), packages) {
+            told.entry("packages").or_insert_with(|| packages.clone());
+        }
         self.store.record(vec![Effect::Inventory { machine, inventory }]).await?;
         Ok(true)
     }

@@ -3,6 +3,7 @@
 use crate::postgres::Fresh;
 use crate::rig::{Answer, Appliance, post};
 use kickstand::config::Https;
+use kickstand_agent::check_in;
 use kickstand_agent::join::{self, Wish};
 use kickstand_agent::register::Places;
 use kickstand_agent::retry::Patience;
@@ -300,6 +301,16 @@ async fn the_agent_joins_a_server_that_it_knows_by_a_fingerprint_and_leaves_it()
     assert!(record["inventory"]["packages"]["error"].as_str().unwrap().contains("no package manager"), "{record}");
     let again = joins(fingerprint).await.unwrap().unwrap();
     assert!(again.contains("db1") && again.contains("is registered; inventory sent"), "{again}");
+    let root = folder.path().to_owned();
+    std::fs::create_dir_all(root.join("proc/sys/kernel/random")).unwrap();
+    std::fs::write(root.join("proc/sys/kernel/random/boot_id"), "11111111-2222-4333-8444-000000000001").unwrap();
+    let places = Places::below(folder.path());
+    let runs = kickstand_agent::system::System { root, path: "".into(), is_root: true, places };
+    let said = tokio::task::spawn_blocking(move || check_in::run(Patience::SHORT, &runs)).await.unwrap().unwrap();
+    assert!(said.contains("nothing to do"), "{said}");
+    let record = appliance.json(&["machine", "show", "db1"]).await;
+    assert_eq!(record["inventory"]["hostname"], "", "it was told anew: {record}");
+    assert!(record["inventory"]["packages"]["error"].as_str().unwrap().contains("no package manager"), "{record}");
 
     let places = Places::below(folder.path());
     let left = tokio::task::spawn_blocking(move || {
