@@ -1,9 +1,12 @@
-//! What becomes of Cheetah's words: texts of our own.
+//! What becomes of Cheetah's words, and of the folder that they lie in: texts and records of our own.
 
 use kickstand::cheetah::*;
+use kickstand::cobbler::{Folder, Plan, Server, What, plan};
 use kickstand::render::{Templates, Whose};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::symlink;
 
 fn known(names: &[&str]) -> Known {
     Known { names: names.iter().map(|name| ((*name).to_owned(), true)).collect(), snippets: None }
@@ -59,6 +62,7 @@ fn each_word_has_its_counterpart() {
             "{% if \"b\" in a and a|length > 1 or b|pystr == \"True\" %}\nx\n{% endif %}\n",
         ),
         ("a#slurp\nb", "ab"),
+        ("a\r\n#if $a\r\nb\r\n#end if\r\n", "a\n{% if a %}\nb\n{% endif %}\n"),
         ("#\na #\nb", "a b"),
         ("$tree $a[1:]", "{{ tree_url }} {{ a[1:] }}"),
     ] {
@@ -167,6 +171,99 @@ fn patterns_have_their_limits() {
     assert!(refused("{{ 'a' is matching('(') }}").contains("pattern"));
     let grows = "{% set s = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(40) %}{% set s.x = s.x.replace('a', 'aaaaaaaaaaaaaaaa') %}{% endfor %}";
     assert!(refused(grows).contains("bytes"), "{}", refused(grows));
+}
+
+fn planned(files: &[(&str, &str)]) -> Plan {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match text.strip_prefix("-> ") {
+            Some(to) => symlink(folder.path().join(to), path).unwrap(),
+            None => fs::write(path, text).unwrap(),
+        }
+    }
+    plan(&Folder::read(folder.path()).unwrap(), &Server::default())
+}
+
+fn says(plan: &Plan, what: What, part: &str) -> bool {
+    plan.lines.iter().any(|line| line.what == what && format!("{}: {}", line.place, line.text).contains(part))
+}
+
+#[test]
+fn what_2_8_left_beside_3_is_not_read() {
+    let distro = |name: &str| json!({"name": name, "breed": "redhat", "kernel": "/k", "initrd": "/i"}).to_string();
+    let (new, old) = (distro("new"), distro("old"));
+    let both = planned(&[
+        ("collections/distros/new.json", &new),
+        ("config/distros.d/old.json", &old),
+        ("kickstarts/web.ks", "old"),
+        ("templates/web.ks", "new"),
+    ]);
+    assert_eq!((both.distros.len(), &*both.templates["cobbler/web.ks"]), (1, "new"));
+    assert!(says(&both, What::Left, "config/distros.d: Cobbler 2 left it"), "{:?}", both.lines);
+    assert!(says(&both, What::Left, "kickstarts: Cobbler 2 left it"), "{:?}", both.lines);
+    let alone = planned(&[("config/distros.d/old.json", &old), ("kickstarts/web.ks", "old")]);
+    assert_eq!((alone.distros.len(), &*alone.templates["cobbler/web.ks"]), (1, "old"));
+}
+
+#[test]
+fn no_link_leads_out_of_the_folder() {
+    let distro = json!({"name": "d", "breed": "redhat", "kernel": "/k", "initrd": "/i"}).to_string();
+    let linked = planned(&[
+        ("else/a", "s3cret"),
+        ("else/distros/d.json", &distro),
+        ("templates", "-> else"),
+        ("snippets", "-> else"),
+        ("collections", "-> else"),
+    ]);
+    assert_eq!((linked.templates.len(), linked.distros.len()), (0, 0), "{:?}", linked.templates);
+    for name in ["templates", "snippets", "collections/distros"] {
+        assert!(says(&linked, What::Left, &format!("{name}: a link leads there")), "{name}: {:?}", linked.lines);
+    }
+}
+
+#[test]
+fn what_has_no_answer_file_here_stops_and_does_not_wipe() {
+    let profile = |name: &str, said: &str| {
+        json!({"name": name, "distro": "d", "parent": "", "autoinstall": said, "new_password": "s3cret"}).to_string()
+    };
+    let away = profile("away", "http://me:s3cret@files.example.com/templates/web.ks?key=s3cret");
+    let (asks, web, usual) = (profile("asks", ""), profile("web", "web.ks"), profile("usual", "<<inherit>>"));
+    let done = planned(&[
+        ("collections/profiles/away.json", &away),
+        ("collections/profiles/asks.json", &asks),
+        ("collections/profiles/web.json", &web),
+        ("collections/profiles/usual.json", &usual),
+        ("templates/web.ks", "a\n"),
+        ("settings.yaml", "autoinstall: web.ks\n"),
+    ]);
+    for (name, template, is_stopped) in [
+        ("away", "cobbler/answer-of-profile-away", true),
+        ("asks", "cobbler/answer-of-profile-asks", true),
+        ("web", "cobbler/web.ks", false),
+        ("usual", "cobbler/web.ks", false),
+    ] {
+        let profile = done.profiles.iter().find(|profile| profile["name"] == name).unwrap();
+        assert_eq!(profile["template"], template);
+        assert_eq!(done.templates[template].starts_with("{% do not_converted("), is_stopped, "{name}");
+        let compiled = Templates::of([("templates/t", done.templates[template].as_str())]).unwrap();
+        assert_eq!(compiled.render("templates/t", &json!({}), &Whose::default()).is_err(), is_stopped, "{name}");
+    }
+    assert!(says(&done, What::Todo, "http://files.example.com/templates/web.ks lies on another server"));
+    assert!(says(&done, What::Todo, "Cobbler's installer asks"), "{:?}", done.lines);
+    assert!(says(&done, What::Left, "new_password: this field is not known here"));
+    assert!(!format!("{:?}{:?}", done.lines, done.templates).contains("s3cret"), "secrets are told to nobody");
+}
+
+#[test]
+fn an_option_that_takes_another_away_is_no_word_of_the_command_line() {
+    for options in [json!({"!quiet": "~", "ro": "~"}), json!("!quiet ro")] {
+        let distro = json!({"name": "d", "breed": "redhat", "kernel": "/k", "initrd": "/i", "kernel_options": options});
+        let done = planned(&[("collections/distros/d.json", &distro.to_string())]);
+        assert_eq!(done.distros[0]["arguments"], Value::from("ro"));
+        assert!(says(&done, What::Todo, "kernel_options !quiet: it takes quiet away"), "{:?}", done.lines);
+    }
 }
 
 proptest! {

@@ -94,7 +94,8 @@ pub fn convert(place: &str, source: &str, known: &Known) -> Converted {
 
 /// Cobbler's own spellings of what Cheetah says.
 fn plain(source: &str) -> String {
-    let mut text = source.replace("TEMPLATE::", "$");
+    // Cobbler reads files as texts: their lines end in one way.
+    let mut text = source.replace("\r\n", "\n").replace("TEMPLATE::", "$");
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-/.".contains(c);
     if text.contains("SNIPPET::") {
         let mut parts = text.split("SNIPPET::");

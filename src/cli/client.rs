@@ -60,6 +60,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the server surely did nothing: it said no, or never was asked.
+    pub fn is_no(&self) -> bool {
+        !matches!(self, Error::Silent { .. } | Error::Broken { .. } | Error::Odd { .. })
+    }
+
     /// Whether the server is away, so that asking again later may help.
     pub fn is_away(&self) -> bool {
         matches!(self, Error::NotListening(_) | Error::Unreachable { .. } | Error::Silent { .. } | Error::Broken { .. })
@@ -129,7 +134,8 @@ impl Client {
         }
     }
 
-    async fn ask_within(
+    /// Asks for something that takes the server longer than most.
+    pub(super) async fn ask_within(
         &self,
         after: Duration,
         method: Method,

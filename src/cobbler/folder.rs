@@ -55,29 +55,59 @@ impl Folder {
         let below = folder.join("var/lib/cobbler");
         let (root, data) = match below.is_dir() {
             true => (Some(folder.to_owned()), below),
-            false => (None, folder.to_owned()),
+            // Only the folder that Cobbler itself works in names this very host's files.
+            false => {
+                let is_live = folder.canonicalize().is_ok_and(|folder| folder == Path::new("/var/lib/cobbler"));
+                (is_live.then(|| PathBuf::from("/")), folder.to_owned())
+            }
         };
         let has = |name: &str| data.join(name).is_dir();
         if !["config", "collections", "templates", "kickstarts", "snippets"].into_iter().any(has) {
             return Err(Error::NoCobbler(folder.display().to_string()));
         }
         let mut found = Folder { root, ..Folder::default() };
+        let is_new = has("collections");
         for (kind, plural) in COLLECTIONS {
-            let places = [data.join("collections").join(plural), data.join(format!("config/{plural}.d"))];
-            for place in places.iter().filter(|place| place.is_dir()) {
-                found.collect(kind, place)?;
+            let (new, old) = (format!("collections/{plural}"), format!("config/{plural}.d"));
+            for place in found.folders(&data, is_new, &[&new], &[&old]) {
+                found.collect(kind, &place)?;
             }
         }
-        for name in ["templates", "kickstarts", "autoinstall_templates"] {
-            texts(&data.join(name), &data.join(name), 0, &mut found.templates, &mut found.unread)?;
+        for place in found.folders(&data, is_new, &["templates", "autoinstall_templates"], &["kickstarts"]) {
+            texts(&place, &place, 0, &mut found.templates, &mut found.unread)?;
         }
-        texts(&data.join("snippets"), &data.join("snippets"), 0, &mut found.snippets, &mut found.unread)?;
+        for place in found.folders(&data, is_new, &["snippets"], &[]) {
+            texts(&place, &place, 0, &mut found.snippets, &mut found.unread)?;
+        }
         let mut triggers = BTreeMap::new();
         let place = data.join("triggers");
         texts(&place, &place, 0, &mut triggers, &mut Vec::new())?;
         found.triggers = triggers.into_keys().collect();
         found.settle(folder)?;
         Ok(found)
+    }
+
+    /// Those that are there, and no links: what 2.8 left beside the data of 3 is old.
+    fn folders(&mut self, data: &Path, is_new: bool, new: &[&str], old: &[&str]) -> Vec<PathBuf> {
+        let mut there = Vec::new();
+        for (names, is_old) in [(new, false), (old, true)] {
+            for place in names.iter().map(|name| data.join(name)) {
+                let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
+                let above = place.parent().filter(|above| *above != data);
+                let told = place.display().to_string();
+                match () {
+                    () if is_link(&place) || above.is_some_and(is_link) => {
+                        self.unread.push((told, "a link leads there: it is not followed".into()));
+                    }
+                    () if !place.is_dir() => {}
+                    () if is_old && is_new => {
+                        self.unread.push((told, "Cobbler 2 left it: collections is what Cobbler 3 reads".into()));
+                    }
+                    () => there.push(place),
+                }
+            }
+        }
+        there
     }
 
     fn collect(&mut self, kind: &'static str, place: &Path) -> Result<(), Error> {

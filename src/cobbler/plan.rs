@@ -71,7 +71,14 @@ pub struct Plan {
 }
 
 pub fn plan(folder: &Folder, server: &Server) -> Plan {
-    let mut work = Work { folder, server, plan: Plan::default(), names: BTreeMap::new(), known: Known::default() };
+    let mut work = Work {
+        folder,
+        server,
+        plan: Plan::default(),
+        names: BTreeMap::new(),
+        known: Known::default(),
+        stops: BTreeMap::new(),
+    };
     work.names();
     work.distros();
     work.profiles();
@@ -79,6 +86,7 @@ pub fn plan(folder: &Folder, server: &Server) -> Plan {
     work.whole_kinds();
     let Texts { all, lines, converted, remarked } = texts::texts(folder, &mut work.known);
     work.plan.templates = all;
+    work.plan.templates.append(&mut work.stops);
     work.plan.lines.extend(lines);
     (work.plan.converted, work.plan.remarked) = (converted, remarked);
     work.missing_templates();
@@ -128,15 +136,27 @@ pub fn options(value: &Value) -> String {
         other => format!("{key}={other}"),
     };
     match value {
+        Value::String(text) if !removed(value).is_empty() => {
+            text.split_whitespace().filter(|word| !word.starts_with('!')).collect::<Vec<_>>().join(" ")
+        }
         Value::String(text) if text != "<<inherit>>" && text != "~" => text.trim().to_owned(),
         Value::Object(all) => {
-            let words = all.iter().flat_map(|(key, value)| match value {
+            let words = all.iter().filter(|(key, _)| !key.starts_with('!')).flat_map(|(key, value)| match value {
                 Value::Array(several) => several.iter().map(|one| word(key, one)).collect::<Vec<_>>(),
                 one => vec![word(key, one)],
             });
             words.collect::<Vec<_>>().join(" ")
         }
         _ => String::new(),
+    }
+}
+
+/// Options that are taken away from what is inherited: `{"!quiet": "~"}`.
+fn removed(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => text.split_whitespace().filter_map(|word| word.strip_prefix('!')).collect(),
+        Value::Object(all) => all.keys().filter_map(|key| key.strip_prefix('!')).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -179,6 +199,8 @@ struct Work<'a> {
     /// Kind and name there, name here.
     names: BTreeMap<(&'static str, String), String>,
     known: Known,
+    /// Templates that only say what is to be done.
+    stops: BTreeMap<String, String>,
 }
 
 impl Work<'_> {
@@ -218,7 +240,7 @@ impl Work<'_> {
         let mut words = Words::default();
         for (field, value) in &item.fields {
             let Some(fate) = fate(kind, field) else {
-                self.say(What::Left, item, &format!("{field}: this field is not known here: {value}"));
+                self.say(What::Left, item, &format!("{field}: this field is not known here"));
                 continue;
             };
             if is_silent(value) {
@@ -243,6 +265,11 @@ impl Work<'_> {
             item.fields.get("autoinstall_meta").filter(|value| !is_silent(value)).or(item.fields.get("ks_meta"));
         for (name, value) in given.map(meta).unwrap_or_default() {
             self.given(item, &mut words, &name, value);
+        }
+        for field in ["kernel_options", "kernel_options_post"] {
+            for gone in item.fields.get(field).map(removed).unwrap_or_default() {
+                self.say(What::Todo, item, &format!("{field} !{gone}: it takes {gone} away from what is inherited: set {gone} here to what it shall be"));
+            }
         }
         let post = item.fields.get("kernel_options_post").map(options).unwrap_or_default();
         if !post.is_empty() {
@@ -454,10 +481,7 @@ impl Work<'_> {
                 ),
             );
         }
-        let template = self.template_of(item).or_else(|| {
-            let default = self.folder.settings.get("autoinstall").or(self.folder.settings.get("default_kickstart"));
-            default.and_then(Value::as_str).filter(|_| parent.is_empty()).and_then(template)
-        });
+        let template = self.template_of(item).or_else(|| self.usual_template(item, parent.is_empty()));
         self.plan.profiles.push(json!({
             "name": name,
             "parent": if parent.is_empty() { None } else { self.name("profile", parent) },
@@ -469,9 +493,47 @@ impl Work<'_> {
         }));
     }
 
-    fn template_of(&self, item: &Item) -> Option<String> {
+    fn template_of(&mut self, item: &Item) -> Option<String> {
         let first = [field(item, "autoinstall"), field(item, "kickstart")].into_iter().find(|said| !said.is_empty())?;
-        template(first)
+        self.answer(item, first)
+    }
+
+    /// That of the settings, where a profile without a parent leaves it to them.
+    fn usual_template(&mut self, item: &Item, is_root: bool) -> Option<String> {
+        let said = item.fields.get("autoinstall").or(item.fields.get("kickstart")).and_then(Value::as_str);
+        if !is_root {
+            return None;
+        }
+        if said.is_some_and(|said| said.is_empty() || said == "~") {
+            return Some(self.stopped(item, "it has no answer file: Cobbler's installer asks, and nothing here does: write a template and `kickstand profile set` it"));
+        }
+        let settings = &self.folder.settings;
+        let usual = settings.get("autoinstall").or(settings.get("default_kickstart")).and_then(Value::as_str)?;
+        self.answer(item, usual)
+    }
+
+    /// What lies on another server must not become the family's own, which wipes disks.
+    fn answer(&mut self, item: &Item, said: &str) -> Option<String> {
+        let Some((scheme, rest)) = said.split_once("://") else { return template(said) };
+        // Who may fetch it is no one else's business.
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+        let why = format!(
+            "its answer file {scheme}://{rest} lies on another server: fetch it, `kickstand template set` it and name it in the profile"
+        );
+        Some(self.stopped(item, &why))
+    }
+
+    /// A template in which rendering stops.
+    fn stopped(&mut self, item: &Item, why: &str) -> String {
+        let plain = named(&item.name).unwrap_or_default();
+        let kind = if item.fields.contains_key("interfaces") { "system" } else { "profile" };
+        let name = format!("{FOLDER}/answer-of-{kind}-{plain}");
+        let quoted = why.replace(['"', '\\'], "'");
+        self.say(What::Todo, item, why);
+        let text = format!("{{% do not_converted(\"{kind} {plain}: {quoted}\") %}}\n");
+        self.stops.insert(name.clone(), text);
+        name
     }
 
     fn repos(&mut self) -> BTreeMap<String, Value> {
@@ -718,7 +780,7 @@ fn field<'i>(item: &'i Item, name: &str) -> &'i str {
 fn template(said: &str) -> Option<String> {
     let file = said.split_once("/kickstarts/").or(said.split_once("/templates/")).map_or(said, |(_, file)| file);
     let file = file.trim_start_matches('/');
-    (!file.is_empty() && !file.contains("://")).then(|| format!("{FOLDER}/{}", texts::plain_name(file)))
+    (!file.is_empty()).then(|| format!("{FOLDER}/{}", texts::plain_name(file)))
 }
 
 fn family(breed: &str) -> Option<&'static str> {

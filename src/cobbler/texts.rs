@@ -128,7 +128,7 @@ impl Texts {
     /// Jinja2 is nearly ours: its comments are written otherwise.
     fn jinja(&mut self, place: &str, text: &str) -> String {
         let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
-        let text = rest.replace("{#", "{##").replace("#}", "##}");
+        let text = rest.replace("\r\n", "\n").replace("{#", "{##").replace("#}", "##}");
         self.lines.push(Line::new(What::Note, place, "it is Jinja2: taken as it is, but for comments"));
         text
     }

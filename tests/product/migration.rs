@@ -4,6 +4,9 @@ use crate::imports::{Scene, everything, tree};
 use crate::rig::{Booted, get, pattern};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -109,7 +112,11 @@ fn folder(scene: &Scene) -> PathBuf {
     let own = json!({"ip_address": lab, "netmask": "255.255.255.0", "static": true});
     collection(
         "systems/web1.json",
-        system("web1", json!({"eth0": nic("52:54:00:77:00:0c", own)}), json!({"kernel_options": {"net": "1"}})),
+        system(
+            "web1",
+            json!({"eth0": nic("52:54:00:77:00:0c", own)}),
+            json!({"kernel_options": {"net": "1", "!quiet": "~"}}),
+        ),
     );
     let fixed = |ip: &str| json!({"ip_address": ip, "netmask": "255.255.255.0", "static": true});
     collection(
@@ -176,7 +183,9 @@ async fn a_folder_becomes_records_and_says_what_is_not_the_same() {
     for part in [
         "1 networks, 1 distros, 3 profiles, 4 machines and",
         "profile Web Servers is called web-servers here",
-        "new_field: this field is not known here: 7",
+        "new_field: this field is not known here\n",
+        "alma9/vmlinuz is copied to distros/alma9/kernel: whoever boots can fetch it",
+        "kernel_options !quiet: it takes quiet away from what is inherited",
         "ks_meta a-b: no template can name it",
         "filename: loaders are chosen from the catalogue",
         "image memtest: an image is nothing that is installed here",
@@ -197,6 +206,7 @@ async fn a_folder_becomes_records_and_says_what_is_not_the_same() {
         assert!(said.contains(part), "{part}: {said}");
     }
     let told: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+    assert_eq!(fs::metadata(&report).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(told["machines"] == 4 && told["lines"].as_array().unwrap().len() > 15);
     assert!(!said.contains("calvin77") && !said.contains("s3cret77"), "secrets are told to nobody");
 
@@ -216,6 +226,7 @@ async fn a_folder_becomes_records_and_says_what_is_not_the_same() {
         (&profile["secrets"], &profile["variables"]["kernel_arguments"]),
         (&json!(["db_password"]), &json!("audit=1"))
     );
+    assert_eq!(scene.appliance.json(&["machine", "show", "web1"]).await["arguments"], "net=1");
     let bonded = scene.appliance.json(&["machine", "show", "bonded"]).await;
     assert_eq!(bonded["interfaces"][0]["ip"], "10.9.0.20");
     assert_eq!(bonded["variables"]["bond"]["mode"], "802.3ad");
@@ -276,6 +287,16 @@ async fn what_is_refused_changes_nothing_at_all() {
         (1, 1, built_in)
     );
     assert_eq!(everything(&scene.appliance).len(), before.len(), "files that were copied are gone");
+    tree(&scene.appliance.config.files, &[("distros/alma9/kernel", b"another one")]);
+    let before = everything(&scene.appliance);
+    let refused = scene.appliance.refused(&args(&scene, &folder, &["--replace"])).await;
+    assert!(refused.contains("52:54:00:77:01:02"), "{refused}");
+    assert_eq!(everything(&scene.appliance), before, "what was to be replaced is as it was");
+    fs::remove_dir_all(scene.appliance.config.files.join("distros/alma9")).unwrap();
+    let nowhere = scene.path("nowhere/report.json");
+    let refused = scene.appliance.refused(&args(&scene, &folder, &["--report", nowhere.to_str().unwrap()])).await;
+    assert!(refused.contains("cannot write"), "{refused}");
+    assert_eq!(count(&scene, "distro").await, 0, "it is known before anything is changed");
     fs::remove_file(folder.join("srv/www/cobbler/distro_mirror/alma9/initrd.img")).unwrap();
     scene.appliance.cli(&["machine", "remove", "other"]).await;
     let refused = scene.appliance.refused(&args(&scene, &folder, &[])).await;
@@ -285,6 +306,35 @@ async fn what_is_refused_changes_nothing_at_all() {
     assert_eq!((count(&scene, "distro").await, &profile["distro"]), (0, &Value::Null));
     let nothing = scene.appliance.refused(&["import", "cobbler", "--config", &scene.config, "/nonexistent"]).await;
     assert!(nothing.contains("there is no Cobbler in /nonexistent"), "{nothing}");
+}
+
+/// Answers what is asked, and hangs up where records come in.
+fn hangs_up() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut asked) = (stream.unwrap(), [0; 2048]);
+            let length = stream.read(&mut asked).unwrap();
+            if asked[..length].starts_with(b"GET") {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]").unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_takes_no_files_away() {
+    let scene = scene().await;
+    let folder = folder(&scene);
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kickstand"));
+    command.arg("--server").arg(format!("http://{}", hangs_up())).args(args(&scene, &folder, &[]));
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("it is not known whether it was brought in"), "{said}");
+    let kernel = scene.appliance.config.files.join("distros/alma9/kernel");
+    assert_eq!(fs::read(kernel).unwrap(), pattern(3000), "the server may have taken it");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod boots;
 mod report;
 
+use super::client;
 use super::loader::Settings;
 use super::session::{Session, understood};
 use crate::cobbler::{Folder, Line, Plan, Server, What, plan};
@@ -21,6 +22,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -63,6 +65,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
     } else if !boots.missing.is_empty() {
         bail!(boots.complaint());
     }
+    plan.lines.extend(boots.told());
     let mut report = Report::of(&plan, boots.found.len());
     if import.dry_run {
         // Their files are not copied: the server would not know of them.
@@ -70,24 +73,32 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         plan.distros.retain(|distro| !name(distro).is_some_and(|name| pending.contains(name)));
         let checked = send(session, &plan, import.replace, true).await;
         report.refused = checked.as_ref().err().map(super::session::complaint);
-        report.write(import.report.as_deref())?;
-        return report.say(session.output, "would be brought in");
+        let file = report::open(import.report.as_deref())?;
+        report.say(session.output, "would be brought in")?;
+        return report.write(file);
     }
     if !import.yes && std::io::stdin().is_terminal() {
         report.say_to_terminal()?;
         agreed(&report)?;
     }
+    // What can not be written is known before anything is changed.
+    let file = report::open(import.report.as_deref())?;
     let copied = boots.copy(import.replace)?;
     match send(session, &plan, import.replace, false).await {
-        Ok(_) => {}
-        Err(error) => {
+        Ok(_) => copied.keep(),
+        Err(error) if error.downcast_ref::<client::Error>().is_some_and(client::Error::is_no) => {
             copied.undo();
             return Err(error);
         }
+        Err(error) => return Err(error.context(UNKNOWN)),
     }
-    report.write(import.report.as_deref())?;
-    report.say(session.output, "brought in")
+    report.say(session.output, "brought in")?;
+    report.write(file)
 }
+
+const UNKNOWN: &str = "it is not known whether it was brought in: look with `kickstand distro list`; the copied kernels stay, what lay in their place is beside them as .before";
+/// A server with a large database takes its time for all records at once.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 async fn server(session: &Session) -> Result<Server> {
     let networks: Vec<NetworkView> = session.get("networks").await?;
@@ -161,5 +172,5 @@ async fn send(session: &Session, plan: &Plan, replace: bool, check: bool) -> Res
         check,
     };
     let body = serde_json::to_value(&records).context("records can not be written")?;
-    understood(session.client.ask(Method::POST, "records", Some(&body)).await?)
+    understood(session.client.ask_within(PATIENCE, Method::POST, "records", Some(&body)).await?)
 }

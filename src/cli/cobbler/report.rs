@@ -5,6 +5,9 @@ use crate::cobbler::{Line, Plan, What};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 #[derive(Debug, Serialize)]
@@ -20,6 +23,18 @@ pub struct Report {
     /// Why the server would not take it.
     pub refused: Option<String>,
     pub lines: Vec<Line>,
+}
+
+/// For its owner alone: it tells of a whole fleet.
+pub fn open(file: Option<&Path>) -> Result<Option<File>> {
+    let Some(path) = file else { return Ok(None) };
+    let said = || format!("cannot write {}", path.display());
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = file.with_context(said)?;
+    if file.metadata().is_ok_and(|about| about.is_file()) {
+        file.set_permissions(Permissions::from_mode(0o600)).with_context(said)?;
+    }
+    Ok(Some(file))
 }
 
 impl Report {
@@ -43,10 +58,13 @@ impl Report {
         self.networks.saturating_add(self.distros).saturating_add(self.profiles).saturating_add(self.machines)
     }
 
-    pub fn write(&self, file: Option<&Path>) -> Result<()> {
-        let Some(file) = file else { return Ok(()) };
+    pub fn write(&self, file: Option<File>) -> Result<()> {
+        let Some(mut file) = file else { return Ok(()) };
         let text = serde_json::to_string_pretty(self).context("the report can not be written")?;
-        std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
+        // What is no plain file, a terminal for one, has no length.
+        let is_plain = file.metadata().is_ok_and(|about| about.is_file());
+        let written = if is_plain { file.set_len(0) } else { Ok(()) };
+        written.and_then(|()| writeln!(file, "{text}")).context("cannot write the report")
     }
 
     pub fn say(&self, output: Output, verb: &str) -> Result<()> {
