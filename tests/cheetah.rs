@@ -45,7 +45,7 @@ fn each_word_has_its_counterpart() {
         ("\\$a \\#if $1 $? $$ 5$", "$a #if $1 $? $$ 5$"),
         (
             "$SNIPPET('one')\n  SNIPPET::two\n",
-            "{% include \"snippets/cobbler/one\" +%}\n  {%+ include \"snippets/cobbler/two\" +%}\n",
+            "{% with %}{% include \"snippets/cobbler/one\" %}{% endwith +%}\n  {%+ with %}{% include \"snippets/cobbler/two\" %}{% endwith +%}\n",
         ),
         ("TEMPLATE::a @@b@@", "{{ a }} {{ b }}"),
         ("#set ($x, $y) = $a.split(':')\n$x$y", "{% set x, y = a.split(\":\") %}\n{{ x }}{{ y }}"),
@@ -62,6 +62,9 @@ fn each_word_has_its_counterpart() {
             "{% if \"b\" in a and a|length > 1 or b|pystr == \"True\" %}\nx\n{% endif %}\n",
         ),
         ("a#slurp\nb", "ab"),
+        ("#if $a#x#end if##if $b#y#end if# z", "{% if a %}x{% endif %}{% if b %}y{% endif %} z"),
+        ("#if $a\nx\n#end if ## if it was\ny", "{% if a %}\nx\n{% endif %}\ny"),
+        ("#raw\n$a @@b@@ @@no@@ @ @@b@@\n#end raw\n", "$a {{ b }} @@no@@ @ {{ b }}\n"),
         ("a\r\n#if $a\r\nb\r\n#end if\r\n", "a\n{% if a %}\nb\n{% endif %}\n"),
         ("#\na #\nb", "a b"),
         ("$tree $a[1:]", "{{ tree_url }} {{ a[1:] }}"),
@@ -127,6 +130,7 @@ fn what_is_not_converted_says_where_and_stops() {
         ("#if $a: x\n", 1, "short form"),
         ("${#x[@]}", 1, "for the shell"),
         ("#continue\n", 1, "no loop"),
+        ("#set $x = 'http://@@a@@/x'\n", 1, "@@a@@ in a text"),
         ("#else\n", 1, "no #if"),
     ] {
         let done = convert("a.ks", source, &known(&["a"]));
@@ -155,7 +159,10 @@ fn a_name_that_nobody_knows_stays_as_it_is() {
 fn a_snippet_that_is_not_there_is_told() {
     let none = Known { snippets: Some(Default::default()), ..Known::default() };
     let done = convert("a.ks", "$SNIPPET('nope')$SNIPPET('autoinstall_done')", &none);
-    assert_eq!(done.text, "# Error: no snippet data for nope\n{% include \"snippets/cobbler/autoinstall_done\" %}");
+    assert_eq!(
+        done.text,
+        "# Error: no snippet data for nope\n{% with %}{% include \"snippets/cobbler/autoinstall_done\" %}{% endwith %}"
+    );
     assert_eq!(done.remarks.len(), 1);
 }
 
@@ -171,6 +178,31 @@ fn patterns_have_their_limits() {
     assert!(refused("{{ 'a' is matching('(') }}").contains("pattern"));
     let grows = "{% set s = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(40) %}{% set s.x = s.x.replace('a', 'aaaaaaaaaaaaaaaa') %}{% endfor %}";
     assert!(refused(grows).contains("bytes"), "{}", refused(grows));
+}
+
+#[test]
+fn what_a_snippet_sets_is_its_own() {
+    let of = |place: &str, source: &str| convert(place, source, &known(&["a"])).text;
+    let whole = of("a.ks", "#set $x = 1\n$SNIPPET('s')\n$x $a\n");
+    let snippet = of("snippets/s", "#set $x = 2\n#set $a = 3\n$x $a\n");
+    let templates = Templates::of([("templates/t", whole), ("templates/snippets/cobbler/s", snippet)]).unwrap();
+    assert_eq!(templates.render("templates/t", &json!({"a": 0}), &Whose::default()).unwrap(), "2 3\n\n1 0\n");
+}
+
+#[test]
+fn jinja2_keeps_its_blanks_as_cobbler_does() {
+    let text = "{# one #}\na\r\n  {% if a %}\nb {{ '%}#}' }}\n{%- if '%}' == \"{#\" -%} c {% endif %}\n{% endif %}\n{% raw %}\n{# {% x #}{% endraw %}#} {\n";
+    let said = "\na\n  \nb %}#}\n\n\n{# {% x #}#} {\n";
+    let headed = format!("#template=jinja2\n{text}");
+    for files in [
+        vec![("templates/t", &*headed)],
+        vec![("templates/t", text), ("settings.yaml", "default_template_type: jinja2\n")],
+    ] {
+        let done = planned(&files);
+        let templates = Templates::of([("templates/t", done.templates["cobbler/t"].as_str())]);
+        let templates = templates.unwrap_or_else(|error| panic!("{error:?}: {}", done.templates["cobbler/t"]));
+        assert_eq!(templates.render("templates/t", &json!({"a": 1}), &Whose::default()).unwrap(), said);
+    }
 }
 
 fn planned(files: &[(&str, &str)]) -> Plan {

@@ -212,7 +212,7 @@ impl Writing<'_> {
         });
         match &item.what {
             What::Text(text) => self.text(text),
-            What::Raw(text) => self.text(text),
+            What::Raw(text) => self.raw(text)?,
             What::Placeholder(read, raw) => self.placeholder(item, read, raw, std::mem::take(&mut missing))?,
             What::Late(name) => {
                 let said = self.names.name(name)?;
@@ -274,6 +274,28 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// Cobbler fills in `@@name@@` last, so here, too.
+    fn raw(&mut self, text: &str) -> Result<(), String> {
+        let mut rest = text;
+        while let Some((before, name, behind)) = late(rest) {
+            if self.is_there(name) {
+                self.text(before);
+                let said = self.names.name(name)?;
+                let sometimes = self.known.names.get(name) == Some(&false) && !GIVEN.contains(&name);
+                let default = format!("{said}|default({})", quoted(&format!("@@{name}@@")));
+                self.out(if sometimes { &default } else { &said });
+                rest = behind;
+            } else {
+                let end = rest.len().saturating_sub(behind.len()).saturating_sub(2);
+                let (before, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                self.text(before);
+                rest = behind;
+            }
+        }
+        self.text(rest);
+        Ok(())
+    }
+
     fn placeholder(&mut self, item: &Item, read: &Expr, raw: &str, missing: Vec<String>) -> Result<(), String> {
         if let Expr::Call(of, args, _) = read
             && matches!(&**of, Expr::Name(name) if name == "SNIPPET")
@@ -320,15 +342,20 @@ impl Writing<'_> {
                     self.text(&format!("# Error: no snippet data for {name}\n"));
                     return Ok(());
                 }
-                self.tag(item, &format!("include {}", quoted(&format!("snippets/{FOLDER}/{name}"))));
+                self.include(item, &quoted(&format!("snippets/{FOLDER}/{name}")));
             }
             [name] => {
                 let said = self.names.operand(name)?;
-                self.tag(item, &format!("include \"snippets/{FOLDER}/\" ~ {said}"));
+                self.include(item, &format!("\"snippets/{FOLDER}/\" ~ {said}"));
             }
             _ => return Err("a snippet has one name".into()),
         }
         Ok(())
+    }
+
+    /// In a frame of its own: what a snippet sets is its own.
+    fn include(&mut self, item: &Item, name: &str) {
+        self.tag(item, &format!("with %}}{{% include {name} %}}{{% endwith"));
     }
 
     fn set(&mut self, item: &Item, target: &[Expr], sign: &str, value: &Expr, is_global: bool) -> Result<(), String> {
@@ -459,6 +486,18 @@ impl Writing<'_> {
         let indent = if begins_line { indent } else { "" };
         self.done.text.push_str(&format!("{indent}{tag}\n"));
     }
+}
+
+/// What stands before the first `@@name@@`, the name, and what stands behind.
+pub(super) fn late(text: &str) -> Option<(&str, &str, &str)> {
+    let fits = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.match_indices("@@").find_map(|(at, _)| {
+        let (name, behind) = text.get(at.saturating_add(2)..)?.split_once("@@")?;
+        fits(name).then_some((text.get(..at)?, name, behind))
+    })
 }
 
 fn ends(block: Block) -> &'static str {

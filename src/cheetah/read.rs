@@ -356,7 +356,10 @@ impl<'s> Reading<'s> {
     fn rest_of_tag(&mut self, is_first: bool) {
         self.cursor.eat_blanks();
         let mut ahead = self.cursor;
-        if self.cursor.starts("##") {
+        // The first sign ends the tag where the second one begins another.
+        let mut second = ahead;
+        let is_followed = second.eat("##") && directive(second).is_some();
+        if self.cursor.starts("##") && !is_followed {
             self.cursor.eat_while(|c| !matches!(c, '\n' | '\r'));
             if is_first {
                 self.cursor.eat_line_end();

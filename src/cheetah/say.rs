@@ -93,7 +93,10 @@ impl Names<'_> {
         match read {
             Expr::Name(name) => value(self.name(name)?),
             Expr::Number(number) => value(number.clone()),
-            Expr::Text(text) => value(quoted(text)),
+            Expr::Text(text) => match super::convert::late(text) {
+                Some((_, name, _)) => Err(format!("@@{name}@@ in a text: write the parts side by side")),
+                None => value(quoted(text)),
+            },
             Expr::List(all) | Expr::Tuple(all) => value(format!("[{}]", self.all(all)?)),
             Expr::Map(all) => {
                 let pair = |(key, of): &(Expr, Expr)| Ok(format!("{}: {}", self.say(key)?, self.say(of)?));

@@ -84,7 +84,7 @@ pub fn plan(folder: &Folder, server: &Server) -> Plan {
     work.profiles();
     work.systems();
     work.whole_kinds();
-    let Texts { all, lines, converted, remarked } = texts::texts(folder, &mut work.known);
+    let Texts { all, lines, converted, remarked, .. } = texts::texts(folder, &mut work.known);
     work.plan.templates = all;
     work.plan.templates.append(&mut work.stops);
     work.plan.lines.extend(lines);

@@ -14,6 +14,8 @@ pub struct Texts {
     /// How many were converted, and of how many something is to be said.
     pub converted: usize,
     pub remarked: usize,
+    /// What a text without a header is.
+    is_jinja: bool,
 }
 
 pub fn texts(folder: &Folder, known: &mut Known) -> Texts {
@@ -27,7 +29,8 @@ pub fn texts(folder: &Folder, known: &mut Known) -> Texts {
         folder.snippets.keys().filter(|name| plain(name)).cloned().collect();
     snippets.extend(folder.snippets.keys().filter_map(|name| own(name).map(|(_, _, snippet)| snippet.to_owned())));
     known.snippets = Some(snippets);
-    let mut texts = Texts::default();
+    let usual = folder.settings.get("default_template_type").and_then(|kind| kind.as_str()).unwrap_or_default();
+    let mut texts = Texts { is_jinja: usual.eq_ignore_ascii_case("jinja2"), ..Texts::default() };
     for (file, text) in &folder.templates {
         let place = format!("templates/{file}");
         texts.one(&place, Some(format!("{FOLDER}/{}", plain_name(file))), text, known);
@@ -83,6 +86,67 @@ fn is_left(name: &str) -> bool {
     ends.iter().any(|end| name.ends_with(end)) || name.split('/').any(left)
 }
 
+/// Its comments are written otherwise, and lines with a tag alone stay: Cobbler trims nothing.
+fn jinja(text: &str) -> String {
+    let (mut said, mut rest) = (String::new(), text);
+    while let Some(at) = rest.match_indices('{').map(|(at, _)| at).find(|at| begins(rest.get(*at..))) {
+        let (before, tag) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        said.push_str(before);
+        let (open, closes) = match tag.get(..2) {
+            Some("{#") => ("{##", "#}"),
+            Some("{%") => ("{%", "%}"),
+            _ => ("{{", "}}"),
+        };
+        let inner = tag.get(2..).unwrap_or_default();
+        let Some(end) = end(inner, closes) else {
+            said.push_str(tag);
+            return said;
+        };
+        let (inner, behind) = inner.split_at_checked(end).unwrap_or((inner, ""));
+        rest = behind.get(2..).unwrap_or_default();
+        let plus = |has: bool| if has || closes == "}}" { "" } else { "+" };
+        let (first, last) = (plus(inner.starts_with(['-', '+'])), plus(inner.ends_with(['-', '+'])));
+        let close = if closes == "#}" { "##}" } else { closes };
+        said.push_str(&format!("{open}{first}{inner}{last}{close}"));
+        if closes == "%}" && inner.trim_matches(['-', '+']).trim() == "raw" {
+            // Up to its end all is text.
+            let ends = rest.match_indices("{%").map(|(at, _)| at).find(|at| {
+                let tag = rest.get(at.saturating_add(2)..).unwrap_or_default();
+                tag.trim_start_matches(['-', '+']).trim_start().starts_with("endraw")
+            });
+            let (raw, behind) = rest.split_at_checked(ends.unwrap_or(rest.len())).unwrap_or((rest, ""));
+            said.push_str(raw);
+            rest = behind;
+        }
+    }
+    said.push_str(rest);
+    said
+}
+
+fn begins(text: Option<&str>) -> bool {
+    text.is_some_and(|text| ["{#", "{%", "{{"].iter().any(|sign| text.starts_with(sign)))
+}
+
+/// Where a tag ends; in its texts nothing does.
+fn end(inner: &str, closes: &str) -> Option<usize> {
+    if closes == "#}" {
+        return inner.find(closes);
+    }
+    let mut quote = None;
+    let mut chars = inner.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match quote {
+            Some(_) if c == '\\' => drop(chars.next()),
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if inner.get(at..).is_some_and(|rest| rest.starts_with(closes)) => return Some(at),
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None => {}
+        }
+    }
+    None
+}
+
 impl Texts {
     fn one(&mut self, place: &str, name: Option<String>, text: &str, known: &Known) {
         let Some(name) = name.filter(|name| !is_left(name) && name.len() < 240) else {
@@ -92,7 +156,8 @@ impl Texts {
         self.converted = self.converted.saturating_add(1);
         let first = text.lines().next().unwrap_or_default();
         let converted = match first.strip_prefix("#template=").map(|kind| kind.trim().to_ascii_lowercase()) {
-            Some(kind) if kind == "jinja2" => self.jinja(place, text),
+            Some(kind) if kind == "jinja2" => self.jinja(place, text.split_once('\n').map_or("", |(_, rest)| rest)),
+            None if self.is_jinja => self.jinja(place, text),
             _ => {
                 let rest = if first.starts_with("#template=") {
                     text.split_once('\n').map_or("", |(_, rest)| rest)
@@ -125,12 +190,11 @@ impl Texts {
         }
     }
 
-    /// Jinja2 is nearly ours: its comments are written otherwise.
+    /// Jinja2 is nearly ours.
     fn jinja(&mut self, place: &str, text: &str) -> String {
-        let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
-        let text = rest.replace("\r\n", "\n").replace("{#", "{##").replace("#}", "##}");
-        self.lines.push(Line::new(What::Note, place, "it is Jinja2: taken as it is, but for comments"));
-        text
+        let why = "it is Jinja2: taken as it is, but for comments and for the blanks around tags, which Cobbler keeps";
+        self.lines.push(Line::new(What::Note, place, why));
+        jinja(&text.replace("\r\n", "\n"))
     }
 
     /// Addresses that only Cobbler serves.

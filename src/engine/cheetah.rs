@@ -72,9 +72,11 @@ pub(super) fn words(dish: &Dish, template: &str, settings: &Variables) -> Variab
     words
 }
 
-/// What stands above the operator's variables: their `interfaces` say how cards are wired, the record whose they are.
+/// What stands above the operator's variables: their `interfaces` say how cards are wired, the record whose they are; and
+/// `kernel_options` are the operator's words, not all that a kernel of ESXi's is told.
 pub(super) fn over(words: &Variables) -> Variables {
-    words.get("interfaces").map(|cards| ("interfaces".to_owned(), cards.clone())).into_iter().collect()
+    let above = ["interfaces", "kernel_options"].into_iter();
+    above.filter_map(|name| Some((name.to_owned(), words.get(name)?.clone()))).collect()
 }
 
 fn breed(family: Family) -> &'static str {

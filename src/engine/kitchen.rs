@@ -200,7 +200,8 @@ impl Engine {
         let Some(template) = template else { return Ok(Words::of([given, settings])) };
         let words = cheetah::words(dish, &template, &settings);
         given.extend(cheetah::over(&words));
-        Ok(Words::of([given, settings, words]))
+        // Not what the family says where the operator is silent: the template's own defaults say that.
+        Ok(Words::of([given, with_packages(dish, dish.recipe.variables.clone()), words]))
     }
 
     /// What a template may open: the recipe's secrets, but for names that the appliance itself gives.
@@ -221,9 +222,7 @@ impl Engine {
     pub(super) fn with_defaults(&self, dish: &Dish) -> Result<Variables, Error> {
         let mut variables = self.defaults(dish.recipe.distro.family)?;
         variables.extend(dish.recipe.variables.clone());
-        let last = dish.recipe.packages_over(variables.get(PACKAGES)).pop();
-        variables.extend(last.and_then(|layer| Some((PACKAGES.to_owned(), layer.value?))));
-        Ok(variables)
+        Ok(with_packages(dish, variables))
     }
 
     /// A kernel's command line is read by everybody: on the wire, on the console, in /proc/cmdline.
@@ -315,6 +314,13 @@ impl Engine {
             ))),
         }
     }
+}
+
+/// What the keys add to the packages.
+fn with_packages(dish: &Dish, mut variables: Variables) -> Variables {
+    let last = dish.recipe.packages_over(variables.get(PACKAGES)).pop();
+    variables.extend(last.and_then(|layer| Some((PACKAGES.to_owned(), layer.value?))));
+    variables
 }
 
 /// An object by its names.

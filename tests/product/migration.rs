@@ -247,6 +247,15 @@ async fn a_folder_becomes_records_and_says_what_is_not_the_same() {
 async fn a_converted_answer_file_arms_and_sees_what_cobbler_told_it() {
     let scene = scene().await;
     let folder = folder(&scene);
+    // What the family says of itself, and neither Cobbler nor its records.
+    let set = ["kernel_arguments", "release", "root_password_hash", "addressing"];
+    let defaults = fs::read_to_string("templates/redhat/defaults.toml").unwrap();
+    let names = defaults.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name));
+    let names: Vec<&str> = names.filter(|name| !name.starts_with('#') && !set.contains(name)).collect();
+    assert!(names.len() > 5 && names.contains(&"timezone"), "{names:?}");
+    let lines: String = names.iter().map(|name| format!("# {name}=$getVar('{name}', 'own')\n")).collect();
+    let ks = format!("{KS}{lines}# words: $kernel_options\n");
+    tree(&folder, &[("var/lib/cobbler/templates/web.ks", ks.as_bytes())]);
     scene.appliance.cli(&args(&scene, &folder, &[])).await;
     scene.appliance.cli(&["machine", "arm", "web1"]).await;
     let ip = scene.appliance.ip(12);
@@ -262,10 +271,14 @@ async fn a_converted_answer_file_arms_and_sees_what_cobbler_told_it() {
         "# own of web1 alone\n".to_owned(),
         "kickstand_report started 10\n".to_owned(),
         "kickstand_report done 60\n".to_owned(),
+        "# words: console=tty0 console=ttyS0 quiet net=1\n".to_owned(),
     ] {
         assert!(text.contains(&part), "{part}: {text}");
     }
     assert!(!text.contains("nopxe"), "the appliance reports itself: {text}");
+    for name in names {
+        assert!(text.contains(&format!("# {name}=own\n")), "{name}: {text}");
+    }
     let refused = scene.appliance.refused(&["machine", "arm", "tagged"]).await;
     assert!(refused.contains("templates/odd.ks:1: #while $x"), "{refused}");
 }
