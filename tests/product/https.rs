@@ -160,6 +160,8 @@ async fn a_certificate_that_is_not_there_stops_the_start_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "https");
     let mut config = Appliance::empty().await.config.clone();
+    // Its own server may be on its way out still.
+    config.socket = folder.path().join("socket");
     let (crt, key) = (folder.path().join("https.crt"), folder.path().join("none.key"));
     config.https = Https { serve: true, port: 0, certificate: Some(crt), key: Some(key), ..Https::default() };
     let Err(error) = kickstand::daemon::start(config.clone()).await else { panic!("it starts without a key") };
