@@ -230,3 +230,17 @@ fn answer(row: &Row, variable: &str, value: Value) -> Result<String, String> {
     (row.check)(row.name, &text, &all).map_err(|fault| fault.to_string())?;
     Ok(text)
 }
+
+#[test]
+fn what_a_package_is_called_is_the_same_for_the_server_and_the_agent() {
+    let names = ["vim", "libstdc++6", "gcc-c++", "libc6:arm64", "0ad", "-y", "vim-", "vim+", "a/b", "a b", "ä", ""];
+    let long = ["x".repeat(128), "x".repeat(129)];
+    let naughty = naughty_strings::BLNS.iter().copied().chain(NAUGHTY.iter().copied());
+    let mut good = 0;
+    for name in names.into_iter().chain(long.iter().map(String::as_str)).chain(naughty) {
+        let ours = name.parse::<Package>().is_ok();
+        assert_eq!(ours, kickstand_agent::packages::is_name(name), "{name:?}");
+        good += usize::from(ours);
+    }
+    assert!(good > 6, "some are names: {good}");
+}

@@ -1,12 +1,15 @@
 //! What the installers' own tools say of our answer files, of each ready-made profile and each way to be wired.
 
 mod house;
+#[path = "house/program.rs"]
+mod program;
 
 use base64::Engine as _;
 use house::*;
 use kickstand::family::check;
 use kickstand::model::*;
 use kickstand::store::Edit;
+use program::program;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -262,9 +265,7 @@ for version in ['RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', 'F40', 'F41', 'F42', 'F43',
 fn installed(script: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        program(&folder.path().join(name), text);
     };
     put("curl", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" = -o ] && : >\"$2\"; shift; done\n");
     put("systemctl", "#!/bin/sh\necho \"systemctl $*\"\n");

@@ -76,25 +76,27 @@ fn run(program: &Path, options: &[&str], packages: &[String]) -> Result<(), Stri
     Err(format!("{}: {}", output.status, said[from..].trim()))
 }
 
-/// As the server has it.
-fn is_name(name: &str) -> bool {
+/// As the server has it: `tests/naughty.rs` compares the two.
+pub fn is_name(name: &str) -> bool {
     let first = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    first && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-+:".contains(c)) && !name.ends_with('-')
+    let all = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-+:".contains(c));
+    first && all && name.len() <= 128 && !name.ends_with('-')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
-    /// A host with these programs, each a shell script.
+    /// A host with these programs, each a shell script. Another process writes them: a child that another test starts
+    /// meanwhile would hold our open file, and what is open for writing can not be started.
     fn host(programs: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, body) in programs {
-            let path = folder.path().join(name);
-            fs::write(&path, format!("#!/bin/sh\ncd {}\n{body}\n", folder.path().display())).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            let text = folder.path().join("text");
+            fs::write(&text, format!("#!/bin/sh\ncd {}\n{body}\n", folder.path().display())).unwrap();
+            let status = Command::new("install").arg("--mode=755").args([&text, &folder.path().join(name)]).status();
+            assert!(status.unwrap().success());
         }
         folder
     }

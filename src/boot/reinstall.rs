@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
+/// How soon a system that checked in comes again.
+pub const AGAIN_SECS: u32 = 900;
+
 /// What a system tells that has the credential of a machine: it is heard, and may have come back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckInAsk {

@@ -3,7 +3,7 @@
 use super::agent::{bearer, unauthorized};
 use super::auth::Peer;
 use super::machine::{failed, from};
-use crate::boot::reinstall::Wish;
+use crate::boot::reinstall::{AGAIN_SECS, Wish};
 use crate::engine::{Anew, Engine, Granted, Part};
 use crate::model::{Carried, Way};
 use axum::Json;
@@ -13,9 +13,6 @@ use axum::response::{IntoResponse, Response};
 use ipnetwork::Ipv4Network;
 use kickstand_agent::kit;
 use std::sync::Arc;
-
-/// How soon a system comes again.
-const AGAIN_SECS: u32 = 900;
 
 type Asked = (State<Arc<Engine>>, ConnectInfo<Peer>, HeaderMap);
 

@@ -12,7 +12,7 @@
 //! | `POST /agent/register` | who has an unspent key, or the secrets of keys that let systems join | `agent` |
 //! | `POST /agent/inventory`, `/agent/unregister` | a registered system's credential | `agent` |
 //! | `POST /agent/check-in`, `/agent/reinstall`, `/agent/reinstall/way` | the same | `inside` |
-//! | `/cobbler_api`, `/cblr/…`, `/cobbler/…` | off by default; anyone, answer files only at a machine's own address | `cobbler` |
+//! | `/cobbler_api`, `/cblr/…`, `/cobbler/…`, `/images/…` | off by default; anyone, answer files only at a machine's own address | `cobbler` |
 //! | `GET /metrics` | as `/api/v1` | `metrics` |
 //! | `/api/v1/…` | root and the service's user on the socket, a bearer token on TCP | `api` |
 //!

@@ -1,10 +1,10 @@
 //! The line that an operator pastes: real shells, real curl and wget, and an agent that only notes how it was called.
 
+use crate::program::program;
 use crate::rig::{Appliance, get};
 use kickstand::config::Https;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -56,11 +56,6 @@ impl Host {
         let ended = command.stdin(Stdio::null()).output().await.unwrap();
         (ended.status.success(), String::from_utf8_lossy(&ended.stderr).into_owned())
     }
-}
-
-fn program(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn agent_of(appliance: &Appliance) -> PathBuf {

@@ -2,6 +2,8 @@
 
 #[path = "../postgres/mod.rs"]
 mod postgres;
+#[path = "../house/program.rs"]
+mod program;
 
 mod bad_input;
 mod boot_files;

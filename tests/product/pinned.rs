@@ -1,6 +1,7 @@
 //! HTTPS after the boot loader: with the CA that the machine was told of, and for nobody who shows another.
 
 use crate::postgres::Fresh;
+use crate::program::program;
 use crate::rig::{Appliance, Booted, Installer, at_trace, get, key, logged};
 use kickstand::ca::{Authority, fingerprint};
 use kickstand::config::Https;
@@ -175,8 +176,7 @@ fn only(folder: &Path, client: &str, bind: &str) -> std::path::PathBuf {
         std::os::unix::fs::symlink(format!("/bin/{tool}"), bin.join(tool)).unwrap();
     }
     let path = bin.join(client);
-    std::fs::write(&path, format!("#!/bin/sh\nexec /usr/bin/{client} {bind} \"$@\"\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program(&path, &format!("#!/bin/sh\nexec /usr/bin/{client} {bind} \"$@\"\n"));
     bin
 }
 

@@ -1,5 +1,6 @@
 //! A running system checks in and installs itself anew: the true agent, with programs that only note what they are told.
 
+use crate::program::program;
 use crate::rig::{Answer, Appliance, Booted, CREDENTIAL, FakeMachine, get, key, pattern, post};
 use kickstand_agent::kit::Kit;
 use kickstand_agent::register::Places;
@@ -9,7 +10,6 @@ use kickstand_agent::system::System;
 use kickstand_agent::{check_in, kit, reinstall, timer};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -65,7 +65,7 @@ impl Running {
         ] {
             running.write(path, &text);
         }
-        for program in [
+        for name in [
             "ip",
             "df",
             "kexec",
@@ -76,13 +76,11 @@ impl Running {
             "grub-editenv",
             "efibootmgr",
         ] {
-            running.write(&format!("bin/{program}"), PROGRAM);
-            let path = running.path(&format!("bin/{program}"));
-            std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+            program(&running.path(&format!("bin/{name}")), PROGRAM);
         }
         // One program is asked two things.
-        running.write(
-            "bin/grub-probe",
+        program(
+            &running.path("bin/grub-probe"),
             &format!("{PROGRAM}case $1 in --target=fs) echo ext2 ;; --target=fs_uuid) echo abcd ;; esac\n"),
         );
         running

@@ -1,5 +1,6 @@
 //! Answers to clients that have no address yet: to their card, not to everybody.
 
+use crate::program::program;
 use crate::rig::{Frame, Space, cable};
 use dhcproto::v4::{MessageType, OptionCode};
 use kickstand::dhcp::frame::Datagram;
@@ -10,7 +11,6 @@ use pnet::packet::ethernet::EtherTypes;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -70,8 +70,7 @@ async fn respond() -> Vec<u16> {
 fn ask(space: &Space) -> String {
     let folder = tempfile::tempdir().unwrap();
     let [script, told] = ["script", "told"].map(|name| folder.path().join(name));
-    std::fs::write(&script, format!("#!/bin/sh\necho \"$1 $ip $subnet\" >>{}\n", told.display())).unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program(&script, &format!("#!/bin/sh\necho \"$1 $ip $subnet\" >>{}\n", told.display()));
     let script = script.display().to_string();
     space.run("busybox udhcpc", &["-i", "eth0", "-f", "-n", "-q", "-t", "5", "-T", "2", "-s", &script]);
     std::fs::read_to_string(told).unwrap()

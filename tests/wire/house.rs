@@ -1,6 +1,7 @@
 //! A real `kickstand serve` in a space, and other people's DHCP clients in others.
 
 use crate::packet::{DISCOVER, OFFER, Said, Sent};
+use crate::program::program;
 use crate::rig::{Space, until};
 use crate::server::{Folder, Known, Server};
 use kickstand::model::Mac;
@@ -8,7 +9,6 @@ use serde_json::json;
 use socket2::{Domain, Socket, Type};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,8 +113,7 @@ impl Client<'_> {
         let [set_up, start, renew, release] = kind.words();
         let folder = tempfile::tempdir().unwrap();
         let told = folder.path().join("told");
-        std::fs::write(&told, TOLD).unwrap();
-        std::fs::set_permissions(&told, std::fs::Permissions::from_mode(0o755)).unwrap();
+        program(&told, TOLD);
         let script = format!(
             "keep=$(cat {told})\nmount -t tmpfs none /run\necho \"$keep\" >/run/told\nchmod 755 /run/told\n{set_up}\n\
              start() {{ {start} >/dev/null 2>&1 & pid=$!; }}\nstart\n\

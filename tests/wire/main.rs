@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../torture/packet.rs"]
 mod packet;
+#[path = "../house/program.rs"]
+mod program;
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../torture/server.rs"]
 mod server;
