@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "the other benches judge in other ways")]
 mod report;
 
+mod checkins;
+
 use anyhow::{Context, Result, bail, ensure};
 use kickstand::config::{Config, Dhcp, Https, Secrets};
 use kickstand::daemon::{self, Running};
@@ -22,9 +24,12 @@ const TOGETHER: usize = 64;
 
 type Case = (&'static str, fn() -> Result<Report>);
 
-const CASES: &[Case] = &[("registrations", registrations)];
+const CASES: &[Case] = &[("registrations", registrations), ("check-ins", checkins::check_ins)];
 
 fn main() -> Result<()> {
+    if let Some(done) = checkins::is_client() {
+        return done;
+    }
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     if let Some(other) = asked.iter().find(|word| CASES.iter().all(|(name, _)| name != word)) {
         bail!("no such case: {other}");
@@ -40,6 +45,10 @@ fn main() -> Result<()> {
 }
 
 async fn start(folder: &Path) -> Result<Running> {
+    start_with(folder, Https { serve: false, ..Https::default() }).await
+}
+
+async fn start_with(folder: &Path, https: Https) -> Result<Running> {
     std::fs::create_dir_all(folder.join("files"))?;
     let config = Config {
         database: format!("sqlite://{}/bench.db", folder.display()),
@@ -49,7 +58,7 @@ async fn start(folder: &Path) -> Result<Running> {
         dhcp: Dhcp { port: 0, address: Some(SocketAddr::from((IP, 0))), ..Config::default().dhcp },
         tftp_port: 0,
         http_port: 0,
-        https: Https { serve: false, ..Https::default() },
+        https,
         secrets: Secrets { key_file: Some(folder.join("secret.key")) },
         ..Config::default()
     };
