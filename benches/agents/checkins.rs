@@ -34,7 +34,7 @@ fn credential(number: u32) -> String {
 }
 
 fn systems(server: &str, ca: &str) -> Result<()> {
-    let (client, url) = (Client::new(Some(ca))?, format!("{server}/agent/check-in"));
+    let url = format!("{server}/agent/check-in");
     let next = AtomicU32::new(0);
     let check_in = CheckIn {
         boot_id: Uuid::from_u128(1).to_string(),
@@ -48,7 +48,8 @@ fn systems(server: &str, ca: &str) -> Result<()> {
                 if number >= SYSTEMS {
                     return Ok(());
                 }
-                let bearer = credential(number);
+                // A client of its own, as each host has: a whole handshake, nothing is taken up again.
+                let (client, bearer) = (Client::new(Some(ca))?, credential(number));
                 let post = || client.post(&url, Some(&bearer), &check_in);
                 let told = kickstand_agent::retry::retry(Patience::SHORT, post).map_err(Failure::into_inner)?;
                 ensure!(told.contains("nothing"), "{told}");
