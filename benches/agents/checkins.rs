@@ -99,7 +99,9 @@ pub fn check_ins() -> Result<Report> {
     runtime.block_on(running.stop());
     let (spent, took) = (processor_secs()? - before, began.elapsed().as_secs_f64());
     let share = spent / EVERY_SECS * 100.0;
-    say(format!("check-ins: {SYSTEMS} by HTTPS in {took:.1} s, {spent:.2} s of processor time: {share:.2} % of one core"));
+    say(format!(
+        "check-ins: {SYSTEMS} by HTTPS in {took:.1} s, {spent:.2} s of processor time: {share:.2} % of one core"
+    ));
     let mut report = Report::default();
     report.add("agents.check-ins.10000.https", share, None, "% of a core", Bar::AtMost(2.0));
     Ok(report)

@@ -111,7 +111,7 @@ fn long_a_running_system_reinstalls_by_each_way() {
     lab.power_on("one", ONE, Firmware::Bios, Order::NetworkFirst);
     lab.until_state("web-1", "registered", INSTALL_SECS);
     for (firmware, way) in
-        [(Firmware::Secure, "kexec"), (Firmware::Uefi, "bootnext"), (Firmware::Uefi, "grub"), (Firmware::Bios, "kexec")]
+        [(Firmware::Uefi, "bootnext"), (Firmware::Uefi, "grub"), (Firmware::Bios, "kexec"), (Firmware::Secure, "kexec")]
     {
         lab.until_up();
         lab.power_off("one");

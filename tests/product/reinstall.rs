@@ -76,11 +76,11 @@ impl Running {
             "grub-editenv",
             "efibootmgr",
         ] {
-            program(&running.path(&format!("bin/{name}")), PROGRAM);
+            running.program(name, PROGRAM);
         }
         // One program is asked two things.
-        program(
-            &running.path("bin/grub-probe"),
+        running.program(
+            "grub-probe",
             &format!("{PROGRAM}case $1 in --target=fs) echo ext2 ;; --target=fs_uuid) echo abcd ;; esac\n"),
         );
         running
@@ -88,6 +88,10 @@ impl Running {
 
     fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
+    }
+
+    fn program(&self, name: &str, text: &str) {
+        program(&self.path(&format!("bin/{name}")), text);
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -431,7 +435,7 @@ async fn where_one_way_is_locked_the_next_is_taken_and_where_none_is_left_nothin
         assert!(error.contains(why), "{why}: {error}");
     }
     running.write("boot/grub/grub.cfg", "next_entry custom.cfg");
-    running.write("bin/grub-probe", "#!/bin/sh\n[ $1 = --target=fs ] && echo btrfs || true\n");
+    running.program("grub-probe", "#!/bin/sh\n[ $1 = --target=fs ] && echo btrfs || true\n");
     let error = running.reinstalls(now()).await.unwrap_err().to_string();
     assert!(error.contains("GRUB writes to no btrfs: it could not forget an entry for one boot"), "{error}");
 }
@@ -449,6 +453,10 @@ async fn the_firmware_is_told_of_the_kernel_once_and_forgets_it_again() {
     running.reinstalls(by(Way::Bootnext)).await.unwrap();
     let log = running.log();
     assert!(log.contains(r"--disk /dev/vda --part 2 --label Reinstall by Kickstand, once --loader \EFI\kickstand\vmlinuz --unicode initrd=\EFI\kickstand\initrd.img boot=kickstand"), "{log}");
+    let calls: Vec<_> = log.lines().filter(|line| line.starts_with("efibootmgr")).collect();
+    let gone = calls.iter().position(|call| call.ends_with("--bootnum 0005 --delete-bootnum"));
+    let made = calls.iter().position(|call| call.contains("--create-only"));
+    assert!(gone.is_some() && gone < made, "one of an earlier install is not left: {calls:?}");
     assert!(log.contains("efibootmgr --bootnext 0005") && log.trim().ends_with("systemctl reboot"), "{log}");
     assert_eq!(running.text("boot/efi/EFI/kickstand/vmlinuz"), "MZ kernel");
 
@@ -470,7 +478,7 @@ async fn its_network_is_taken_along_in_the_installers_own_words() {
     let (appliance, _machine, running) = scene().await;
     appliance.cli(&["machine", "set", "web-1", "--ip", ""]).await;
     appliance.cli(&["network", "set", "loopback", "--profile", "web"]).await;
-    running.write("bin/ip", &format!("{PROGRAM}case \"$*\" in *route*) echo 'default via 127.0.0.254 dev eth0 proto static' ;; *) echo '1: eth0 inet {AGENT}/24 scope global' ;; esac\n"));
+    running.program("ip", &format!("{PROGRAM}case \"$*\" in *route*) echo 'default via 127.0.0.254 dev eth0 proto static' ;; *) echo '1: eth0 inet {AGENT}/24 scope global' ;; esac\n"));
     std::fs::remove_file(running.path("ip.says")).unwrap();
     running.write("run/systemd/resolve/resolv.conf", "# of resolved\nnameserver 9.9.9.9\nnameserver fd00::1\n");
     running.write("etc/resolv.conf", "nameserver 127.0.0.53\n");

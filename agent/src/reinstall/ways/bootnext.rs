@@ -58,6 +58,8 @@ pub fn prepare(system: &System, staged: &Staged) -> Result<Jump, String> {
     let (device, _) = partition(system)?;
     let (disk, number) = place(system, &device)?;
     let line = format!("initrd=\\EFI\\kickstand\\initrd.img {}", staged.command_line);
+    // What started an earlier install is still there, or the firmware's memory would fill up.
+    undo(system)?;
     let create = ["--create-only", "--disk", &disk, "--part", &number, "--label", TITLE];
     let start = ["--loader", "\\EFI\\kickstand\\vmlinuz", "--unicode", &line];
     let said = system.run("efibootmgr", &[&create[..], &start].concat())?;
