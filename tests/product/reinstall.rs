@@ -440,6 +440,49 @@ async fn where_one_way_is_locked_the_next_is_taken_and_where_none_is_left_nothin
     assert!(error.contains("GRUB writes to no btrfs: it could not forget an entry for one boot"), "{error}");
 }
 
+/// As Red Hat's own: a kernel that is none of this system's is refused unless it is said to be meant, and where /boot is a file
+/// system of its own an entry is not found by its kernel's path.
+const GRUBBY: &str = r#"
+entry=$here/entry
+case "$*" in
+*--add-kernel=*--bad-image-okay*) printf '%s\n' "$@" >"$entry" ;;
+*--add-kernel=*) echo "The vmlinuz kernel isn't installed in the machine" >&2; exit 1 ;;
+--info=TITLE=* | --remove-kernel=TITLE=*)
+    grep -qx -- "--title=${1#*TITLE=}" "$entry" 2>/dev/null || { echo "The param ${1#*=} is incorrect" >&2; exit 1; }
+    case $1 in --info*) echo index=0 ;; *) rm "$entry" ;; esac ;;
+*) echo "The param $1 is incorrect" >&2; exit 1 ;;
+esac
+"#;
+
+#[tokio::test]
+async fn grubby_writes_an_entry_for_one_boot_and_takes_it_away_again() {
+    let (appliance, _machine, running) = scene().await;
+    running.program("grubby", &format!("{PROGRAM}{GRUBBY}"));
+    appliance.cli(&["machine", "set", "web-1", "--arguments", "a=1&b"]).await;
+    appliance.cli(&["machine", "reinstall", "web-1"]).await;
+    let error = running.reinstalls(by(Way::Grubby)).await.unwrap_err().to_string();
+    assert!(error.contains("grubby does not hand on & as it is"), "{error}");
+    assert!(running.is_untouched() && running.text("entry").is_empty());
+
+    appliance.cli(&["machine", "set", "web-1", "--arguments", ""]).await;
+    appliance.cli(&["machine", "reinstall", "web-1"]).await;
+    running.reinstalls(by(Way::Grubby)).await.unwrap();
+    let (log, entry) = (running.log(), running.text("entry"));
+    assert!(
+        log.contains("grub-reboot Reinstall once by Kickstand") && log.trim().ends_with("systemctl reboot"),
+        "{log}"
+    );
+    assert!(
+        entry.contains("/boot/kickstand/vmlinuz\n") && entry.contains("\n--args=boot=kickstand ip=dhcp"),
+        "{entry}"
+    );
+
+    running.write("proc/sys/kernel/random/boot_id", SECOND);
+    running.checks_in().await.unwrap();
+    assert!(running.is_untouched() && running.text("entry").is_empty(), "what it prepared is taken away");
+    assert!(appliance.told("state", "it was started by grubby, web-1 is back on its old system").await);
+}
+
 #[tokio::test]
 async fn the_firmware_is_told_of_the_kernel_once_and_forgets_it_again() {
     let (appliance, _machine, running) = scene().await;
@@ -448,11 +491,11 @@ async fn the_firmware_is_told_of_the_kernel_once_and_forgets_it_again() {
     running.write("sys/devices/vda/vda2/partition", "2");
     std::fs::create_dir_all(running.path("sys/class/block")).unwrap();
     std::os::unix::fs::symlink("../../devices/vda/vda2", running.path("sys/class/block/vda2")).unwrap();
-    running.write("efibootmgr.says", "BootOrder: 0000\nBoot0000* UiApp\nBoot0005* Reinstall by Kickstand, once\n");
+    running.write("efibootmgr.says", "BootOrder: 0000\nBoot0000* UiApp\nBoot0005* Reinstall once by Kickstand\n");
     appliance.cli(&["machine", "reinstall", "web-1"]).await;
     running.reinstalls(by(Way::Bootnext)).await.unwrap();
     let log = running.log();
-    assert!(log.contains(r"--disk /dev/vda --part 2 --label Reinstall by Kickstand, once --loader \EFI\kickstand\vmlinuz --unicode initrd=\EFI\kickstand\initrd.img boot=kickstand"), "{log}");
+    assert!(log.contains(r"--disk /dev/vda --part 2 --label Reinstall once by Kickstand --loader \EFI\kickstand\vmlinuz --unicode initrd=\EFI\kickstand\initrd.img boot=kickstand"), "{log}");
     let calls: Vec<_> = log.lines().filter(|line| line.starts_with("efibootmgr")).collect();
     let gone = calls.iter().position(|call| call.ends_with("--bootnum 0005 --delete-bootnum"));
     let made = calls.iter().position(|call| call.contains("--create-only"));

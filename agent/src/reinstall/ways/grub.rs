@@ -130,7 +130,7 @@ pub fn forget(system: &System) -> Result<(), String> {
     }
 }
 
-/// The next boot's entry, by its number or its id.
+/// The next boot's entry, by its title or its id.
 pub fn choose(system: &System, entry: &str) -> Result<(), String> {
     run(system, REBOOT, &[entry]).map(drop)
 }

@@ -17,34 +17,47 @@ pub fn lacks(system: &System) -> Option<String> {
     }
 }
 
-fn kernel(system: &System) -> String {
-    system.at("/boot/kickstand/vmlinuz").display().to_string()
+/// grubby is a shell script since Red Hat 8, and GRUB reads what it wrote as its own language: what neither changes.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " -_./:=,+@%".contains(c)
+}
+
+/// Its entry by the title: by its path grubby finds none where /boot is a file system of its own.
+fn ours() -> String {
+    format!("TITLE={TITLE}")
 }
 
 pub fn prepare(system: &System, staged: &Staged) -> Result<Jump, String> {
     grub::may_start(system, staged)?;
-    if staged.command_line.contains(['"', '\'', '\\']) {
-        return Err("GRUB does not hand on quotes as they are, and the kernel's command line has one".into());
+    if let Some(c) = staged.command_line.chars().find(|c| !is_plain(*c)) {
+        return Err(format!("grubby does not hand on {c} as it is, and the kernel's command line has one"));
     }
-    let kernel = kernel(system);
     let words = [
-        format!("--add-kernel={kernel}"),
+        format!("--add-kernel={}", staged.kernel.display()),
         format!("--initrd={}", staged.initrd.display()),
         format!("--args={}", staged.command_line),
         format!("--title={TITLE}"),
+        // Or it wants a kernel of this system: /boot/vmlinuz-* with its modules.
+        "--bad-image-okay".to_owned(),
     ];
     system.run("grubby", &words.each_ref().map(String::as_str))?;
-    let said = system.run("grubby", &[&format!("--info={kernel}")])?;
-    let entry = said.lines().find_map(|line| line.strip_prefix("index="));
-    grub::choose(system, entry.ok_or("grubby does not say which entry is ours")?.trim())?;
+    if !is_there(system) {
+        return Err("grubby does not know the entry that it was told of".into());
+    }
+    // The title, since grubby's numbers and GRUB's are not always the same.
+    grub::choose(system, TITLE)?;
     Ok(Jump::Restart)
+}
+
+fn is_there(system: &System) -> bool {
+    let said = system.run("grubby", &[&format!("--info={}", ours())]);
+    said.is_ok_and(|said| said.lines().any(|line| line.starts_with("index=")))
 }
 
 pub fn undo(system: &System) -> Result<(), String> {
     grub::forget(system)?;
-    let kernel = kernel(system);
-    match system.run("grubby", &[&format!("--info={kernel}")]) {
-        Ok(said) if said.contains("index=") => system.run("grubby", &[&format!("--remove-kernel={kernel}")]).map(drop),
-        _ => Ok(()),
+    match is_there(system) {
+        true => system.run("grubby", &[&format!("--remove-kernel={}", ours())]).map(drop),
+        false => Ok(()),
     }
 }

@@ -102,7 +102,7 @@ impl FromStr for Way {
 }
 
 /// What boot menus show for a moment.
-const TITLE: &str = "Reinstall by Kickstand, once";
+const TITLE: &str = "Reinstall once by Kickstand";
 
 /// Whether a program for UEFI carries a signature: its table of certificates is not empty. Whose it is, the loader knows.
 fn is_signed(kernel: &Path) -> bool {
