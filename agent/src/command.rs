@@ -7,11 +7,10 @@ use std::thread;
 use std::time::Instant;
 
 use crate::client::Client;
-use crate::reinstall::Options;
 use crate::retry::Patience;
 use crate::system::System;
 use crate::wire::Report;
-use crate::{check_in, client, fetch, install, inventory, join, register, reinstall, report, timer};
+use crate::{arguments, check_in, client, fetch, install, inventory, join, register, reinstall, report, timer};
 
 /// How a command ended, as its caller sees it.
 #[derive(Debug, thiserror::Error)]
@@ -120,12 +119,12 @@ pub fn run(arguments: &[&str]) -> Result<(), Error> {
 }
 
 fn run_install(arguments: &[&str]) -> Result<(), Error> {
-    no_more(arguments)?;
+    arguments::no_more(arguments)?;
     Ok(install::run(Patience::NORMAL, &install::Places::default())?)
 }
 
 fn run_report(arguments: &[&str]) -> Result<(), Error> {
-    let report = parse_report(arguments)?;
+    let report = arguments::report(arguments)?;
     let outcome = reporter()
         .and_then(|(client, url)| report::send(&client, &url, &report).map_err(|e| Error::Report(e.into_inner())));
     match (outcome, report) {
@@ -135,26 +134,6 @@ fn run_report(arguments: &[&str]) -> Result<(), Error> {
             Ok(())
         }
         (outcome, _) => outcome,
-    }
-}
-
-fn parse_report(arguments: &[&str]) -> Result<Report, Error> {
-    Ok(match arguments {
-        ["started"] => Report::Started,
-        ["done"] => Report::Done,
-        ["inventory"] => Report::Inventory { inventory: inventory::gather(Path::new("/")) },
-        ["progress", percent, message] => {
-            Report::Progress { percent: parse_percent(percent)?, message: (*message).to_owned() }
-        }
-        ["failed", message] => Report::Failed { message: (*message).to_owned() },
-        _ => return Err(Error::Usage("report: which stage?".to_owned())),
-    })
-}
-
-fn parse_percent(text: &str) -> Result<u8, Error> {
-    match text.parse() {
-        Ok(percent @ 0..=100) => Ok(percent),
-        _ => Err(Error::Usage(format!("not a percentage: {text}"))),
     }
 }
 
@@ -173,7 +152,7 @@ fn run_fetch(arguments: &[&str]) -> Result<(), Error> {
             Ok(())
         }
         [url, "--from", from, "--to", to, message] => {
-            let gauge = fetch::Gauge::new(parse_percent(from)?, parse_percent(to)?);
+            let gauge = fetch::Gauge::new(arguments::percentage(from)?, arguments::percentage(to)?);
             fetch_with_progress(&reporter()?, url, gauge, message, &mut output)
         }
         _ => Err(Error::Usage("fetch: which URL?".to_owned())),
@@ -208,7 +187,7 @@ fn fetch_with_progress(
 
 fn run_register(arguments: &[&str]) -> Result<(), Error> {
     if !arguments.is_empty() {
-        let wish = parse_wish(arguments, std::env::var("KICKSTAND_KEY").ok())?;
+        let wish = arguments::wish(arguments, std::env::var("KICKSTAND_KEY").ok())?;
         let inventory = inventory::gather(Path::new("/"));
         let outcome = join::run(Patience::NORMAL, &register::Places::default(), &wish, inventory)?;
         println!("kickstand-agent: {outcome}");
@@ -221,31 +200,6 @@ fn run_register(arguments: &[&str]) -> Result<(), Error> {
     let outcome = register::run(Patience::NORMAL, &register::Places::default(), inventory)?;
     println!("kickstand-agent: {outcome}");
     Ok(())
-}
-
-fn parse_wish(arguments: &[&str], key: Option<String>) -> Result<join::Wish, Error> {
-    let mut wish = join::Wish { keys: key.unwrap_or_default(), ..join::Wish::default() };
-    let mut rest = arguments.iter();
-    while let Some(option) = rest.next() {
-        if *option == "--insecure" {
-            wish.is_insecure = true;
-            continue;
-        }
-        let value = rest.next().ok_or_else(|| Error::Usage(format!("register: {option} needs a value")))?.to_string();
-        match *option {
-            "--server" => wish.server = value,
-            "--key" => wish.keys = value,
-            "--ca" => wish.ca = Some(value.into()),
-            "--fingerprint" => wish.fingerprint = Some(value),
-            "--name" => wish.name = Some(value),
-            other => return Err(Error::Usage(format!("register: no such option: {other}"))),
-        }
-    }
-    match (wish.server.is_empty(), wish.keys.is_empty()) {
-        (true, _) => Err(Error::Usage("register: which --server?".to_owned())),
-        (_, true) => Err(Error::Usage("register: with which --key?".to_owned())),
-        _ => Ok(wish),
-    }
 }
 
 fn run_status(arguments: &[&str]) -> Result<(), Error> {
@@ -272,7 +226,7 @@ fn run_unregister(arguments: &[&str]) -> Result<(), Error> {
 }
 
 fn run_inventory(arguments: &[&str]) -> Result<(), Error> {
-    no_more(arguments)?;
+    arguments::no_more(arguments)?;
     let inventory = inventory::gather(Path::new("/"));
     let text = serde_json::to_string_pretty(&inventory).expect("string keys only");
     println!("{text}");
@@ -280,42 +234,15 @@ fn run_inventory(arguments: &[&str]) -> Result<(), Error> {
 }
 
 fn run_check_in(arguments: &[&str]) -> Result<(), Error> {
-    no_more(arguments)?;
+    arguments::no_more(arguments)?;
     println!("kickstand-agent: {}", check_in::run(Patience::NORMAL, &System::own())?);
     Ok(())
 }
 
 fn run_reinstall(arguments: &[&str]) -> Result<(), Error> {
-    let options = parse_reinstall(arguments)?;
+    let options = arguments::reinstall(arguments)?;
     println!("kickstand-agent: {}", reinstall::run(Patience::NORMAL, &System::own(), &options)?);
     Ok(())
-}
-
-fn parse_reinstall(arguments: &[&str]) -> Result<Options, Error> {
-    let mut options = Options::default();
-    let mut rest = arguments;
-    loop {
-        rest = match rest {
-            [] => return Ok(options),
-            ["--now", rest @ ..] => {
-                options.now = true;
-                rest
-            }
-            ["--keep-network", rest @ ..] => {
-                options.keep_network = true;
-                rest
-            }
-            ["--profile", profile, rest @ ..] => {
-                options.profile = Some((*profile).to_owned());
-                rest
-            }
-            ["--way", way, rest @ ..] => {
-                options.way = Some(way.parse().map_err(Error::Usage)?);
-                rest
-            }
-            [other, ..] => return Err(Error::Usage(format!("reinstall: unexpected argument: {other}"))),
-        };
-    }
 }
 
 /// The units name this very program.
@@ -333,13 +260,6 @@ fn run_timer(arguments: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-fn no_more(arguments: &[&str]) -> Result<(), Error> {
-    match arguments {
-        [] => Ok(()),
-        [first, ..] => Err(Error::Usage(format!("unexpected argument: {first}"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,34 +269,6 @@ mod tests {
     fn every_command_is_in_the_usage() {
         for (name, _) in COMMANDS {
             assert!(USAGE.contains(&format!("kickstand-agent {name}")), "{name}");
-        }
-    }
-
-    #[test]
-    fn reports_are_parsed_before_anything_is_sent() {
-        let progress = Report::Progress { percent: 40, message: "unpacking".to_owned() };
-        assert_eq!(parse_report(&["progress", "40", "unpacking"]).unwrap(), progress);
-        assert_eq!(parse_report(&["done"]).unwrap(), Report::Done);
-        for wrong in [
-            &["progress", "101", "x"][..],
-            &["progress", "-1", "x"],
-            &["progress", "40"],
-            &["done", "x"],
-            &["finished"],
-            &[],
-        ] {
-            assert_eq!(parse_report(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn what_reinstall_is_told_is_read_in_any_order() {
-        let options = parse_reinstall(&["--keep-network", "--profile", "db", "--way", "grub", "--now"]).unwrap();
-        let way = Some(reinstall::Way::Grub);
-        assert_eq!(options, Options { profile: Some("db".into()), now: true, keep_network: true, way });
-        assert_eq!(parse_reinstall(&[]).unwrap(), Options::default());
-        for wrong in [&["--profile"][..], &["--way", "usb"], &["now"], &["--now=yes"]] {
-            assert_eq!(parse_reinstall(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }
     }
 

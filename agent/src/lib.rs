@@ -30,4 +30,5 @@ pub mod check_in;
 pub mod reinstall;
 pub mod timer;
 
+mod arguments;
 pub mod command;
