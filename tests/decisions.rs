@@ -64,6 +64,16 @@ fn registrations() {
 }
 
 #[test]
+fn announcements() {
+    play("announce.toml", Case::announce);
+}
+
+#[test]
+fn leave_takings() {
+    play("leave.toml", Case::leave);
+}
+
+#[test]
 fn reinstallations() {
     play("reinstall.toml", Case::reinstall);
 }

@@ -401,6 +401,7 @@ impl Life {
         let facts = NamedFacts {
             machine,
             lease: Some(&lease),
+            kept: None,
             profile: Some(&profile),
             hindrance: None,
             file,

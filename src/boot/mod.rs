@@ -3,11 +3,12 @@
 //! A machine asks, in this order: [`offer`] (which address, which first program), [`mod@file`] (which bytes
 //! a name stands for), [`script`] (which installer, or its own disk), [`autoinstall`] (which answer
 //! file; [`named`] where only its machine's name was known), and then tells: [`report`] (how the install goes), [`register`] (I run from my disk).
-//! [`join`] asks who was installed otherwise, [`keys`] says what with; a running system, [`reinstall`] (may I install myself anew). Each
-//! question has its own small facts and gives back a reply, the effects to apply, and why.
+//! [`join`] asks who was installed otherwise, [`keys`] says what with; a running system, [`reinstall`] (may I install myself anew) and
+//! [`leave`]. [`announce`] is the question of Cobbler's clients. Each question has its own small facts and gives back a reply, the effects to apply, and why.
 //! [`paper`] plays them all on paper, [`lacking`] without one of the words that counted. Only [`lifecycle`] moves a machine's state.
 
 mod address;
+pub mod announce;
 pub mod autoinstall;
 mod decision;
 pub mod disk;
@@ -16,6 +17,7 @@ pub mod giveback;
 pub mod join;
 pub mod keys;
 pub mod lacking;
+pub mod leave;
 pub mod lifecycle;
 pub mod loader;
 pub mod named;

@@ -21,6 +21,8 @@ pub struct NamedFacts<'a> {
     pub machine: &'a Machine,
     /// Who has the address that asks.
     pub lease: Option<&'a Lease>,
+    /// Whose card it is kept for.
+    pub kept: Option<Mac>,
     /// The one that speaks for the machine there.
     pub profile: Option<&'a Name>,
     pub hindrance: Option<Hindrance>,
@@ -54,11 +56,11 @@ pub enum NamedReply {
     NotFound,
 }
 
-/// Whether an address is a machine's: leased to one of its cards, or kept for one and leased to nobody.
-pub fn is_own(machine: &Machine, from: Ipv4Addr, lease: Option<&Lease>, now: Time) -> bool {
+/// Whose card an address is: the one that it is leased to, or that it is kept for where it is leased to nobody.
+pub fn card_at(from: Ipv4Addr, lease: Option<&Lease>, kept: Option<Mac>, now: Time) -> Option<Mac> {
     match lease.filter(|lease| lease.ip == from && lease.ends_at > now) {
-        Some(lease) => lease.holder.mac().is_some_and(|mac| machine.has(mac)),
-        None => machine.interfaces.iter().any(|card| card.ip == Some(from)),
+        Some(lease) => lease.holder.mac(),
+        None => kept,
     }
 }
 
@@ -68,7 +70,7 @@ impl Ask for NamedAsk {
 
     fn decide(&self, facts: NamedFacts<'_>, now: Time) -> Decision<NamedReply> {
         let machine = facts.machine;
-        if !is_own(machine, self.from, facts.lease, now) {
+        if !card_at(self.from, facts.lease, facts.kept, now).is_some_and(|mac| machine.has(mac)) {
             let text = format!(
                 "the answer file of {} was asked for from {}, which is not its address",
                 machine.name, self.from
@@ -234,6 +236,7 @@ mod tests {
         let facts = NamedFacts {
             machine,
             lease,
+            kept: machine.interfaces.iter().find(|card| card.ip == Some(from)).map(|card| card.mac),
             profile: Some(&profile),
             hindrance: None,
             file,

@@ -60,6 +60,40 @@ impl Ask for ReportAsk {
     }
 }
 
+/// The same of an installer that knows nothing but its machine's name: believed of one whose answer file was
+/// fetched, from the address that it was given to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedReportAsk {
+    pub from: Ipv4Addr,
+    pub stage: Stage,
+}
+
+impl Ask for NamedReportAsk {
+    type Facts<'a> = &'a Machine;
+    type Reply = ReportReply;
+
+    fn decide(&self, machine: &Machine, now: Time) -> Decision<ReportReply> {
+        let Some(boot) = answered_at(machine, self.from) else {
+            let text = format!("{}: {} reported for it, and its installer does not run there", machine.name, self.from);
+            let tale = Tale::new(now, Kind::Refused, text.clone()).of(machine.id).from(self.from);
+            return refused(&text).with(Effect::Tell(tale));
+        };
+        let ask = ReportAsk { report: boot.report, from: self.from, stage: self.stage.clone() };
+        ask.decide(ReportFacts { machine: Some(machine) }, now)
+    }
+}
+
+/// The boot whose answer file was given to this address.
+fn answered_at(machine: &Machine, from: Ipv4Addr) -> Option<&Boot> {
+    let boot = machine.install.as_ref()?.boot.as_ref()?;
+    (boot.ip == from && boot.answered_at.is_some()).then_some(boot)
+}
+
+/// Whether its installer runs at this address: its answer file was fetched there, and it has not ended.
+pub fn installs_at(machine: &Machine, from: Ipv4Addr) -> bool {
+    machine.state == State::Installing && answered_at(machine, from).is_some()
+}
+
 impl ReportAsk {
     fn moved(&self, machine: &Machine, moment: Moment, kind: Kind, text: String, now: Time) -> Decision<ReportReply> {
         match lifecycle::next(machine, moment, now) {

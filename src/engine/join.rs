@@ -4,7 +4,7 @@ use super::serve::{Newcomer, Outside, TRIES, Welcome, outcome, restless};
 use super::{Engine, Error, fresh_secret};
 use crate::boot::join::{JoinAsk, JoinFacts};
 use crate::boot::keys::{self, Comer, Grant};
-use crate::boot::lifecycle::{self, Moment, Next};
+use crate::boot::leave::{LeaveAsk, LeaveReply};
 use crate::boot::{Ask, Effect, Reason, Tale};
 use crate::model::*;
 use crate::store::{Change, Edit, World};
@@ -58,26 +58,15 @@ impl Engine {
 
     /// A registered system leaves; false if the credential opens nothing, the inner error says what is in the way.
     pub async fn leave(&self, credential: &str, from: Ipv4Addr) -> Result<Result<bool, String>, Error> {
-        let hash = Secret::new(credential).hash();
+        let ask = LeaveAsk { from, credential: Secret::new(credential).hash() };
         for _ in 0..TRIES {
-            let machine = self.store.world().machine_with_credential(hash).cloned();
-            let Some(machine) = machine else { return Ok(Ok(false)) };
-            let name = &machine.name;
-            let step = match lifecycle::next(&machine, Moment::Leave, self.now()) {
-                Next::Step(step) => step,
-                Next::Already => return Ok(Ok(true)),
-                Next::Refused(why) => {
-                    return Ok(Err(format!("{}: `kickstand machine disarm {name}` on the server first", why.text)));
-                }
-            };
-            let text = format!("{name} is no longer registered: its system left");
-            let effects = vec![
-                Effect::Step(step),
-                Effect::Leave { machine: machine.id, credential: hash, joined: machine.joined.clone() },
-                Effect::Tell(Tale::new(self.now(), Kind::Registered, text).of(machine.id).from(from)),
-            ];
-            if !self.lost_the_race(effects).await? {
-                return Ok(Ok(true));
+            let decided = self.decided(ask.credential, |machine| (ask.decide(machine, self.now()), ()));
+            let Some((decision, ())) = decided else { return Ok(Ok(false)) };
+            if !self.lost_the_race(decision.effects).await? {
+                return Ok(match decision.reply {
+                    LeaveReply::Left => Ok(true),
+                    LeaveReply::Refused(text) => Err(text),
+                });
             }
         }
         Err(restless())

@@ -11,7 +11,7 @@ impl Engine {
     /// The next network boot installs. Everything is rendered first: what does not render arms nothing.
     pub async fn arm(&self, name: &Name, by: &str) -> Result<(), Error> {
         let machine = self.named(name)?;
-        let step = self.armed(&machine)?;
+        let step = self.arming(&machine, false)?;
         self.install_on_paper(&stepped(&machine, step.clone())).await?;
         let text = format!("armed by {by}: the next network boot installs");
         self.step(machine.id, step, text).await
@@ -81,7 +81,7 @@ impl Engine {
         let mut renewed = stepped(&machine, step);
         renewed.interfaces.iter_mut().filter(|i| i.mac == old).for_each(|i| i.mac = new);
         if arm {
-            renewed = stepped(&renewed, self.armed(&renewed)?);
+            renewed = stepped(&renewed, self.arming(&renewed, false)?);
             self.install_on_paper(&renewed).await?;
         }
         let edit = Edit::Replace {
@@ -96,26 +96,18 @@ impl Engine {
         self.store.edit(edit, by, self.now()).await.map_err(|e| raced(e, name))
     }
 
-    pub(super) fn armed(&self, machine: &Machine) -> Result<Step, Error> {
-        let already = || Error::Conflict(format!("machine {} is armed already", machine.name));
-        self.arming(machine)?.ok_or_else(already)
-    }
-
-    /// None where it is armed already.
-    fn arming(&self, machine: &Machine) -> Result<Option<Step>, Error> {
-        match lifecycle::next(machine, Moment::Arm { install: Uuid::now_v7(), inside_only: false }, self.now()) {
-            Next::Step(step) => Ok(Some(step)),
-            Next::Already => Ok(None),
+    /// For its next network boot, or for its running system alone; who is armed already is armed anew.
+    pub(super) fn arming(&self, machine: &Machine, inside_only: bool) -> Result<Step, Error> {
+        match lifecycle::next(machine, Moment::Arm { install: Uuid::now_v7(), inside_only }, self.now()) {
+            Next::Step(step) => Ok(step),
+            Next::Already => Err(Error::Conflict(format!("machine {} is armed already", machine.name))),
             Next::Refused(why) => Err(Error::Conflict(why.text)),
         }
     }
 
     /// The machine as arming it would leave it.
     pub(super) fn as_if_armed(&self, machine: Machine) -> Result<Machine, Error> {
-        Ok(match self.arming(&machine)? {
-            Some(step) => stepped(&machine, step),
-            None => machine,
-        })
+        Ok(stepped(&machine, self.arming(&machine, false)?))
     }
 
     pub(super) async fn step(&self, machine: MachineId, step: Step, text: String) -> Result<(), Error> {

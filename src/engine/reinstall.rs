@@ -5,7 +5,6 @@ use super::operate::stepped;
 use super::serve::{Planned, TRIES, restless};
 use super::{Engine, Error, folder, fresh_secret};
 use crate::boot::keys;
-use crate::boot::lifecycle::{self, Moment, Next};
 use crate::boot::reinstall::{CheckInAsk, ReinstallAsk, ReinstallFacts, ReinstallReply, StartsAsk, StartsReply, Wish};
 use crate::boot::{Ask, Decision, Effect, Here, Tale, role};
 use crate::family::{self, Start};
@@ -124,7 +123,7 @@ impl Engine {
     }
 
     /// The database is asked nothing: whose credential it is, memory knows.
-    fn decided<R, T>(
+    pub(super) fn decided<R, T>(
         &self,
         credential: Hash,
         decide: impl Fn(&Machine) -> (Decision<R>, T),
@@ -143,32 +142,19 @@ impl Engine {
         for _ in 0..TRIES {
             let token = fresh_secret()?;
             let Some((decision, dish)) = self.decide_reinstall(&ask, hash, &token) else { return Ok(Granted::Nobody) };
-            let kit = match (&decision.reply, dish) {
-                (ReinstallReply::Rename { machine, profile }, _) => {
-                    if let Err(error) = self.rename(*machine, profile).await {
-                        return self.not_started(*machine, from, error);
-                    }
-                    continue;
-                }
-                (ReinstallReply::Refused(text), _) => Err(text.clone()),
-                (ReinstallReply::Start { machine, .. }, dish) => {
-                    let gone = || Error::Conflict("its network or its profile is gone".into());
-                    let cooked = match dish.ok_or_else(gone).and_then(|dish| dish) {
-                        // Else its disk would be wiped for a system that can not register.
-                        Ok(dish) => match self.check_key(&dish) {
-                            Ok(()) => self.kit(&dish, &token).await,
-                            Err(error) => Err(error),
-                        },
-                        Err(error) => Err(error),
-                    };
-                    match cooked {
-                        Ok(kit) => Ok(kit),
-                        Err(error) => return self.not_started(*machine, from, error),
-                    }
-                }
+            let granted = match &decision.reply {
+                ReinstallReply::Rename { machine, profile } => match self.rename(*machine, profile).await {
+                    Ok(()) => continue,
+                    Err(error) => return self.not_started(*machine, from, error),
+                },
+                ReinstallReply::Refused(text) => Granted::Refused(text.clone()),
+                ReinstallReply::Start { machine, .. } => match self.cooked_kit(dish, &token).await {
+                    Ok(kit) => Granted::Kit(Box::new(kit)),
+                    Err(error) => return self.not_started(*machine, from, error),
+                },
             };
             if !self.lost_the_race(decision.effects).await? {
-                return Ok(kit.map_or_else(Granted::Refused, |kit| Granted::Kit(Box::new(kit))));
+                return Ok(granted);
             }
         }
         Err(restless())
@@ -211,6 +197,11 @@ impl Engine {
         Some((decision, dish))
     }
 
+    async fn cooked_kit(&self, dish: Option<Result<Dish, Error>>, token: &Secret) -> Result<Kit, Error> {
+        let gone = || Error::Conflict("its network or its profile is gone".into());
+        self.kit(&dish.ok_or_else(gone)??, token).await
+    }
+
     /// Nothing was changed, and the arming holds.
     fn not_started(&self, machine: MachineId, from: Ipv4Addr, error: Error) -> Result<Granted, Error> {
         let text = format!("its running system was given nothing to start, and nothing is spent: {error}");
@@ -241,24 +232,16 @@ impl Engine {
                 "machine {name} has no registered system that could start its installer: `kickstand machine arm {name}` installs it at its next network boot"
             )));
         }
-        let moment = Moment::Arm { install: Uuid::now_v7(), inside_only: true };
-        let Next::Step(step) = lifecycle::next(&machine, moment, self.now()) else {
-            return Err(Error::Conflict(format!("machine {name} can not be armed in state {}", machine.state)));
-        };
         let wanted = Machine { profile: profile.or_else(|| machine.profile.clone()), ..machine.clone() };
-        self.inside_on_paper(&stepped(&wanted, step)).await?;
+        self.inside_on_paper(&stepped(&wanted, self.arming(&wanted, true)?)).await?;
         if wanted.profile != machine.profile {
             let _turn = self.changing().await;
             self.store.edit(Edit::SetMachine(wanted), by, self.now()).await?;
         }
-        let machine = self.named(name)?;
-        let moment = Moment::Arm { install: Uuid::now_v7(), inside_only: true };
+        // The edit has turned its revision.
+        let step = self.arming(&self.named(name)?, true)?;
         let text = format!("armed by {by} for its running system: the agent starts the installer at its next check-in");
-        match lifecycle::next(&machine, moment, self.now()) {
-            Next::Step(step) => self.step(machine.id, step, text).await,
-            Next::Already => Ok(()),
-            Next::Refused(why) => Err(Error::Conflict(why.text)),
-        }
+        self.step(machine.id, step, text).await
     }
 
     /// Renders all that its running system would be given, where it was last heard or would boot.
@@ -284,12 +267,13 @@ impl Engine {
             };
             Dish::gather(&world, machine, profile, at, (network, self.here_inside(network)?))?
         };
-        self.check_key(&dish)?;
         self.kit(&dish, &fresh_secret()?).await.map(drop)
     }
 
     /// Renders what the boot leads to, too: a broken template burns nothing.
     async fn kit(&self, dish: &Dish, token: &Secret) -> Result<Kit, Error> {
+        // Else its disk would be wiped for a system that can not register.
+        self.check_key(dish)?;
         let (distro, family) = (&dish.recipe.distro, dish.recipe.distro.family);
         if family::row(family).start != Start::Linux {
             let text = format!(

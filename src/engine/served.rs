@@ -1,7 +1,6 @@
 //! Everything that a machine may be given, on paper: its texts, and what DHCP says to it.
 
 use super::kitchen::Dish;
-use super::operate::stepped;
 use super::paper::FIRMWARE;
 use super::variables::is_empty;
 use super::{Engine, Error, scripts};
@@ -103,7 +102,7 @@ impl Engine {
 
     /// What DHCP says to it and where its script leads, as it is and as if it were armed, by each firmware.
     pub(super) fn offers(&self, world: &World, machine: &Machine) -> Vec<(String, String)> {
-        let armed = self.armed(machine).ok().map(|step| stepped(machine, step));
+        let armed = self.as_if_armed(machine.clone()).ok();
         let cases = std::iter::once(("", machine)).chain(armed.as_ref().map(|armed| (", armed", armed)));
         let each = cases.flat_map(|(how, machine)| FIRMWARE.map(|arch| (how, machine, arch)));
         let offer = |(how, machine, arch): (&str, &Machine, Arch)| {

@@ -1,13 +1,15 @@
 //! A row of a decision table, and how it becomes facts and a question.
 
+use kickstand::boot::announce::{AnnounceFacts, Announced, Card};
 use kickstand::boot::autoinstall::{AutoinstallAsk, AutoinstallFacts};
 use kickstand::boot::file::{FileAsk, FileFacts};
+use kickstand::boot::leave::LeaveAsk;
 use kickstand::boot::lifecycle::Ticket;
 use kickstand::boot::offer::{Message, OfferAsk, OfferFacts};
 use kickstand::boot::pool::Pool;
 use kickstand::boot::register::{RegisterAsk, RegisterFacts};
 use kickstand::boot::reinstall::{CheckInAsk, ReinstallAsk, ReinstallFacts, StartsAsk};
-use kickstand::boot::report::{ReportAsk, ReportFacts, Stage};
+use kickstand::boot::report::{NamedReportAsk, ReportAsk, ReportFacts, Stage};
 use kickstand::boot::script::{Hindrance, ScriptAsk, ScriptFacts};
 use kickstand::boot::{Ask, Decision, Effect, Here, Records, Standing, Step};
 use kickstand::loader::manifest;
@@ -116,6 +118,23 @@ pub struct Case {
     permits: bool,
     #[serde(default)]
     off_net: bool,
+    /// It knows its machine's name alone.
+    #[serde(default)]
+    by_name: bool,
+    announced: Option<Said>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    name: String,
+    #[serde(default)]
+    hostname: String,
+    /// Each with its name, MAC and address.
+    cards: Vec<(String, String, String)>,
+    /// The settings let nobody announce itself.
+    #[serde(default)]
+    closed: bool,
 }
 
 fn first() -> u8 {
@@ -160,6 +179,8 @@ struct Row {
     /// Which life of its running system took the current boot; none: its firmware did.
     life: Option<u8>,
     way: Option<Way>,
+    /// The keys that it came in with.
+    joined: Option<Names>,
 }
 
 fn ready() -> State {
@@ -222,6 +243,13 @@ fn mac() -> Mac {
 
 fn here() -> Here {
     Here { ip: Ipv4Addr::new(10, 0, 0, 1), http_port: 80, https_port: None, pinned: None }
+}
+
+/// Its name, state and profile, and its cards with their addresses.
+fn shown(machine: &Machine) -> String {
+    let ip = |card: &Interface| card.ip.map(|ip| format!(" at {ip}")).unwrap_or_default();
+    let cards: Vec<_> = machine.interfaces.iter().map(|card| format!("{}{}", card.mac, ip(card))).collect();
+    format!("{} {} {} {}", machine.name, machine.state, machine.profile.as_ref().unwrap(), cards.join(" "))
 }
 
 fn told<R: Debug>(decision: Decision<R>) -> Vec<String> {
@@ -290,6 +318,7 @@ impl Case {
         machine.profile = row.profile.clone();
         machine.loader = row.loader.clone();
         machine.disk_boot = row.disk_boot;
+        machine.joined = row.joined.clone().unwrap_or_default();
         machine.inventory = row.product.as_ref().map(|product| serde_json::json!({ "product": product }));
         let arming = Install::new(Uuid::from_u128(8), NOW, row.before);
         machine.install = Some(Install { boots: row.boots, boot, inside_only: row.inside_only, ..arming });
@@ -493,8 +522,44 @@ impl Case {
             "inventory" => Stage::Inventory(serde_json::json!({"cpus": 2})),
             other => panic!("{}: ask is {other:?}", self.says),
         };
-        let ask = ReportAsk { report: Hash([2; 32]), from: self.ip.unwrap(), stage };
+        let from = self.ip.unwrap();
+        if self.by_name {
+            return told(NamedReportAsk { from, stage }.decide(machine.as_ref().unwrap(), NOW));
+        }
+        let ask = ReportAsk { report: Hash([2; 32]), from, stage };
         told(ask.decide(ReportFacts { machine: machine.as_ref() }, NOW))
+    }
+
+    pub fn leave(&self) -> Vec<String> {
+        let ask = LeaveAsk { from: self.ip.unwrap(), credential: Hash([6; 32]) };
+        told(ask.decide(&self.machine().unwrap(), NOW))
+    }
+
+    pub fn announce(&self) -> Vec<String> {
+        let (machine, said) = (self.machine(), self.announced.as_ref().unwrap());
+        let card = |(name, mac, ip): &(String, String, String)| {
+            let (mac, ip) = (mac.clone(), ip.clone());
+            Card { is_bridge: name == "bridge", name: name.clone(), mac, ip }
+        };
+        let leases: Vec<_> = self.leases.iter().map(|lease| self.lease(lease)).collect();
+        let books = Books::of(self, leases.clone());
+        let facts = AnnounceFacts {
+            is_open: !said.closed,
+            from: self.ip.unwrap(),
+            is_on_net: !self.off_net,
+            lease: leases.first(),
+            records: &books,
+            is_taken: &|name| machine.as_ref().is_some_and(|machine| machine.name == *name),
+            is_known: &|card| card == mac() && (self.retired || machine.is_some()),
+            ids: [Uuid::from_u128(1), Uuid::from_u128(2)],
+        };
+        let cards = said.cards.iter().map(card).collect();
+        let (name, hostname) = (said.name.clone(), said.hostname.clone());
+        let made = Announced { name, profile: "web".into(), hostname, cards }.record(&facts, NOW);
+        vec![match made {
+            Ok(machine) => format!("Ok({})", shown(&machine)),
+            Err(no) => format!("Err({no:?})"),
+        }]
     }
 
     pub fn reinstall(&self) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! How Cobbler refuses: clients and scripts look for these words.
 
+use crate::boot::announce::No;
+
 /// An error of Cobbler's own class.
 pub fn refused(text: &str) -> String {
     format!("<class 'cobbler.cexceptions.CX'>:'{text}'")
@@ -10,14 +12,24 @@ pub fn unknown(method: &str) -> String {
     format!("<class 'Exception'>:method \"{method}\" is not supported")
 }
 
-pub const REGISTRATION_OFF: &str = "registration is disabled in cobbler settings";
-pub const NO_NAME: &str = "no system name submitted";
-pub const NO_PROFILE: &str = "profile not submitted";
-pub const NO_INTERFACES: &str = "no interfaces submitted";
-pub const MANY_INTERFACES: &str = "too many interfaces submitted";
-pub const NAME_CONFLICTS: &str = "system name conflicts";
-pub const HOSTNAME_CONFLICTS: &str = "hostname conflicts";
-pub const NO_CIDR: &str = "no CIDR ips are allowed";
+/// To who announced itself.
+pub fn announced(no: &No) -> String {
+    let text = match no {
+        No::Closed => "registration is disabled in cobbler settings",
+        No::Nameless => "no system name submitted",
+        No::NoProfile => "profile not submitted",
+        No::NoCards => "no interfaces submitted",
+        No::ManyCards => "too many interfaces submitted",
+        No::NameTaken => "system name conflicts",
+        No::HostnameTaken => "hostname conflicts",
+        No::WithPrefix => "no CIDR ips are allowed",
+        No::NoMac { card } => return format!("missing MAC address for interface {card}"),
+        No::MacTaken(mac) => return format!("mac conflict: {mac}"),
+        No::IpTaken(ip) => return format!("ip conflict: {ip}"),
+        No::Other(text) => text,
+    };
+    text.to_owned()
+}
 
 /// Of calls that take a token: none is given, so none is right.
 pub const CHANGED_ELSEWHERE: &str =
@@ -30,16 +42,4 @@ pub fn login_failed(user: &str) -> String {
 
 pub fn not_installable(name: &str) -> String {
     format!("{name} can not be installed as it is: the log of the server says why")
-}
-
-pub fn missing_mac(interface: &str) -> String {
-    format!("missing MAC address for interface {interface}")
-}
-
-pub fn mac_conflict(mac: &str) -> String {
-    format!("mac conflict: {mac}")
-}
-
-pub fn ip_conflict(ip: &str) -> String {
-    format!("ip conflict: {ip}")
 }

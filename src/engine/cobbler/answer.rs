@@ -1,7 +1,7 @@
 //! Answer files by name, and what installers report by name: decided, rendered, recorded, then given away.
 
-use crate::boot::named::{NamedAsk, NamedFacts, NamedReply, Papers, Turn};
-use crate::boot::report::{ReportAsk, ReportFacts, ReportReply, Stage};
+use crate::boot::named::{NamedAsk, NamedFacts, NamedReply, Papers, Turn, card_at};
+use crate::boot::report::{self, NamedReportAsk, ReportReply, Stage};
 use crate::boot::{Ask, Decision, Effect, Tale, role};
 use crate::compat::cobbler::Subject;
 use crate::engine::kitchen::Dish;
@@ -82,10 +82,8 @@ impl Engine {
         let (now_speaks, _) = role::profile(Some(machine), from, &world.ranges, network);
         let under_way = machine.install.as_ref().and_then(|install| install.boot.as_ref());
         let profile = under_way.and_then(|boot| boot.profile.as_ref()).or(now_speaks);
-        // The card that has the address.
-        let by_lease = lease.and_then(|lease| lease.holder.mac()).filter(|mac| machine.has(*mac));
-        let kept = || machine.interfaces.iter().find(|card| card.ip == Some(from)).map(|card| card.mac);
-        let mac = by_lease.or_else(kept);
+        let kept = world.reserved(from);
+        let mac = card_at(from, lease, kept, self.now()).filter(|mac| machine.has(*mac));
         let dish = mac
             .zip(profile)
             .zip(self.here(network))
@@ -103,6 +101,7 @@ impl Engine {
         let facts = NamedFacts {
             machine,
             lease,
+            kept,
             profile,
             hindrance: self.hindrance(),
             file: is_there.then(|| file.unwrap_or("answer file")),
@@ -118,28 +117,24 @@ impl Engine {
     /// fetched, from the address that it was given to.
     pub async fn report_by_name(&self, subject: &Subject, from: Ipv4Addr, stage: Stage) -> Result<bool, Error> {
         let Some(name) = self.meant(subject, from) else { return Ok(false) };
+        let ask = NamedReportAsk { from, stage };
         for _ in 0..TRIES {
-            let Some(decision) = self.decide_report_by_name(&name, from, &stage) else {
-                self.tell_in_vain(&name, from, "reported for it, and its installer does not run there");
+            let Some(decision) = self.decide_report_by_name(&name, &ask) else { return Ok(false) };
+            if decision.reply == ReportReply::NotFound {
+                // Whether it could be written down is nothing that a stranger is told.
+                drop(self.store.record(self.within_pace(from, decision.effects)));
                 return Ok(false);
-            };
-            if self.lost_the_race(decision.effects).await? {
-                continue;
             }
-            return Ok(decision.reply == ReportReply::Taken);
+            if !self.lost_the_race(decision.effects).await? {
+                return Ok(true);
+            }
         }
         Err(restless())
     }
 
-    fn decide_report_by_name(&self, name: &Name, from: Ipv4Addr, stage: &Stage) -> Option<Decision<ReportReply>> {
+    fn decide_report_by_name(&self, name: &Name, ask: &NamedReportAsk) -> Option<Decision<ReportReply>> {
         let world = self.store.world();
-        let machine = world.machine_named(name)?;
-        let boot = machine.install.as_ref()?.boot.as_ref()?;
-        if boot.ip != from || boot.answered_at.is_none() {
-            return None;
-        }
-        let ask = ReportAsk { report: boot.report, from, stage: stage.clone() };
-        let mut decision = ask.decide(ReportFacts { machine: Some(machine) }, self.now());
+        let mut decision = ask.decide(world.machine_named(name)?, self.now());
         world.stamp(&mut decision.effects);
         Some(decision)
     }
@@ -150,12 +145,10 @@ impl Engine {
         self.tell_of(from, Tale::new(self.now(), Kind::Refused, text).of(machine));
     }
 
-    /// Whether its installer runs at this address: its answer file was fetched there, and it has not ended.
+    /// The machine of this name, if its installer runs at this address.
     pub(super) fn installs_at(&self, name: &Name, from: Ipv4Addr) -> Option<MachineId> {
         let world = self.store.world();
-        let machine = world.machine_named(name).filter(|machine| machine.state == State::Installing)?;
-        let boot = machine.install.as_ref()?.boot.as_ref()?;
-        (boot.ip == from && boot.answered_at.is_some()).then_some(machine.id)
+        world.machine_named(name).filter(|machine| report::installs_at(machine, from)).map(|machine| machine.id)
     }
 
     /// The system of this address was told of a kernel. One that is not armed will be refused its answer file, which is

@@ -10,10 +10,9 @@ mod register;
 mod sheet;
 
 pub use logs::Piece;
-pub use register::{Announced, Card};
 
 use super::Engine;
-use crate::boot::named::is_own;
+use crate::boot::named::card_at;
 use crate::model::*;
 use crate::store::World;
 use std::net::Ipv4Addr;
@@ -51,9 +50,7 @@ impl Engine {
     fn machine_at<'a>(&self, world: &'a World, from: Ipv4Addr) -> Option<&'a Machine> {
         let network = world.network_of(from)?;
         let lease = world.lease_at(&network.name, from);
-        let by_lease = lease.and_then(|lease| world.machine_with_mac(lease.holder.mac()?));
-        let kept = || world.machine_with_mac(world.reserved(from)?);
-        [by_lease, kept()].into_iter().flatten().find(|machine| is_own(machine, from, lease, self.now()))
+        world.machine_with_mac(card_at(from, lease, world.reserved(from), self.now())?)
     }
 
     /// Which machine asks, by its card where it says one, else by its address: as names, none or several.

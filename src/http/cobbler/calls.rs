@@ -3,11 +3,12 @@
 use super::Reply;
 use super::lists::{List, streamed};
 use super::ops;
+use crate::boot::announce::{Announced, Card};
 use crate::boot::report::Stage;
 use crate::compat::cobbler::{self, Subject, wording};
 use crate::compat::xmlrpc::{Call, Value};
 use crate::engine::Engine;
-use crate::engine::cobbler::{Announced, Card, Piece};
+use crate::engine::cobbler::Piece;
 use crate::model::{Mac, Name};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
