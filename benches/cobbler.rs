@@ -3,11 +3,13 @@
 #[path = "dhcp/report.rs"]
 #[expect(dead_code, reason = "the other benches judge in other ways")]
 mod report;
+#[path = "agents/server.rs"]
+mod server;
 
 use anyhow::{Context, Result, ensure};
 use kickstand::boot::lifecycle;
 use kickstand::config::{Cobbler, Config, Https};
-use kickstand::daemon::{self, Running};
+use kickstand::daemon::Running;
 use kickstand::model::*;
 use kickstand::store::Edit;
 use report::{Bar, Report};
@@ -51,21 +53,9 @@ fn network() -> Network {
 }
 
 async fn start(folder: &Path) -> Result<Running> {
-    std::fs::create_dir_all(folder.join("files"))?;
-    let config = Config {
-        database: format!("sqlite://{}/bench.db", folder.display()),
-        files: folder.join("files"),
-        templates: folder.join("etc"),
-        socket: folder.join("socket"),
-        dhcp: kickstand::config::Dhcp { port: 0, address: Some(SocketAddr::from((IP, 0))), ..Config::default().dhcp },
-        tftp_port: 0,
-        http_port: 0,
-        https: Https { serve: false, ..Https::default() },
-        secrets: kickstand::config::Secrets { key_file: Some(folder.join("secret.key")) },
-        cobbler: Cobbler { serve: true, ..Cobbler::default() },
-        ..Config::default()
-    };
-    let running = daemon::start(config).await?;
+    let https = Https { serve: false, ..Https::default() };
+    let more = Config { https, cobbler: Cobbler { serve: true, ..Cobbler::default() }, ..Config::default() };
+    let running = server::start(folder, IP, more).await?;
     let (store, now) = (&running.engine.store, running.engine.now());
     store.edit(Edit::AddNetwork(network()), "bench", now).await?;
     let all: Vec<_> = (0..MACHINES).map(machine).collect();

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::client::{self, Client};
-use crate::register::Places;
+use crate::register::{Known, Places, Settings};
 use crate::retry::{Failure, Patience, retry};
 
 #[derive(Debug, thiserror::Error)]
@@ -25,19 +25,6 @@ pub struct Session {
     credential: String,
 }
 
-#[derive(Deserialize)]
-struct Settings {
-    server: String,
-    #[serde(default)]
-    ca: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Known {
-    name: String,
-    credential: String,
-}
-
 impl Session {
     pub fn open(places: &Places) -> Result<Session, Error> {
         let settings: Settings = read(&places.settings)?;
@@ -46,7 +33,7 @@ impl Session {
         Ok(Session {
             client: Client::new(settings.ca.as_deref()).map_err(bad_ca)?,
             server: settings.server.trim_end_matches('/').to_owned(),
-            name: known.name,
+            name: known.identity.name,
             credential: known.credential,
         })
     }

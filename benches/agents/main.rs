@@ -5,10 +5,11 @@
 mod report;
 
 mod checkins;
+mod server;
 
 use anyhow::{Context, Result, bail, ensure};
-use kickstand::config::{Config, Dhcp, Https, Secrets};
-use kickstand::daemon::{self, Running};
+use kickstand::config::{Config, Https};
+use kickstand::daemon::Running;
 use kickstand::model::*;
 use kickstand::store::Edit;
 use report::{Bar, Report, percentile, say};
@@ -49,20 +50,7 @@ async fn start(folder: &Path) -> Result<Running> {
 }
 
 async fn start_with(folder: &Path, https: Https) -> Result<Running> {
-    std::fs::create_dir_all(folder.join("files"))?;
-    let config = Config {
-        database: format!("sqlite://{}/bench.db", folder.display()),
-        files: folder.join("files"),
-        templates: folder.join("etc"),
-        socket: folder.join("socket"),
-        dhcp: Dhcp { port: 0, address: Some(SocketAddr::from((IP, 0))), ..Config::default().dhcp },
-        tftp_port: 0,
-        http_port: 0,
-        https,
-        secrets: Secrets { key_file: Some(folder.join("secret.key")) },
-        ..Config::default()
-    };
-    daemon::start(config).await
+    server::start(folder, IP, Config { https, ..Config::default() }).await
 }
 
 /// Systems that join with a stack of two keys, of which one has a limit, each with 20 interfaces' worth of inventory: new

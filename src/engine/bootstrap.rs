@@ -1,14 +1,7 @@
-//! What puts the agent onto a system that runs already: a script with all that it must believe, and the digests of programs.
+//! What puts the agent onto a system that runs already: a script with all that it must believe.
 
 use super::{Engine, Error};
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::fmt::Write;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 /// Everything but what differs from server to server.
 const BODY: &str = include_str!("bootstrap.sh");
@@ -38,34 +31,6 @@ pub struct Bootstrap {
     /// The CA as `/ca.pem` gives it.
     pub ca: String,
     pub agents: Vec<Agent>,
-}
-
-/// Digests of programs, while these are what they were.
-#[derive(Default)]
-pub(super) struct Digests(Mutex<HashMap<PathBuf, (SystemTime, u64, String)>>);
-
-impl Digests {
-    fn of(&self, path: &Path) -> Option<String> {
-        let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-        let (changed, size) = (about.modified().ok()?, about.len());
-        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, _, digest)) = known().get(path).filter(|(at, bytes, _)| (*at, *bytes) == (changed, size)) {
-            return Some(digest.clone());
-        }
-        let digest = digest(path).ok()?;
-        known().insert(path.to_owned(), (changed, size, digest.clone()));
-        Some(digest)
-    }
-}
-
-fn digest(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut hasher, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        hasher.update(bytes);
-    }
-    Ok(hex::encode(hasher.finalize()))
 }
 
 /// A host's name or address, and nothing that a shell or a URL would take for more.
@@ -104,7 +69,7 @@ impl Engine {
     fn agent(&self, architecture: &'static str, files: &'static [&'static str]) -> Option<Agent> {
         let folder = self.files.join("agent");
         files.iter().find_map(|file| {
-            let sha256 = self.digests.of(&folder.join(file))?;
+            let sha256 = self.digests.of(&folder.join(file))?.to_string();
             Some(Agent { architecture, file, sha256 })
         })
     }
@@ -142,18 +107,5 @@ mod tests {
         for bad in ["", "a b", "x'; reboot; '", "$(x)", "a/b", "-x", "[::1]", "a:80", &"x".repeat(254)] {
             assert!(!is_host(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_digest_is_that_of_the_file_as_it_is_now() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("agent");
-        let digests = Digests::default();
-        assert_eq!(digests.of(&path), None);
-        std::fs::write(&path, "one").unwrap();
-        let one = digests.of(&path).unwrap();
-        assert_eq!(one, hex::encode(Sha256::digest(b"one")));
-        std::fs::write(&path, "three").unwrap();
-        assert_eq!(digests.of(&path).unwrap(), hex::encode(Sha256::digest(b"three")));
     }
 }

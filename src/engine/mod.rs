@@ -9,6 +9,7 @@ mod cheetah;
 pub mod cobbler;
 mod compare;
 mod dated;
+mod digests;
 mod error;
 pub mod folder;
 mod follow;
@@ -84,10 +85,9 @@ pub struct Engine {
     loaders: loaders::Loaders,
     shelves: shelf::Shelves,
     scripts: scripts::Scripts,
-    parts: reinstall::Digests,
     texts: texts::Texts,
     defaults: kitchen::Defaults,
-    digests: bootstrap::Digests,
+    digests: digests::Digests,
     pub http_port: u16,
     /// None: it is not served.
     pub https_port: Option<u16>,
@@ -143,10 +143,9 @@ impl Engine {
             loaders: loaders::Loaders::default(),
             shelves: shelf::Shelves::default(),
             scripts: scripts::Scripts::default(),
-            parts: reinstall::Digests::default(),
             texts: texts::Texts::default(),
             defaults: kitchen::Defaults::default(),
-            digests: bootstrap::Digests::default(),
+            digests: digests::Digests::default(),
             http_port,
             https_port,
             metrics,

@@ -3,7 +3,7 @@
 use super::kitchen::Dish;
 use super::operate::stepped;
 use super::serve::{Planned, TRIES, restless};
-use super::{Engine, Error, folder, fresh_secret};
+use super::{Engine, Error, fresh_secret};
 use crate::boot::keys;
 use crate::boot::reinstall::{CheckInAsk, ReinstallAsk, ReinstallFacts, ReinstallReply, StartsAsk, StartsReply, Wish};
 use crate::boot::{Ask, Decision, Effect, Here, Tale, role};
@@ -11,13 +11,7 @@ use crate::family::{self, Start};
 use crate::model::*;
 use crate::store::Edit;
 use serde_json::Value;
-use sha2::Digest as _;
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 /// What a system that checked in is told, and what it last said that it is made of.
@@ -61,24 +55,6 @@ pub enum Granted {
     Refused(String),
     /// Nobody has this credential.
     Nobody,
-}
-
-/// Which state of a file was read: inode, modification and change in nanoseconds, size.
-type Stamp = (u64, i64, i64, u64);
-
-/// The digests of boot files, each read once for each of its states.
-#[derive(Default)]
-pub(super) struct Digests {
-    known: Mutex<HashMap<String, (Stamp, Digest)>>,
-    /// One file at a time: a rack that reinstalls asks for the same.
-    reading: tokio::sync::Mutex<()>,
-}
-
-impl Digests {
-    fn of(&self, path: &str, stamp: Stamp) -> Option<Digest> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(path).filter(|(read, _)| *read == stamp).map(|(_, digest)| *digest)
-    }
 }
 
 impl Engine {
@@ -299,42 +275,15 @@ impl Engine {
         self.here(network).or_else(first).ok_or_else(|| Error::Conflict("this server has no address now".into()))
     }
 
-    /// Read by a thread of its own, once for each state of the file.
     async fn part(&self, path: &str) -> Result<Part, Error> {
-        let unreadable = |source| Error::File { path: path.to_owned(), source };
-        let _turn = self.parts.reading.lock().await;
-        let opened = folder::open(&self.files, path).await.map_err(unreadable)?;
-        let (file, meta) = opened.ok_or_else(|| Error::Invalid(format!("there is no file {path} to boot")))?;
-        let nanos = |secs: i64, nanos: i64| secs.wrapping_mul(1_000_000_000).wrapping_add(nanos);
-        let (modified, changed) = (nanos(meta.mtime(), meta.mtime_nsec()), nanos(meta.ctime(), meta.ctime_nsec()));
-        let stamp = (meta.ino(), modified, changed, meta.len());
-        let sha256 = match self.parts.of(path, stamp) {
-            Some(known) => known,
-            None => {
-                let read = tokio::task::spawn_blocking(move || digest(file)).await;
-                let sha256 = read.map_err(std::io::Error::other).and_then(|read| read).map_err(unreadable)?;
-                let mut known = self.parts.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.insert(path.to_owned(), (stamp, sha256));
-                sha256
-            }
-        };
-        Ok(Part { path: path.to_owned(), size_bytes: meta.len(), sha256 })
+        let read = self.digests.below(&self.files, path).await;
+        let read = read.map_err(|source| Error::File { path: path.to_owned(), source })?;
+        let (sha256, size_bytes) = read.ok_or_else(|| Error::Invalid(format!("there is no file {path} to boot")))?;
+        Ok(Part { path: path.to_owned(), size_bytes, sha256 })
     }
 }
 
 /// A number, or a text that is one: its shape was checked.
 fn mib(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
-}
-
-fn digest(mut file: File) -> std::io::Result<Digest> {
-    let (mut sha, mut buffer) = (sha2::Sha256::new(), vec![0; 256 * 1024]);
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(Digest(sha.finalize().into())),
-            Ok(count) => sha.update(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }

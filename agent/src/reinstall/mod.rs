@@ -258,7 +258,7 @@ mod tests {
         let places = Places::below(root.path());
         for (path, text) in [
             (&places.settings, format!(r#"{{"server":"{}"}}"#, server.url)),
-            (&places.identity, r#"{"name":"web-1","credential":"c"}"#.into()),
+            (&places.identity, r#"{"system_id":"s","name":"web-1","credential":"c"}"#.into()),
             (&root.path().join("sys/kernel/kexec_loaded"), loaded.into()),
         ] {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
