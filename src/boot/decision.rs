@@ -169,7 +169,9 @@ pub struct Registration {
     pub spends: Option<Spent>,
     /// The activation keys whose use is counted: refused where one of them allows no more.
     pub counted: Names,
-    /// All keys that it joined with, these included.
+    /// Those that it joined with before, and which count it no more.
+    pub freed: Names,
+    /// All keys that count it from now on.
     pub joined: Names,
     pub groups: Names,
     /// Where a key gave it one.

@@ -31,15 +31,20 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// What is true of a machine once it came in with this.
+    /// What is true of a machine once it came in with this. Who returns to its record still has the keys of before.
     pub fn registration(&self, machine: &Machine, spends: Option<Spent>, credential: Hash, at: Time) -> Registration {
+        let joined = match spends {
+            Some(Spent::Reactivation(_)) => machine.joined.and(&self.keys),
+            Some(Spent::Install(_)) | None => self.keys.clone(),
+        };
         Registration {
             machine: machine.id,
             credential,
             at,
             spends,
             counted: self.counted.clone(),
-            joined: machine.joined.and(&self.keys),
+            freed: machine.joined.without(&joined),
+            joined,
             groups: machine.groups.and(&self.groups),
             profile: self.profile.clone().filter(|_| machine.profile.is_none()),
         }

@@ -59,7 +59,7 @@ pub struct Machine {
     pub install: Option<Install>,
     /// What its agent last said that it is made of.
     pub inventory: Option<serde_json::Value>,
-    /// The keys that count it among those who used them: it joined with them.
+    /// The keys that count it among those who use them: it joined with them.
     pub joined: Names,
     /// The agent's credential; none before it registered and after it was replaced.
     pub credential: Option<Hash>,

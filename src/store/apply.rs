@@ -29,6 +29,7 @@ impl World {
             }
             Effect::Register(new) => {
                 self.count_uses(&new.counted, 1);
+                self.count_uses(&new.freed, -1);
                 self.with_machine(new.machine, |machine| {
                     machine.credential = Some(new.credential);
                     (machine.joined, machine.groups) = (new.joined, new.groups);

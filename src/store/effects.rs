@@ -58,6 +58,7 @@ async fn write_one(db: &mut Conn, effect: &Effect) -> Result<Vec<Change>, Error>
                 keys::spend(db, spent, new.machine, new.at).await?;
             }
             keys::count(db, &new.counted, new.at).await?;
+            keys::free(db, &new.freed).await?;
             machines::register(db, new).await?;
             vec![Change::Machine(new.machine), Change::Keys]
         }

@@ -92,7 +92,7 @@ pub async fn count(db: &mut Conn, keys: &Names, at: Time) -> Result<(), Error> {
     Ok(())
 }
 
-/// A system that used them is no more.
+/// A system that used them is no more, or uses others.
 pub async fn free(db: &mut Conn, keys: &Names) -> Result<(), Error> {
     for key in keys {
         let free = "UPDATE activation_keys SET used = used - 1 WHERE name = $1 AND used > 0";

@@ -270,6 +270,15 @@ async fn an_installed_machine_gets_the_groups_packages_and_variables_of_its_stac
     assert_eq!(machine.register_as(&installer, &own, &"ab".repeat(32)).await.status, 200);
     assert_eq!((used(&appliance, "web").await, used(&appliance, "base").await), (json!(1), json!(1)));
     assert!(appliance.refused(&["key", "remove", "web"]).await.contains("used by machine web-1"));
+    // And with another key: from then on that one alone counts it.
+    appliance.cli(&["machine", "set", "web-1", "--key", "base"]).await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let installer = machine.installer().await;
+    let own = installer.install().await;
+    assert_eq!(used(&appliance, "web").await, 1, "not before it registers");
+    assert_eq!(machine.register_as(&installer, &own, &"cd".repeat(32)).await.status, 200);
+    assert_eq!((used(&appliance, "web").await, used(&appliance, "base").await), (json!(0), json!(1)));
+    assert_eq!(appliance.json(&["machine", "show", "web-1"]).await["joined"], json!(["base"]));
 }
 
 #[tokio::test]

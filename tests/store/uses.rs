@@ -111,11 +111,51 @@ fn joins_unasked(card: u32, keys: &Names) -> Vec<Effect> {
         at: NOW,
         spends: None,
         counted: keys.clone(),
+        freed: Names::default(),
         joined: keys.clone(),
         groups: Names::default(),
         profile: None,
     };
     vec![Effect::Enlist(Box::new(machine)), Effect::Register(Box::new(register))]
+}
+
+/// Twenty systems of one key are installed with another that takes five: all of them decided at the same time.
+async fn who_moves_to_another_key_frees_the_first(store: &Store) {
+    edit(store, Edit::AddKey(key("from", Some(20)))).await.unwrap();
+    edit(store, Edit::AddKey(key("to", Some(5)))).await.unwrap();
+    let (from, to): (Names, Names) = (name("from").into(), "any,to".parse().unwrap());
+    let any = used(store, "any");
+    for card in 2200..2220 {
+        store.record(joins(store, card, &from)).await.unwrap();
+    }
+    let moves = |card: u32| {
+        let machine = find(store, &format!("joined-{card}"));
+        let comer = Comer { machine: Some(&machine), from: None };
+        let grant = keys::grant(&to, &store.world().keys, comer, NOW).unwrap();
+        let own = grant.registration(&machine, None, hash(&format!("moved {card}")), NOW);
+        assert_eq!((&own.counted, &own.freed, &own.joined), (&to, &from, &to));
+        Effect::Register(Box::new(own))
+    };
+    let all: Vec<Effect> = (2200..2220).map(moves).collect();
+    let tickets: Vec<_> = all.into_iter().map(|effect| store.record(vec![effect])).collect();
+    let mut moved = 0;
+    for ticket in tickets {
+        moved += u32::from(ticket.await.is_ok());
+    }
+    assert_eq!(moved, 5);
+    for read_again in [false, true] {
+        if read_again {
+            store.look(vec![Change::Everything]).await.unwrap();
+        }
+        assert_eq!((used(store, "to"), used(store, "from"), used(store, "any")), (5, 15, any + 5));
+        let count = |joined: &Names| store.world().machines().filter(|machine| machine.joined == *joined).count();
+        assert_eq!((count(&to), count(&from)), (5, 15), "who was refused is where it was");
+    }
+    // What was freed is free: five more may come, and no sixth.
+    for card in 2220..2225 {
+        store.record(joins(store, card, &from)).await.unwrap();
+    }
+    assert!(matches!(store.record(joins_beyond(store, 2225, &from)).await, Err(Error::Conflict)));
 }
 
 async fn a_way_back_is_used_once(store: &Store) {
@@ -128,6 +168,9 @@ async fn a_way_back_is_used_once(store: &Store) {
     assert_eq!(store.reactivation(hash("first")).await.unwrap(), None, "the newest alone opens");
     assert_eq!(store.reactivation(hash("second")).await.unwrap(), Some(way("second")));
     let grant = keys::Grant::default();
+    let joined = Machine { joined: name("any").into(), ..find(store, "lost") };
+    let returns = grant.registration(&joined, Some(Spent::Reactivation(hash("second"))), hash("a"), NOW);
+    assert_eq!((returns.joined.to_string(), returns.freed), ("any".into(), Names::default()), "its keys stay its own");
     let back = |credential: &str, at| {
         let spent = Some(Spent::Reactivation(hash("second")));
         vec![Effect::Register(Box::new(grant.registration(&lost, spent, hash(credential), at)))]
@@ -166,6 +209,7 @@ async fn there_is_one_default(store: &Store) {
 async fn the_story(store: &Store) {
     a_limit_holds(std::slice::from_ref(store)).await;
     a_system_counts_once(store).await;
+    who_moves_to_another_key_frees_the_first(store).await;
     a_way_back_is_used_once(store).await;
     there_is_one_default(store).await;
 }
@@ -196,30 +240,4 @@ async fn a_limit_holds_for_two_servers_of_one_database() {
     a.close().await;
     b.close().await;
     fresh.drop().await;
-}
-
-#[tokio::test]
-async fn a_rollback_gives_no_use_away_and_takes_no_group_back() {
-    let (store, _folder) = on_sqlite().await;
-    edit(&store, Edit::AddKey(key("ten", Some(10)))).await.unwrap();
-    edit(&store, Edit::AddMachines(vec![machine("m-1", 7, None)])).await.unwrap();
-    let at = store.world().revision();
-    edit(&store, Edit::SetMachine(Machine { groups: name("own").into(), ..find(&store, "m-1") })).await.unwrap();
-    edit(&store, Edit::SetKey(key("ten", Some(5)))).await.unwrap();
-    let one = find(&store, "m-1");
-    let comer = Comer { machine: Some(&one), from: None };
-    let grant = keys::grant(&name("ten").into(), &store.world().keys, comer, NOW).unwrap();
-    store.record(vec![Effect::Register(Box::new(grant.registration(&one, None, hash("c"), NOW)))]).await.unwrap();
-    assert_eq!(find(&store, "m-1").groups.to_string(), "own,web");
-    for read_again in [false, true] {
-        if read_again {
-            store.look(vec![Change::Everything]).await.unwrap();
-        } else {
-            revisions::back(&store, at).await.unwrap();
-        }
-        let key = store.world().keys[&name("ten")].clone();
-        assert_eq!((key.used, key.usage_limit), (1, Some(10)));
-        assert_eq!(find(&store, "m-1").groups.to_string(), "web", "what the operator said is taken back, and no more");
-        assert_eq!(find(&store, "m-1").joined.to_string(), "ten");
-    }
 }
