@@ -5,6 +5,7 @@ mod postgres;
 
 mod check_ins;
 mod faults;
+mod given;
 mod group;
 mod holds;
 mod lost;

@@ -1,8 +1,9 @@
 //! The machines of a rollback: thousands of them in a few statements, since everybody waits meanwhile.
 
 use super::super::machines::{holder, insert_all, insert_all_interfaces, with_cards, write_all};
-use super::super::sql::{Conn, Rows, either};
+use super::super::sql::{Conn, Row, Rows, either};
 use super::super::{Error, tombstones};
+use super::plan::Given;
 use crate::model::*;
 use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
@@ -23,14 +24,16 @@ pub async fn lived(db: &mut Conn, of: &[MachineId]) -> Result<HashSet<MachineId>
     rows.iter().map(|row| row.get("id")).collect()
 }
 
-/// What these machines belong to; those that belong to nothing are left out.
-pub async fn groups(db: &mut Conn, of: impl Iterator<Item = MachineId>) -> Result<BTreeMap<MachineId, Names>, Error> {
+/// What these machines belong to, and the profiles that they have.
+pub async fn given(db: &mut Conn, of: impl Iterator<Item = MachineId>) -> Result<BTreeMap<MachineId, Given>, Error> {
     let select = either(
-        "SELECT id, member_of FROM machines WHERE id IN (SELECT value->>0 FROM json_each($1)) AND member_of <> ''",
-        "SELECT id, member_of FROM machines WHERE id IN (SELECT unnest($1::text[])) AND member_of <> ''",
+        "SELECT id, member_of, profile FROM machines WHERE id IN (SELECT value->>0 FROM json_each($1))",
+        "SELECT id, member_of, profile FROM machines WHERE id IN (SELECT unnest($1::text[]))",
     );
     let rows = select.rows_of(ids(&of.collect::<Vec<_>>())).rows(db).await?;
-    rows.iter().map(|row| Ok((row.get("id")?, row.get("member_of")?))).collect()
+    let read =
+        |row: &Row| Ok((row.get("id")?, Given { groups: row.get("member_of")?, profile: row.get_or_null("profile")? }));
+    rows.iter().map(read).collect()
 }
 
 /// Takes the names, cards and references of machines away for a moment: others may be about to get them.

@@ -19,6 +19,8 @@ pub struct Plan {
 #[derive(Default)]
 pub struct Fold {
     turned: BTreeMap<RecordKey, Turn>,
+    /// What registrations gave machines between their turns.
+    given: BTreeMap<RecordKey, Given>,
     cards: Vec<(RecordKey, (Mac, Mac))>,
 }
 
@@ -29,7 +31,12 @@ impl Fold {
             let Some(key) = turn.key() else { continue };
             self.cards.extend(turn.card.map(|card| (key.clone(), card)));
             match self.turned.get_mut(&key) {
-                Some(known) => known.after = turn.before,
+                Some(known) => {
+                    if let (Some(Record::Machine(then)), Some(Record::Machine(later))) = (&turn.after, &known.after) {
+                        self.given.entry(key).or_default().add(Given::between(then, later));
+                    }
+                    known.after = turn.before;
+                }
                 None => drop(self.turned.insert(key, Turn::new(turn.after, turn.before))),
             }
         }
@@ -38,6 +45,42 @@ impl Fold {
     /// The machines that would go.
     pub fn newcomers(&self) -> Vec<MachineId> {
         self.turned.values().filter_map(newcomer).collect()
+    }
+}
+
+/// What a key gave a machine when it registered, which is in no revision: what an edit found is not what the one
+/// before it left.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Given {
+    pub groups: Names,
+    pub profile: Option<Name>,
+}
+
+impl Given {
+    fn between(then: &Wish, later: &Wish) -> Given {
+        let profile = later.profile.clone().filter(|_| then.profile.is_none());
+        Given { groups: later.groups.without(&then.groups), profile }
+    }
+
+    /// What was given earlier: of two profiles the newer one counts.
+    fn add(&mut self, earlier: Given) {
+        self.groups.add(&earlier.groups);
+        self.profile = self.profile.take().or(earlier.profile);
+    }
+
+    /// It stays, as the registration does: no operator said it. But where one chose another profile, that one's word is what
+    /// is taken back.
+    fn keep(self, now: &Wish, then: &mut Wish) {
+        then.groups.add(&self.groups);
+        then.profile = then.profile.take().or(self.profile.filter(|given| now.profile.as_ref() == Some(given)));
+    }
+
+    /// What the row of a machine has beyond the newest edit, on both sides of its turn.
+    pub fn since(row: &Given, now: &mut Wish, then: &mut Wish) {
+        let read = Wish { groups: row.groups.clone(), profile: row.profile.clone(), ..now.clone() };
+        let given = Given::between(now, &read);
+        (now.groups, now.profile) = (now.groups.and(&given.groups), now.profile.take().or(given.profile.clone()));
+        given.keep(now, then);
     }
 }
 
@@ -52,7 +95,7 @@ pub fn newcomer(turn: &Turn) -> Option<MachineId> {
 /// From all revisions since then. Which machines have lived is asked of those that would go; what opens is asked of each
 /// secret that would come back.
 pub fn plan(
-    Fold { mut turned, cards }: Fold,
+    Fold { mut turned, mut given, cards }: Fold,
     has_lived: impl Fn(MachineId) -> bool,
     opens: impl Fn(&Owner, &str, &Sealed) -> bool,
 ) -> Plan {
@@ -66,7 +109,10 @@ pub fn plan(
         }
     }
     let mut plan = Plan::default();
-    for mut turn in turned.into_values() {
+    for (key, mut turn) in turned {
+        if let (Some(Record::Machine(now)), Some(Record::Machine(then))) = (&turn.before, &mut turn.after) {
+            given.remove(&key).unwrap_or_default().keep(now, then);
+        }
         if let Some(why) = stays(&turn, &has_lived) {
             plan.left.push(why);
             continue;

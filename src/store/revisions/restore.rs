@@ -8,7 +8,7 @@ use super::super::{
     reservations, templates,
 };
 use super::fleet::{self, Fleet};
-use super::plan::newcomer;
+use super::plan::{Given, newcomer};
 use super::{Plan, plan, since};
 use crate::boot::{Tale, lifecycle};
 use crate::model::*;
@@ -42,10 +42,10 @@ fn changed_meanwhile(newest: i64) -> Error {
     ))
 }
 
-/// What registrations did is in no revision, and not taken back: a key's uses are what the rows say, and groups that a
-/// machine joined by itself stay.
+/// What registrations did is in no revision, and not taken back: a key's uses are what the rows say, and groups and a
+/// profile that a key gave a machine stay.
 async fn keep_registrations(db: &mut Conn, turns: &mut [Turn]) -> Result<(), Error> {
-    let groups = fleet::groups(db, turns.iter().filter_map(changed_machine)).await?;
+    let rows = fleet::given(db, turns.iter().filter_map(changed_machine)).await?;
     for turn in turns {
         match (&mut turn.before, &mut turn.after) {
             (before, Some(Record::Key(then))) => {
@@ -56,8 +56,7 @@ async fn keep_registrations(db: &mut Conn, turns: &mut [Turn]) -> Result<(), Err
                 }
             }
             (Some(Record::Machine(now)), Some(Record::Machine(then))) => {
-                let own = groups.get(&then.id).map(|row| row.without(&now.groups));
-                own.into_iter().for_each(|own| then.groups.add(&own));
+                rows.get(&then.id).into_iter().for_each(|row| Given::since(row, now, then));
             }
             _ => {}
         }
