@@ -13,7 +13,9 @@ use crate::{client, inventory, timer};
 pub enum Error {
     #[error(transparent)]
     Session(#[from] session::Error),
-    #[error("the server does not know this system: {0}")]
+    #[error(
+        "the server does not know this system: {0}\nWas its machine replaced, or its record removed? With a key it joins again: `kickstand-agent register --server URL --key KEY`."
+    )]
     Refused(client::Error),
     #[error("the server did not answer: {0}")]
     Away(client::Error),

@@ -17,6 +17,8 @@ use crate::{arguments, check_in, client, fetch, install, inventory, join, regist
 pub enum Error {
     #[error("{0}\n{USAGE}")]
     Usage(String),
+    #[error("{0}\nusage:{1}")]
+    UsageOf(String, String),
     #[error("KICKSTAND_REPORT is not set: the answer file exports it, with the address for its reports")]
     NoReportUrl,
     #[error(transparent)]
@@ -45,7 +47,7 @@ impl Error {
     /// 1: no use to repeat; 2: called wrongly; 75 (EX_TEMPFAIL): the server was away, repeat later.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) | Error::NoReportUrl => 2,
+            Error::Usage(_) | Error::UsageOf(..) | Error::NoReportUrl => 2,
             Error::Register(error) if error.is_temporary() => 75,
             Error::Join(error) if error.is_temporary() => 75,
             Error::CheckIn(error) if error.is_temporary() => 75,
@@ -74,26 +76,35 @@ const COMMANDS: &[(&str, Run)] = &[
 
 pub const USAGE: &str = "\
 usage: kickstand-agent install
-           fetch the answer file that kickstand.answer= on the kernel line names, and run it
-       kickstand-agent report started|inventory|progress PERCENT MESSAGE|done|failed MESSAGE
-           tell the server, at $KICKSTAND_REPORT, how the install goes; the file $KICKSTAND_CA names the CA of
-           https:// addresses
+           fetch the answer file that kickstand.answer= on the kernel line
+           names, and run it
+       kickstand-agent report started|inventory|progress PERCENT MESSAGE|done|
+               failed MESSAGE
+           tell the server, at $KICKSTAND_REPORT, how the install goes; the file
+           $KICKSTAND_CA names the CA of https:// addresses
        kickstand-agent fetch URL [--from PERCENT --to PERCENT MESSAGE]
-           write URL to standard output, resuming as often as needed, and report progress
+           write URL to standard output, resuming as often as needed, and report
+           progress
        kickstand-agent register
-           register with the key in /etc/kickstand/agent.json, or only send the inventory
-       kickstand-agent register --server URL --key KEY[,KEY…] [--ca FILE | --fingerprint SHA256] [--name NAME] [--insecure]
-           join as a system that runs already; $KICKSTAND_KEY instead of --key is not seen by others
+           register with the key in /etc/kickstand/agent.json, or only send the
+           inventory
+       kickstand-agent register --server URL --key KEY[,KEY…]
+               [--ca FILE | --fingerprint SHA256] [--name NAME] [--insecure]
+           join as a system that runs already; $KICKSTAND_KEY instead of --key
+           is not seen by others
        kickstand-agent status [--output json]
            tell who this system is to its server; 1 if it is not registered
        kickstand-agent unregister [--force]
-           leave the server; --force forgets it here alone
+           leave the server, or call off a registration that was not finished;
+           --force forgets it here alone
        kickstand-agent inventory
            print what this machine is made of
        kickstand-agent check-in
            tell the server that this system is there, and do what it asks for
-       kickstand-agent reinstall [--profile NAME] [--now] [--keep-network] [--way kexec|grubby|grub|bootnext]
-           install this system anew, if the server allows it; --now asks nobody, --keep-network takes the address along
+       kickstand-agent reinstall [--profile NAME] [--now] [--keep-network]
+               [--way kexec|grubby|grub|bootnext]
+           install this system anew, if the server allows it; --now asks nobody,
+           --keep-network takes the address along
        kickstand-agent timer install|remove
            check in every 15 minutes, by a timer of systemd; or no more
        kickstand-agent --version";
@@ -112,10 +123,31 @@ pub fn run(arguments: &[&str]) -> Result<(), Error> {
         }
         [name, rest @ ..] => (name, rest),
     };
-    match COMMANDS.iter().find(|(known, _)| known == name) {
-        Some((_, command)) => command(rest),
-        None => Err(Error::Usage(format!("no such command: {name}"))),
+    let Some((_, command)) = COMMANDS.iter().find(|(known, _)| known == name) else {
+        return Err(Error::Usage(format!("no such command: {name}")));
+    };
+    if let ["--help" | "-h"] = rest {
+        println!("usage:{}", usage_of(name));
+        return Ok(());
     }
+    command(rest).map_err(|error| match error {
+        Error::Usage(said) => Error::UsageOf(said, usage_of(name)),
+        other => other,
+    })
+}
+
+/// Its own lines of the usage.
+fn usage_of(name: &str) -> String {
+    let mut is_own = false;
+    let mut own = String::new();
+    for line in USAGE.trim_start_matches("usage:").lines() {
+        let called = line.trim_start().strip_prefix("kickstand-agent ").map(|rest| rest.split([' ', '\n']).next());
+        is_own = called.map_or(is_own, |called| called == Some(name));
+        if is_own {
+            own = if own.is_empty() { format!(" {}", line.trim_start()) } else { format!("{own}\n{line}") };
+        }
+    }
+    own
 }
 
 fn run_install(arguments: &[&str]) -> Result<(), Error> {
@@ -270,6 +302,21 @@ mod tests {
         for (name, _) in COMMANDS {
             assert!(USAGE.contains(&format!("kickstand-agent {name}")), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_called_wrongly_shows_its_own_usage_and_fits_a_terminal() {
+        let wrong = run(&["register", "--helm", "x"]).unwrap_err();
+        let said = wrong.to_string();
+        assert!(said.starts_with("register: no such option: --helm\nusage: kickstand-agent register\n"), "{said}");
+        assert!(said.contains("--insecure") && !said.contains("kickstand-agent status"), "{said}");
+        assert_eq!(wrong.exit_code(), 2);
+        assert!(run(&["register", "--help"]).is_ok());
+        for (name, _) in COMMANDS {
+            assert!(usage_of(name).starts_with(&format!(" kickstand-agent {name}")), "{name}");
+        }
+        let wide: Vec<_> = USAGE.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{wide:?}");
     }
 
     #[test]

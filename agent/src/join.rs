@@ -45,11 +45,19 @@ pub enum Error {
     NotLetGo(client::Error),
     #[error("cannot remove {path}: {cause}")]
     Remove { path: PathBuf, cause: std::io::Error },
+    #[error(
+        "{path}: {cause}\nIt is to be a CA as PEM, as `kickstand ca show --pem` prints it on the server. Nothing was sent."
+    )]
+    NoCertificate { path: PathBuf, cause: client::Error },
 }
 
 impl Error {
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Error::Register(error) if error.is_temporary())
+        match self {
+            Error::Register(error) => error.is_temporary(),
+            Error::StillKnown(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -70,15 +78,54 @@ pub struct Wish {
 
 /// Joins, or says that this was done before. Refused, it leaves everything as it was.
 pub fn run(patience: Patience, places: &Places, wish: &Wish, inventory: Inventory) -> Result<String, Error> {
-    let server = wish.server.trim_end_matches('/').to_owned();
-    let before = register::settings(&places.settings)?;
-    if places.identity.exists() {
-        let Known { identity, .. } = register::known(&places.identity)?;
-        return match before.filter(|settings| settings.server.trim_end_matches('/') == server) {
-            Some(_) => Ok(register::run(patience, places, inventory)?),
-            None => Err(Error::Elsewhere { server: elsewhere(places), name: identity.name }),
-        };
+    if let Some(done) = before(patience, places, wish, inventory.clone()) {
+        return done;
     }
+    let aside = Aside::put(places)?;
+    let joined = join(patience, places, wish, inventory);
+    aside.settle(places)?;
+    joined
+}
+
+/// What an earlier registration makes of it; none where the keys are to say who this is.
+fn before(patience: Patience, places: &Places, wish: &Wish, inventory: Inventory) -> Option<Result<String, Error>> {
+    // What is damaged says nothing; it is kept until something better is there.
+    let Known { identity, .. } = places.identity.exists().then(|| register::known(&places.identity).ok()).flatten()?;
+    let settings = register::settings(&places.settings).ok().flatten();
+    if settings.is_none_or(|settings| settings.server.trim_end_matches('/') != wish.server.trim_end_matches('/')) {
+        return Some(Err(Error::Elsewhere { server: elsewhere(places), name: identity.name }));
+    }
+    match register::run(patience, places, inventory) {
+        // A backup brought an old identity back, or the machine was replaced meanwhile.
+        Err(register::Error::Refused(error)) if error.status() == Some(401) => None,
+        Ok(said) => Some(Ok(said + "; the key was not used")),
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+/// An identity that is of no use, until there is another.
+struct Aside(Option<PathBuf>);
+
+impl Aside {
+    fn put(places: &Places) -> Result<Aside, Error> {
+        let path = places.identity.with_extension("json.old");
+        match fs::rename(&places.identity, &path) {
+            Ok(()) => Ok(Aside(Some(path))),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Aside(None)),
+            Err(cause) => Err(Error::Remove { path: places.identity.clone(), cause }),
+        }
+    }
+
+    fn settle(self, places: &Places) -> Result<(), Error> {
+        let Aside(Some(path)) = self else { return Ok(()) };
+        let ended = if places.identity.exists() { fs::remove_file(&path) } else { fs::rename(&path, &places.identity) };
+        ended.map_err(|cause| Error::Remove { path, cause })
+    }
+}
+
+fn join(patience: Patience, places: &Places, wish: &Wish, inventory: Inventory) -> Result<String, Error> {
+    let server = wish.server.trim_end_matches('/').to_owned();
+    let before = register::settings(&places.settings).ok().flatten();
     let ca = trusted(patience, &server, wish)?;
     // Chosen by an attempt whose answer was lost: the server knows it as the same one again.
     let credential = before.as_ref().filter(|settings| settings.server == server).and_then(|s| s.credential.clone());
@@ -119,7 +166,9 @@ fn trusted(patience: Patience, server: &str, wish: &Wish) -> Result<Option<Strin
         (true, _, _) => Err(Error::InTheClear { url: url() }),
         (false, Some(path), _) => {
             let unreadable = |cause| register::Error::Read { path: path.clone(), cause };
-            Ok(Some(fs::read_to_string(path).map_err(unreadable)?))
+            let pem = fs::read_to_string(path).map_err(unreadable)?;
+            Client::new(Some(&pem)).map_err(|cause| Error::NoCertificate { path: path.clone(), cause })?;
+            Ok(Some(pem))
         }
         (false, None, Some(fingerprint)) => fetched(patience, server, fingerprint).map(Some),
         (false, None, None) => Err(Error::NoCa { url: url() }),
@@ -179,7 +228,10 @@ pub struct Status {
 }
 
 pub fn status(places: &Places, now: SystemTime) -> Result<Status, Error> {
-    let known = if places.identity.exists() { Some(register::known(&places.identity)?) } else { None };
+    // Whether it is there, only root can see.
+    let unreadable = |cause| register::Error::Read { path: places.identity.clone(), cause };
+    let is_there = places.identity.try_exists().map_err(unreadable)?;
+    let known = if is_there { Some(register::known(&places.identity)?) } else { None };
     let settings = register::settings(&places.settings)?;
     let heard = fs::metadata(places.contact()).and_then(|file| file.modified()).ok();
     let age = heard.and_then(|at| now.duration_since(at).ok()).map(|age| age.as_secs());
@@ -218,21 +270,51 @@ impl Status {
 /// Leaves the server, and forgets it here. The record stays there.
 pub fn unregister(patience: Patience, places: &Places, is_forced: bool) -> Result<String, Error> {
     if !places.identity.exists() {
-        return Err(Error::NotRegistered);
+        return call_off(places, is_forced);
     }
-    let Known { identity, credential, .. } = register::known(&places.identity)?;
-    if !is_forced {
+    let Known { identity, credential, .. } = match register::known(&places.identity) {
+        Err(_) if is_forced => {
+            forget(places)?;
+            return Ok("this system is unregistered; here alone: a record on the server is as it was".to_owned());
+        }
+        known => known?,
+    };
+    let mut left = "its record stays on the server";
+    if is_forced {
+        left = "here alone: its record on the server is as it was";
+    } else {
         let settings = register::settings(&places.settings)?.ok_or(Error::NotRegistered)?;
         let client = register::client(places, &settings)?;
         let url = format!("{}/agent/unregister", settings.server.trim_end_matches('/'));
         match retry(patience, || client.post(&url, Some(&credential), &serde_json::json!({}))) {
             Ok(_) => {}
-            // Its credential opens nothing there any more: it left before, or was replaced.
-            Err(Failure::Final(error)) if error.status() == Some(401) => {}
+            // It left before, or was replaced.
+            Err(Failure::Final(error)) if error.status() == Some(401) => {
+                left = "here alone: its credential opened nothing on the server any more, whose record is as it was";
+            }
             Err(Failure::Final(error)) => return Err(Error::NotLetGo(error)),
             Err(Failure::Again(error)) => return Err(Error::StillKnown(error)),
         }
     }
+    forget(places)?;
+    Ok(format!("{} ({}) is unregistered; {left}", identity.name, identity.system_id))
+}
+
+/// Nothing is registered, but something may have been begun: its key stays no longer than it is wanted.
+fn call_off(places: &Places, is_forced: bool) -> Result<String, Error> {
+    let has_key = match register::settings(&places.settings) {
+        Ok(settings) => settings.is_some_and(|settings| settings.key.is_some()),
+        Err(_) if is_forced => true,
+        Err(error) => return Err(error.into()),
+    };
+    if !has_key {
+        return Err(Error::NotRegistered);
+    }
+    forget(places)?;
+    Ok("this system was not registered yet; what was begun is called off, and its key is forgotten".to_owned())
+}
+
+fn forget(places: &Places) -> Result<(), Error> {
     for path in [&places.identity, &places.settings, &places.contact()] {
         match fs::remove_file(path) {
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
@@ -241,9 +323,7 @@ pub fn unregister(patience: Patience, places: &Places, is_forced: bool) -> Resul
             _ => {}
         }
     }
-    let where_ =
-        if is_forced { "here alone: its record on the server is as it was" } else { "its record stays on the server" };
-    Ok(format!("{} ({}) is unregistered; {where_}", identity.name, identity.system_id))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -275,7 +355,7 @@ mod tests {
         let named = Wish { name: Some("db1".into()), ..wish(&server.url) };
         assert_eq!(join(folder.path(), &named).unwrap(), "registered as node1 (s-1)");
         let again = join(folder.path(), &named).unwrap();
-        assert!(again.contains("node1 (s-1) is registered"), "{again}");
+        assert!(again.contains("node1 (s-1) is registered") && again.contains("the key was not used"), "{again}");
         let asked = server.asked();
         assert!(asked[0].contains(r#""key":"web.00,db.11""#) && asked[0].contains(r#""name":"db1""#), "{}", asked[0]);
         assert!(asked[1].starts_with("POST /agent/inventory "));
@@ -308,6 +388,68 @@ mod tests {
             credential(&asked[1]).is_some() && credential(&asked[1]) == credential(&asked[2]),
             "it may be in already"
         );
+    }
+
+    #[test]
+    fn an_identity_that_opens_nothing_gives_way_to_the_key_and_comes_back_if_that_opens_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = r#"{"system_id":"s-2","name":"node2"}"#;
+        let server = ScriptedServer::start(vec![
+            answer("200 OK", IDENTITY),
+            answer("401 Unauthorized", "this credential opens nothing"),
+            answer("403 Forbidden", "this key opens nothing"),
+            answer("401 Unauthorized", "this credential opens nothing"),
+            answer("200 OK", other),
+        ]);
+        join(folder.path(), &wish(&server.url)).unwrap();
+        let identity = places(folder.path()).identity;
+        let before = fs::read_to_string(&identity).unwrap();
+        let refused = join(folder.path(), &wish(&server.url)).unwrap_err().to_string();
+        assert!(refused.contains("this key opens nothing"), "{refused}");
+        assert_eq!(fs::read_to_string(&identity).unwrap(), before, "what was refused changes nothing");
+        assert_eq!(join(folder.path(), &wish(&server.url)).unwrap(), "registered as node2 (s-2)");
+        assert_eq!(fs::read_dir(identity.parent().unwrap()).unwrap().count(), 2, "identity and contact alone");
+    }
+
+    #[test]
+    fn damaged_files_are_no_dead_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = ScriptedServer::start(vec![answer("200 OK", IDENTITY), answer("200 OK", IDENTITY)]);
+        let places = places(folder.path());
+        for damaged in [&places.settings, &places.identity] {
+            fs::create_dir_all(damaged.parent().unwrap()).unwrap();
+            fs::write(damaged, "").unwrap();
+            let told = unregister(BRISK, &places, false).unwrap_err().to_string();
+            assert!(told.contains("unregister --force"), "{told}");
+            unregister(BRISK, &places, true).unwrap();
+            assert!(!damaged.exists());
+            fs::write(damaged, "").unwrap();
+            join(folder.path(), &wish(&server.url)).unwrap();
+            unregister(BRISK, &places, true).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_was_begun_can_be_called_off_and_its_key_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        assert!(matches!(unregister(BRISK, &places, false), Err(Error::NotRegistered)));
+        let brief = Patience { total: Duration::from_millis(10), ..BRISK };
+        let away = run(brief, &places, &wish("http://127.0.0.1:1"), Inventory::default()).unwrap_err();
+        assert!(away.is_temporary() && fs::read_to_string(&places.settings).unwrap().contains("web.00"), "{away}");
+        let told = unregister(BRISK, &places, false).unwrap();
+        assert!(told.contains("called off") && !places.settings.exists(), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_ca_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("passwd");
+        fs::write(&file, "root:x:0:0").unwrap();
+        let wish = Wish { ca: Some(file), is_insecure: false, ..wish("https://127.0.0.1:1") };
+        let told = join(folder.path(), &wish).unwrap_err().to_string();
+        assert!(told.contains("passwd") && told.contains("kickstand ca show"), "{told}");
+        assert!(!places(folder.path()).settings.exists());
     }
 
     #[test]

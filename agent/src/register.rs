@@ -16,7 +16,9 @@ use crate::wire::{Identity, Inventory, Registration};
 pub enum Error {
     #[error("cannot read {path}: {cause}")]
     Read { path: PathBuf, cause: io::Error },
-    #[error("{path} is not what it should be: {cause}\nArm this machine and install it again, or restore the file.")]
+    #[error(
+        "{path} is not what it should be: {cause}\nRestore the file, or join anew: `kickstand-agent unregister --force`, then `kickstand-agent register --server URL --key KEY`."
+    )]
     Malformed { path: PathBuf, cause: serde_json::Error },
     #[error("{path}: {cause}\nPut the CA of the server there, as `kickstand ca show --pem` prints it.")]
     BadCa { path: PathBuf, cause: client::Error },

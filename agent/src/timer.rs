@@ -74,11 +74,13 @@ pub fn install(system: &System, agent: &str) -> Result<String, Error> {
     write(system, SERVICE, &service(agent))?;
     write(system, TIMER, &timer(SECS))?;
     systemctl(system, &["enable", "kickstand-check-in.service", "kickstand-agent.timer"])?;
-    if system.has_systemd() {
-        systemctl(system, &["daemon-reload"])?;
-        systemctl(system, &["restart", "kickstand-agent.timer"])?;
+    let minutes = SECS / 60;
+    if !system.has_systemd() {
+        return Ok(format!("checks in every {minutes} minutes once systemd runs, which it does not now"));
     }
-    Ok(format!("checks in every {} minutes, and after each boot", SECS / 60))
+    systemctl(system, &["daemon-reload"])?;
+    systemctl(system, &["restart", "kickstand-agent.timer"])?;
+    Ok(format!("checks in every {minutes} minutes, and after each boot"))
 }
 
 pub fn remove(system: &System) -> Result<String, Error> {

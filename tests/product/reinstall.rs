@@ -10,6 +10,7 @@ use kickstand_agent::system::System;
 use kickstand_agent::{check_in, kit, reinstall, timer};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -212,6 +213,23 @@ async fn a_wish_is_found_at_a_check_in_and_leads_to_the_same_system() {
     assert_eq!(after["install"]["way"], "kexec");
     let refused = running.checks_in().await.unwrap_err();
     assert!(matches!(refused, check_in::Error::Refused(_)), "the old credential opens nothing: {refused}");
+}
+
+#[tokio::test]
+async fn what_others_have_in_grubs_own_file_stays_as_it_was() {
+    let (appliance, _machine, running) = scene().await;
+    running.write("boot/grub/custom.cfg", "set timeout=5");
+    let file = running.path("boot/grub/custom.cfg");
+    let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    running.reinstalls(by(Way::Grub)).await.unwrap();
+    let text = running.text("boot/grub/custom.cfg");
+    assert!(text.starts_with("set timeout=5\n###") && text.contains("menuentry"), "{text}");
+    assert_eq!(mode(), 0o600, "the token is for root alone");
+    running.write("proc/sys/kernel/random/boot_id", SECOND);
+    running.checks_in().await.unwrap();
+    assert_eq!((running.text("boot/grub/custom.cfg").trim(), mode()), ("set timeout=5", 0o640));
 }
 
 #[tokio::test]

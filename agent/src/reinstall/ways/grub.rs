@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::{Jump, TITLE, is_signed};
@@ -10,6 +10,7 @@ use crate::reinstall::stage::Staged;
 use crate::system::System;
 
 const BEGIN: &str = "### BEGIN kickstand-agent: one reinstallation\n";
+const MODE: &str = "# the mode of this file was ";
 const END: &str = "### END kickstand-agent\n";
 pub const ID: &str = "kickstand-reinstall";
 
@@ -59,14 +60,19 @@ pub fn prepare(system: &System, staged: &Staged) -> Result<Jump, String> {
     let path = |file: &Path| run(system, RELPATH, &[&file.display().to_string()]).map(|path| path.trim().to_owned());
     let (kernel, initrd) = (path(&staged.kernel)?, path(&staged.initrd)?);
     let line = words(&staged.command_line)?;
+    let own = format!("{home}/custom.cfg");
     let entry = format!(
         // A GRUB with a password would ask for it, and nobody is there.
-        "{BEGIN}menuentry '{TITLE}' --unrestricted --id {ID} {{\n    search --no-floppy --fs-uuid --set=root {}\n    linux {kernel} {line}\n    initrd {initrd}\n}}\n{END}",
+        "{BEGIN}{MODE}{:o}\nmenuentry '{TITLE}' --unrestricted --id {ID} {{\n    search --no-floppy --fs-uuid --set=root {}\n    linux {kernel} {line}\n    initrd {initrd}\n}}\n{END}",
+        mode(system, &own),
         uuid.trim()
     );
-    let own = format!("{home}/custom.cfg");
-    let others = without(&system.text(&own));
-    replace(system, &own, &format!("{others}{entry}"))?;
+    let mut others = without(&system.text(&own));
+    if !others.is_empty() && !others.ends_with('\n') {
+        others.push('\n');
+    }
+    // For root only: it carries a token.
+    replace(system, &own, &format!("{others}{entry}"), 0o600)?;
     run(system, REBOOT, &[ID])?;
     Ok(Jump::Restart)
 }
@@ -94,11 +100,19 @@ fn without(text: &str) -> String {
     }
 }
 
-/// As a whole, and for root only: it carries a token.
-fn replace(system: &System, path: &str, text: &str) -> Result<(), String> {
+/// Who may read the file when ours is gone: as it was before, also where an earlier attempt was cut off.
+fn mode(system: &System, path: &str) -> u32 {
+    let kept = system.text(path).lines().find_map(|line| u32::from_str_radix(line.strip_prefix(MODE)?, 8).ok());
+    let own = || fs::metadata(system.at(path)).map_or(0o644, |file| file.permissions().mode());
+    kept.unwrap_or_else(own) & 0o777
+}
+
+/// As a whole.
+fn replace(system: &System, path: &str, text: &str, mode: u32) -> Result<(), String> {
     let (place, next) = (system.at(path), system.at(&format!("{path}.kickstand")));
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&next)?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&next, &place)
@@ -117,7 +131,7 @@ pub fn undo(system: &System) -> Result<(), String> {
     let others = without(&text);
     match others.trim().is_empty() {
         true => fs::remove_file(system.at(&own)).map_err(|cause| format!("{own}: {cause}")),
-        false => replace(system, &own, &others),
+        false => replace(system, &own, &others, mode(system, &own)),
     }
 }
 
