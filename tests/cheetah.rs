@@ -116,6 +116,30 @@ fn methods_and_patterns_are_pythons() {
 }
 
 #[test]
+fn booleans_are_written_as_python_writes_them_in_what_was_cobblers() {
+    let source = "$yes ${no} @@yes@@ $nic.static $list\n#def f($x)\n$x#slurp\n#end def\n#echo '%s' % $no#$f($yes)\n";
+    let text = clean(&format!("{source}$SNIPPET('s')$SNIPPET('own')"), &["yes", "no", "nic", "list"]);
+    let templates = Templates::of([
+        ("templates/cobbler/a.ks", text.as_str()),
+        ("templates/snippets/cobbler/s", "{{ yes }} {% include \"snippets/s\" %} "),
+        ("templates/snippets/machine/web-1/cobbler/own", "{{ no }}"),
+        ("templates/snippets/s", "{{ yes }}"),
+        ("templates/snippets/machine/cobbler/s", "{{ yes }}"),
+        ("templates/own.ks", "{{ yes }} {{ no }}"),
+    ])
+    .unwrap();
+    let words = json!({"yes": true, "no": false, "nic": {"static": true}, "list": ["a", true]});
+    let render = |name: &str, machine: &str| {
+        let whose = Whose::new(&machine.parse().unwrap(), &[], &"d".parse().unwrap());
+        templates.render(name, &words, &whose).unwrap()
+    };
+    let said = render("templates/cobbler/a.ks", "web-1");
+    assert_eq!(said, "True False True True ['a', True]\nFalseTrue\nTrue true False");
+    assert_eq!(render("templates/own.ks", "web-1"), "true false", "in our own they are those of JSON and YAML");
+    assert_eq!(render("templates/snippets/s", "cobbler"), "true", "a machine of that name is nothing of Cobbler's");
+}
+
+#[test]
 fn what_is_not_converted_says_where_and_stops() {
     for (source, line, why) in [
         ("a\n#while $a\nx\n#end while\n", 2, "#while"),

@@ -33,6 +33,8 @@ fn write(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
             spend(value.as_str().map_or(8, str::len))?;
             escape_formatter(out, state, value)
         }
+        // As its author saw Cobbler write it.
+        ValueKind::Bool if super::python::is_home(state.name()) => escape_formatter(out, state, value),
         ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
         ValueKind::None => super::filters::text_of(value).map(drop),
         _ => {

@@ -23,6 +23,20 @@ pub fn add_to(env: &mut Environment<'static>) {
     });
 }
 
+/// Whether templates lie there that were Cobbler's: `templates/cobbler/…` and snippets below a folder of that name.
+pub fn is_home(template: &str) -> bool {
+    let below = |rest: &str| rest.starts_with("cobbler/");
+    let Some(rest) = template.strip_prefix("templates/") else { return false };
+    let Some(snippet) = rest.strip_prefix("snippets/") else { return below(rest) };
+    // Those of one machine, profile or distro have two folders more.
+    let mut parts = snippet.splitn(3, '/');
+    let kind = parts.next().unwrap_or_default();
+    match matches!(kind, "machine" | "profile" | "distro") {
+        true => parts.nth(1).is_some_and(below),
+        false => below(snippet),
+    }
+}
+
 fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, text)
 }

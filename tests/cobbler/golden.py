@@ -147,6 +147,15 @@ def fields():
     return found
 
 
+# Values that no stock text writes.
+VALUES = {"yes": True, "no": False, "number": 3, "list": ["a", True, 1.5], "map": {"a": False}, "nic": {"static": True}}
+WRITTEN = [
+    "$yes ${no} $number $list $map $nic.static $nic['static']", "#echo '%s and %d' % ($yes, $number)#",
+    "#set $x = $yes and $no\n$x $str($yes)", "#def f($x)\n$x#slurp\n#end def\n$f($no)", "$getVar('no', 'x') $yes.",
+    "#if $yes == True and $no != True#yes#end if#", "#if $yes then $no else $yes#", "#for $x in $list\n$x\n#end for\n",
+]
+
+
 def main():
     snippets.mkdir(parents=True, exist_ok=True)
     texts = {}
@@ -168,7 +177,8 @@ def main():
             except Exception as error:
                 done[file] = {"error": f"{type(error).__name__}: {error}"}
         told.append({"case": name, "given": given, "done": done})
-    json.dump({"texts": texts, "cases": told, "fields": fields()}, said)
+    written = {text: render.render(text, json.loads(json.dumps(VALUES)), None) for text in WRITTEN}
+    json.dump({"texts": texts, "cases": told, "fields": fields(), "values": VALUES, "written": written}, said)
 
 
 main()

@@ -14,6 +14,9 @@ struct Golden {
     texts: BTreeMap<String, String>,
     cases: Vec<Case>,
     fields: BTreeMap<String, Vec<String>>,
+    values: serde_json::Map<String, Value>,
+    /// Short texts of our own, as Cobbler's code writes them.
+    written: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +142,22 @@ fn stock_templates_render_as_cobblers_do() {
     );
     let unused: Vec<_> = differences::EXPLAINED.iter().filter(|rule| !used.contains_key(rule.why)).collect();
     assert!(unused.is_empty(), "explanations of nothing: {unused:?}");
+}
+
+#[test]
+#[ignore = "fetches Cobbler's source from PyPI: make test"]
+fn values_are_written_as_cobbler_writes_them() {
+    let Golden { values, written, .. } = golden();
+    let known = Known { names: values.keys().map(|name| (name.clone(), true)).collect(), snippets: None };
+    let words = Value::Object(values);
+    for (text, theirs) in &written {
+        let Converted { text: ours, remarks, .. } = convert("a.ks", text, &known);
+        assert_eq!(remarks, [], "{text}");
+        let name = format!("templates/{FOLDER}/a.ks");
+        let templates = Templates::of([(name.as_str(), ours)]).unwrap();
+        assert_eq!(&finished(templates.render(&name, &words, &Whose::default()).unwrap()), theirs, "{text}");
+    }
+    assert!(written.len() > 5);
 }
 
 /// As its source has them, and those that 2.8 has besides.
