@@ -57,19 +57,9 @@ impl Engine {
         let wiring = dish.wiring(&variables)?;
         let answer_url = url(dish.here, dish.row().pins);
         let command_line = answers::trip(&dish, &answer_url, &variables, &wiring).command_line();
-        self.no_secret_in(&command_line, &dish.recipe)?;
-        let tree = tree(&dish.recipe, &variables, dish.here);
         let Dish { recipe, machine, ip, network, here, .. } = dish;
-        Ok(Sheet {
-            machine: Some(machine),
-            seat: Some((network, ip)),
-            profile: recipe.profile,
-            distro: recipe.distro,
-            here,
-            command_line,
-            tree,
-            variables: shown(variables),
-        })
+        let sheet = self.sheet_of_recipe(recipe, here, variables, command_line)?;
+        Ok(Sheet { machine: Some(machine), seat: Some((network, ip)), ..sheet })
     }
 
     fn sheet_of_profile(&self, world: &World, name: &Name, from: Ipv4Addr) -> Result<Sheet, Error> {
@@ -79,18 +69,21 @@ impl Engine {
         let mut variables = self.defaults(recipe.distro.family)?;
         variables.extend(recipe.variables.clone());
         let command_line = recipe.operators_arguments().collect::<Vec<_>>().join(" ");
+        self.sheet_of_recipe(recipe, here, variables, command_line)
+    }
+
+    /// Whoever's it is.
+    fn sheet_of_recipe(
+        &self,
+        recipe: Recipe,
+        here: Here,
+        variables: Variables,
+        command_line: String,
+    ) -> Result<Sheet, Error> {
         self.no_secret_in(&command_line, &recipe)?;
         let tree = tree(&recipe, &variables, here);
-        Ok(Sheet {
-            machine: None,
-            seat: None,
-            profile: recipe.profile,
-            distro: recipe.distro,
-            here,
-            command_line,
-            tree,
-            variables: shown(variables),
-        })
+        let (profile, distro, variables) = (recipe.profile, recipe.distro, shown(variables));
+        Ok(Sheet { machine: None, seat: None, profile, distro, here, command_line, tree, variables })
     }
 
     /// Us, as this address reaches us.
