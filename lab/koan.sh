@@ -13,8 +13,9 @@ lab=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=lab/apt.sh
 # shellcheck disable=SC2154
 . "$lab/apt.sh"
+# shellcheck source=lab/root.sh
+. "$lab/root.sh"
 version=3.0.1
-wanted=(python3-minimal python3-distro python3-netifaces python3-pkg-resources kexec-tools)
 
 # environment FOLDER: with the libraries that Debian has, since one of them would have to be compiled.
 environment() {
@@ -26,21 +27,9 @@ environment() {
 # carrier ROOT KOAN FOLDER
 carrier() {
     # shellcheck disable=SC2154  # apt.sh's
-    local own=$scratch/amd64 space=$scratch/space
-    mkdir "$space"
-    tar --zstd -xpf "$1" --numeric-owner --xattrs --xattrs-include='*.*' -C "$space"
-    foreign amd64 true
-    cp "$space/var/lib/dpkg/status" "$own/status"
-    foreign amd64 apt-get install --quiet=2 --yes --download-only --no-install-recommends "${wanted[@]}"
-    mkdir "$space/packages"
-    mv "$own"/cache/archives/*.deb "$space/packages"
-    # shellcheck disable=SC2016
-    unshare --mount sh -eu -c '
-        mount -t proc proc "$1/proc"
-        chroot "$1" sh -c "DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
-            -o Dpkg::Options::=--force-unsafe-io -o APT::Sandbox::User=root /packages/*.deb"
-    ' sh "$space"
-    rm -r "$space/packages" "$space"/var/cache/apt/*.bin
+    local space=$scratch/space
+    with_packages "$1" "$space" \
+        python3-minimal python3-distro python3-netifaces python3-pkg-resources kexec-tools
     cp -r "$2"/venv/lib/python3*/site-packages/koan "$space/usr/lib/python3/dist-packages/"
     install -m 755 "$2/venv/bin/koan" "$space/usr/local/bin/koan"
     sed -i '1s,.*,#!/usr/bin/python3,' "$space/usr/local/bin/koan"
@@ -79,6 +68,6 @@ fi
     sed -n '2,6s/^# *//p' "$0" >&2
     exit 2
 }
-made=$(part koan-root "$lab/koan.sh" "$lab/apt.sh" "$lab/image/sources.sh" "$2" -- carrier "$2" "$koan")
+made=$(part koan-root "$lab/koan.sh" "$lab/root.sh" "$lab/apt.sh" "$lab/image/sources.sh" "$2" -- carrier "$2" "$koan")
 mkdir -p "$1"
 cp --link --force "$made/root.tar.zst" "$1/root.tar.zst" 2>/dev/null || cp --force "$made/root.tar.zst" "$1/root.tar.zst"

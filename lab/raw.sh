@@ -10,28 +10,13 @@ lab=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=lab/apt.sh
 # shellcheck disable=SC2154
 . "$lab/apt.sh"
-wanted=(cloud-init)
+# shellcheck source=lab/root.sh
+. "$lab/root.sh"
 root_id=7a6f6c6b-0000-4000-8000-6b69636b7374
 
 # system ROOT FOLDER: what is on its root partition.
 system() {
-    # shellcheck disable=SC2154  # apt.sh's
-    local own=$scratch/amd64
-    mkdir "$2"
-    tar --zstd -xpf "$1" --numeric-owner --xattrs --xattrs-include='*.*' -C "$2"
-    foreign amd64 true
-    cp "$2/var/lib/dpkg/status" "$own/status"
-    foreign amd64 apt-get install --quiet=2 --yes --download-only --no-install-recommends "${wanted[@]}"
-    # Beside the database, so that nothing of this host's sources gets into the image.
-    mkdir "$2/packages"
-    mv "$own"/cache/archives/*.deb "$2/packages"
-    # shellcheck disable=SC2016
-    unshare --mount sh -eu -c '
-        mount -t proc proc "$1/proc"
-        chroot "$1" sh -c "DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
-            -o Dpkg::Options::=--force-unsafe-io -o APT::Sandbox::User=root /packages/*.deb"
-    ' sh "$2"
-    rm -r "$2/packages" "$2"/var/cache/apt/*.bin
+    with_packages "$1" "$2" cloud-init
     # As an image that was booted before it was taken: none of this may be on a machine that gets it.
     echo 0123456789abcdef0123456789abcdef >"$2/etc/machine-id"
     echo golden >"$2/etc/hostname"
@@ -77,6 +62,6 @@ LAYOUT
 }
 
 "$lab/packages.sh"
-raw=$(part raw "$lab/raw.sh" "$lab/apt.sh" "$lab/image/sources.sh" "$2" -- disk "$2")
+raw=$(part raw "$lab/raw.sh" "$lab/root.sh" "$lab/apt.sh" "$lab/image/sources.sh" "$2" -- disk "$2")
 mkdir -p "$1"
 cp -r --link --force "$raw"/. "$1" 2>/dev/null || cp -r --force "$raw"/. "$1"
