@@ -138,7 +138,7 @@ impl Ask for ReinstallAsk {
                 return Ok(Decision::new(reply, vec![Reason::new("profile", format!("{profile}, as asked for"))]));
             }
             let (profile, named) = role::profile(Some(machine), ip, facts.ranges, network);
-            let profile = profile.ok_or_else(|| named.text.clone())?;
+            let profile = profile.ok_or_else(|| format!("its profile is {}", named.text))?;
             let inside = Inside { mac: self.mac, life: self.life, way: None, carried: self.carried.clone() };
             let moment =
                 Moment::Boot { ticket: Ticket { ip, ..facts.ticket }, profile: profile.clone(), inside: Some(inside) };
