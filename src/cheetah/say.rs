@@ -1,5 +1,6 @@
 //! An expression in the language of our templates.
 
+use super::cursor::begins_name;
 use super::expr::Expr;
 use std::collections::BTreeSet;
 
@@ -74,6 +75,8 @@ impl Names<'_> {
             // That of the appliance may be a path: what Cobbler calls so is always an address.
             "tree" => Ok("tree_url".into()),
             name if self.kept.contains(name) => Ok(format!("kept.{name}")),
+            // What a text names may be anything.
+            name if !is_name(name) => Err(format!("{name:?} is no name of a variable")),
             name if RESERVED.contains(&name) => Err(format!("{name} means something else in our templates")),
             name => Ok(name.to_owned()),
         }
@@ -229,6 +232,12 @@ impl Names<'_> {
     fn test(&self, text: &Expr, test: &str, pattern: &Expr) -> Result<(String, u8), String> {
         Ok((format!("{} is {test}({})", self.operand(text)?, self.say(pattern)?), binds::COMPARES))
     }
+}
+
+/// Names with dots between them, as `getVar` takes them.
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| begins_name(c) || c.is_ascii_digit();
+    name.split('.').all(|part| part.starts_with(begins_name) && part.chars().all(fits))
 }
 
 /// Whether `%` fills in a text here.

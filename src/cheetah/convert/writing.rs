@@ -96,6 +96,9 @@ impl Writing<'_> {
             What::End(block) => self.tag(item, ends(*block)),
             What::For(targets, of) => {
                 let targets: Vec<String> = targets.iter().filter_map(scope::name).collect();
+                for name in &targets {
+                    self.names.name(name)?;
+                }
                 if let Some(name) = targets.iter().find(|name| self.names.kept.contains(*name)) {
                     let why = format!("{name}, which the loop sets, is read behind it: templates forget it there");
                     self.remark(item, &excerpt(item), &why, false);
@@ -111,6 +114,9 @@ impl Writing<'_> {
                 self.tag(item, &format!("set {name} = {name}|default({value})"));
             }
             What::Macro(name, parameters) => {
+                for name in std::iter::once(name).chain(parameters.iter().map(|(name, _)| name)) {
+                    self.names.name(name)?;
+                }
                 let said = |(name, value): &(String, Option<Expr>)| match value {
                     None => Ok(name.clone()),
                     Some(value) => Ok(format!("{name}={}", self.names.say(value)?)),
