@@ -81,3 +81,37 @@ value='<value><struct><member><name>eth0</name><value><struct><member><name>mac_
 printf '%s' "${start}register_new_system</methodName><params><param>$value</param></params></methodCall>" >corpus/xmlrpc/register
 value='<value><int>3</int></value></param><param><value><base64>YWJj</base64></value></param><param><value><array><data><value><nil/></value></data></array></value>'
 printf '%s' "${start}upload_log_data</methodName><params><param>$value</param></params></methodCall>" >corpus/xmlrpc/upload
+
+# Templates of Cheetah's: a line of each kind, and Cobbler's own where lab/cobbler.sh has put them; then records beside one.
+mkdir -p corpus/cheetah
+cat >corpus/cheetah/words <<'TEXT'
+#set $x = $getVar('a', 'b').split(',')[0]
+#for $k, $v in $b.items()
+  #if $k == 'c' and not $v: $k#end if#
+  #if $k in ['c'] or $len($a) > 1
+$SNIPPET('s') ${v.upper()} @@x@@ TEMPLATE::x SNIPPET::s
+  #else if $re.match('[a-z]+', $x)
+#echo '%s/%d' % ($x, 1)
+  #else
+#continue
+  #end if
+#set $last = $k
+#end for
+#def f($y, $z=1)
+$y$z#slurp
+#end def
+#raw
+$not #this
+#end raw
+$f($x) $last \$HOME $(command) #* a
+comment *# ## another
+#if $a then 'y' else 'n'
+<% python %>
+#try
+#end try
+TEXT
+printf '%s\0%s' '{"settings":{"server":"10.0.0.1"},"distro":[{"name":"d","breed":"redhat","kernel":"/k","initrd":"/i","kernel_options":{"!quiet":"~"}}],"profile":[{"name":"p","distro":"d","autoinstall":"a.ks","repos":["r"],"autoinstall_meta":{"x":true}}],"repo":[{"name":"r","mirror":"http://10.0.0.2/r"}],"system":[{"name":"w","profile":"p","interfaces":{"bond0":{"interface_type":"bond","ip_address":"10.0.0.9","netmask":"255.255.255.0"},"eth0":{"mac_address":"52:54:00:00:00:01","interface_type":"bond_slave","interface_master":"bond0"},"eth0.5":{"ip_address":"10.1.0.9"}}}]}' \
+    '{{ x }} {# a #}{% raw %}{{{% endraw %}' >corpus/cheetah/records
+for file in ../.demo/cache/cobbler-*/source/autoinstall_{scripts,snippets,templates}/*; do
+    [ ! -f "$file" ] || cp "$file" "corpus/cheetah/$(basename "$file")"
+done
