@@ -116,7 +116,7 @@ async fn an_installer_that_never_ends_is_given_its_answer_three_times_by_name() 
 #[tokio::test]
 async fn reports_by_name_are_believed_of_the_machine_that_installs_alone() {
     let appliance = Appliance::start_with(open).await;
-    appliance.add_machine("web-1", 10).await;
+    let mut machine = appliance.add_machine("web-1", 10).await;
     let said = async |from: u8, path: &str| {
         get(appliance.ip(from), &appliance.url(&format!("/cblr/svc/op/{path}")), "").await.text()
     };
@@ -125,6 +125,8 @@ async fn reports_by_name_are_believed_of_the_machine_that_installs_alone() {
         assert_eq!(said(10, path).await, "False", "{path}: not armed");
     }
     appliance.cli(&["machine", "arm", "web-1"]).await;
+    assert_eq!(said(10, "nopxe/system/web-1").await, "False", "it took no boot");
+    machine.installer().await;
     assert_eq!(said(10, "nopxe/system/web-1").await, "False", "its answer file was not fetched");
     assert_eq!(appliance.state("web-1").await, "armed");
     said(10, "autoinstall/system/web-1").await;
