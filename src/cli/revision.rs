@@ -2,7 +2,7 @@
 
 use super::agreed::{agree, listed};
 use super::session::{Output, Session, json, line, print, understood};
-use super::table::{card, moment};
+use super::table::{card, count, moment};
 use crate::http::api::revision::{RevisionCard, RevisionView, RollbackView, TurnView};
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -92,10 +92,6 @@ fn planned(revision: i64, plan: &RollbackView) -> String {
         Some(machines) => text + &listed(machines) + "\n",
         None => text,
     }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn told(revision: &RevisionCard) -> String {

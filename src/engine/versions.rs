@@ -75,15 +75,25 @@ impl Engine {
         self.template(&name)
     }
 
-    /// Stores texts and makes other changes with them: all of it, or nothing.
-    pub async fn bring_in(&self, texts: Vec<(String, String)>, edits: Vec<Edit>, by: &str) -> Result<(), Error> {
+    /// Stores texts and makes other changes with them: all of it, or nothing; on trial nothing, and whether it could be done is told.
+    pub async fn bring_in(
+        &self,
+        texts: Vec<(String, String)>,
+        edits: Vec<Edit>,
+        by: &str,
+        is_trial: bool,
+    ) -> Result<(), Error> {
         let texts: Vec<(String, String)> =
             texts.into_iter().map(|(name, text)| Ok((whole_name(&name)?, text))).collect::<Result<_, Error>>()?;
         let files = self.texts.turn().await;
         self.can_bring_in(&texts)?;
         let texts = texts.into_iter();
         let texts = texts.map(|(name, text)| Edit::SetTemplate { name, text: Some(text), whence: Whence::Api });
-        self.store.edit(Edit::Many(texts.chain(edits).collect()), by, self.now()).await?;
+        let all = Edit::Many(texts.chain(edits).collect());
+        if is_trial {
+            return Ok(self.store.try_edit(all, by, self.now()).await?);
+        }
+        self.store.edit(all, by, self.now()).await?;
         if self.store.is_shared() {
             self.store.look(vec![Change::Templates]).await?;
         }
@@ -92,7 +102,7 @@ impl Engine {
     }
 
     /// Whether they compile, all of them together, and none would lie under a file.
-    pub fn can_bring_in(&self, texts: &[(String, String)]) -> Result<(), Error> {
+    fn can_bring_in(&self, texts: &[(String, String)]) -> Result<(), Error> {
         let mut changes = Vec::new();
         for (name, text) in texts {
             let name = whole_name(name)?;

@@ -129,9 +129,13 @@ impl From<store::Error> for Problem {
             | Overloaded
             | Vault(_)
             | Closed => Kind::Unavailable,
-            TooNew { .. } | TooOld { .. } | CannotOpen { .. } | NotADatabase { .. } | Spoiled { .. } | Database(_) => {
-                Kind::Internal
-            }
+            Tried
+            | TooNew { .. }
+            | TooOld { .. }
+            | CannotOpen { .. }
+            | NotADatabase { .. }
+            | Spoiled { .. }
+            | Database(_) => Kind::Internal,
         };
         Problem::new(kind, message)
     }

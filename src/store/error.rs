@@ -47,6 +47,9 @@ pub enum Error {
     Overloaded,
     #[error("{0}")]
     Vault(vault::Error),
+    /// It could have been written: how a trial ends.
+    #[error("it was only tried: nothing was written")]
+    Tried,
     #[error("the store is closed: the appliance is stopping")]
     Closed,
     #[error("the database refused: {0}")]
@@ -78,7 +81,9 @@ impl Error {
     pub(super) fn is_a_refusal(&self) -> bool {
         use Error::*;
         match self {
-            Duplicate { .. } | Missing { .. } | InUse { .. } | Contradiction { .. } | At { .. } | Conflict => true,
+            Duplicate { .. } | Missing { .. } | InUse { .. } | Contradiction { .. } | At { .. } | Conflict | Tried => {
+                true
+            }
             // A statement that the database did not like, or a row it can not read: the connection is fine.
             Spoiled { .. } => true,
             Database(error) => matches!(**error, sqlx::Error::Database(_)),

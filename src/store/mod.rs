@@ -255,7 +255,17 @@ impl Store {
     /// Makes an operator's change, checked against all other records, and writes who made it. Secrets are sealed first.
     pub async fn edit(&self, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
         seals::seal(&mut edit, &self.shared.vault)?;
-        self.send(Work::Edit { edit: Box::new(edit), over: None, by: by.to_owned(), at }).await
+        self.send(Work::Edit { edit: Box::new(edit), over: None, by: by.to_owned(), at, is_trial: false }).await
+    }
+
+    /// Whether an operator's change could be made now: checked against all other records as it would be, and nothing is kept.
+    pub async fn try_edit(&self, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
+        seals::seal(&mut edit, &self.shared.vault)?;
+        let tried = Work::Edit { edit: Box::new(edit), over: None, by: by.to_owned(), at, is_trial: true };
+        match self.send(tried).await {
+            Err(Error::Tried) => Ok(()),
+            ended => ended,
+        }
     }
 
     /// The same for who read a record, changed it and gives it whole: where the database holds another by now, whoever wrote it,
@@ -263,7 +273,7 @@ impl Store {
     pub async fn edit_over(&self, read: &Record, mut edit: Edit, by: &str, at: Time) -> Result<(), Error> {
         seals::seal(&mut edit, &self.shared.vault)?;
         let over = Some(Box::new(read.clone()));
-        self.send(Work::Edit { edit: Box::new(edit), over, by: by.to_owned(), at }).await
+        self.send(Work::Edit { edit: Box::new(edit), over, by: by.to_owned(), at, is_trial: false }).await
     }
 
     /// Whether other nodes may write to the same database.

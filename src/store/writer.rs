@@ -52,6 +52,8 @@ pub enum Work {
         over: Option<Box<Record>>,
         by: String,
         at: Time,
+        /// Written and taken back: only whether it could be counts.
+        is_trial: bool,
     },
     /// Who was seen of late.
     Sightings(Vec<Sighting>),
@@ -434,8 +436,8 @@ async fn transaction(
     // One node writes at a time: rows that are locked in two orders would wait for each other.
     db.lock_edits().await?;
     let results = match jobs {
-        [Job { work: Work::Edit { edit, over, by, at }, .. }] => {
-            vec![attempt(db, (edit, over.as_deref()), by, *at, shared).await?]
+        [Job { work: Work::Edit { edit, over, by, at, is_trial }, .. }] => {
+            vec![attempt(db, (edit, over.as_deref()), (by, *is_trial), *at, shared).await?]
         }
         [Job { work: Work::Sightings(news), .. }] => {
             sightings::keep(db, news).await?;
@@ -466,7 +468,7 @@ async fn transaction(
 async fn attempt(
     db: &mut Conn,
     edit: (&Edit, Option<&Record>),
-    by: &str,
+    (by, is_trial): (&str, bool),
     at: Time,
     shared: &Shared,
 ) -> Result<Result<Outcome, Error>, Error> {
@@ -477,7 +479,7 @@ async fn attempt(
         let tales = outcome.tales.drain(..).map(|tale| Tale { revision, ..tale });
         outcome.events = tales.map(|tale| tale.named(Uuid::now_v7())).collect();
         events::add(db, &outcome.events.iter().collect::<Vec<_>>()).await?;
-        Ok(outcome)
+        if is_trial { Err(Error::Tried) } else { Ok(outcome) }
     };
     match written.await {
         Ok(outcome) => db.release_savepoint().await.map(|()| Ok(outcome)),

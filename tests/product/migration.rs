@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -181,7 +181,7 @@ async fn a_folder_becomes_records_and_says_what_is_not_the_same() {
     let report = scene.path("report.json");
     let said = scene.appliance.cli(&args(&scene, &folder, &["--report", report.to_str().unwrap()])).await;
     for part in [
-        "1 networks, 1 distros, 3 profiles, 4 machines and",
+        "1 network, 1 distro, 3 profiles, 4 machines and",
         "profile Web Servers is called web-servers here",
         "new_field: this field is not known here\n",
         "alma9/vmlinuz is copied to distros/alma9/kernel: whoever boots can fetch it",
@@ -237,7 +237,7 @@ async fn a_folder_becomes_records_and_says_what_is_not_the_same() {
     assert_eq!((&network["gateway"], &network["dhcp"]["placement"]), (&json!("10.9.0.254"), &json!("off")));
 
     let again = scene.appliance.refused(&args(&scene, &folder, &[])).await;
-    assert!(again.contains("is there already"), "{again}");
+    assert!(again.contains("is there already") && again.contains("--replace"), "{again}");
     let before = scene.appliance.json(&["machine", "show", "web1"]).await;
     scene.appliance.cli(&args(&scene, &folder, &["--replace"])).await;
     assert_eq!(scene.appliance.json(&["machine", "show", "web1"]).await, before, "once more is the same");
@@ -321,16 +321,80 @@ async fn what_is_refused_changes_nothing_at_all() {
     assert!(nothing.contains("there is no Cobbler in /nonexistent"), "{nothing}");
 }
 
+/// What a dry run says that is refused: the same as the import itself.
+async fn refused_dry(scene: &Scene, folder: &Path, more: &[&str]) -> String {
+    let more = [more, &["--dry-run"]].concat();
+    let table = scene.appliance.try_cli(&args(scene, folder, &more)).await;
+    let said = String::from_utf8(table.stdout).unwrap();
+    assert!(!table.status.success() && said.contains("would not be brought in"), "{said}");
+    let json = scene.appliance.try_cli(&[&["--output", "json"], args(scene, folder, &more).as_slice()].concat()).await;
+    let told: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let refused = told["refused"].as_str().unwrap_or_default().to_owned();
+    assert!(!json.status.success() && !refused.is_empty() && said.contains(&refused), "{said} {told}");
+    refused
+}
+
+#[tokio::test]
+async fn a_dry_run_gives_the_imports_own_verdict() {
+    let scene = scene().await;
+    let folder = folder(&scene);
+    let before = everything(&scene.appliance);
+    let revision = scene.appliance.json(&["revision", "list"]).await[0]["revision"].clone();
+    let fine = scene.appliance.cli(&args(&scene, &folder, &["--dry-run"])).await;
+    assert!(fine.contains("would be brought in"), "{fine}");
+    assert_eq!(scene.appliance.json(&["revision", "list"]).await[0]["revision"], revision, "a trial is no change");
+    scene.appliance.cli(&["machine", "add", "other", "--mac", "52:54:00:77:01:02"]).await;
+    assert!(refused_dry(&scene, &folder, &[]).await.contains("52:54:00:77:01:02"));
+    scene.appliance.cli(&["machine", "remove", "other"]).await;
+    tree(&scene.appliance.config.files, &[("distros/alma9/kernel", b"another one")]);
+    let told = refused_dry(&scene, &folder, &[]).await;
+    assert!(told.contains("is another file than") && told.contains("--replace"), "{told}");
+    scene.appliance.cli(&args(&scene, &folder, &["--replace", "--dry-run"])).await;
+    fs::remove_dir_all(scene.appliance.config.files.join("distros")).unwrap();
+
+    let initrd = folder.join("srv/www/cobbler/distro_mirror/alma9/initrd.img");
+    fs::rename(&initrd, scene.path("initrd")).unwrap();
+    let told = refused_dry(&scene, &folder, &[]).await;
+    assert!(told.contains("files that boot are not here") && told.contains("--partial"), "{told}");
+    scene.appliance.cli(&args(&scene, &folder, &["--partial", "--dry-run"])).await;
+    fs::rename(scene.path("initrd"), &initrd).unwrap();
+    assert_eq!(everything(&scene.appliance), before, "nothing was changed");
+
+    scene.appliance.cli(&args(&scene, &folder, &["--dry-run"])).await;
+    scene.appliance.cli(&args(&scene, &folder, &[])).await;
+    assert!(refused_dry(&scene, &folder, &[]).await.contains("is there already"));
+}
+
+#[tokio::test]
+async fn another_folder_than_the_servers_is_not_made() {
+    let scene = scene().await;
+    let (folder, other, settings) = (folder(&scene), scene.path("other"), scene.path("other.toml"));
+    fs::write(&settings, format!("[server]\nfiles = {other:?}\n")).unwrap();
+    for more in [&["--dry-run"] as &[&str], &[]] {
+        let command = ["import", "cobbler", "--config", settings.to_str().unwrap(), folder.to_str().unwrap()];
+        let ended = scene.appliance.try_cli(&[&command, more].concat()).await;
+        let said = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+        let files = scene.appliance.config.files.to_str().unwrap();
+        assert!(!ended.status.success() && said.contains("--config"), "{said}");
+        assert!(said.contains(files) && said.contains(other.to_str().unwrap()), "{said}");
+        assert!(!other.exists(), "{more:?}");
+    }
+}
+
 /// Answers what is asked, and hangs up where records come in.
-fn hangs_up() -> SocketAddr {
+fn hangs_up(files: &Path) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (now, about) = ("2026-01-01T00:00:00Z", fs::metadata(files).unwrap());
+    let files = json!({"path": files, "id": format!("{}:{}", about.dev(), about.ino())});
+    let status = json!({"version": "", "started_at": now, "now": now, "addresses": [], "files": files, "networks": 0, "machines": {}});
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, mut asked) = (stream.unwrap(), [0; 2048]);
             let length = stream.read(&mut asked).unwrap();
             if asked[..length].starts_with(b"GET") {
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]").unwrap();
+                let told = if asked.starts_with(b"GET /api/v1/status") { status.to_string() } else { "[]".into() };
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{told}", told.len()).unwrap();
             }
         }
     });
@@ -342,7 +406,11 @@ async fn an_answer_that_never_comes_takes_no_files_away() {
     let scene = scene().await;
     let folder = folder(&scene);
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kickstand"));
-    command.arg("--server").arg(format!("http://{}", hangs_up())).args(args(&scene, &folder, &[]));
+    command.arg("--server").arg(format!("http://{}", hangs_up(&scene.appliance.config.files))).args(args(
+        &scene,
+        &folder,
+        &[],
+    ));
     let output = command.output().await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("it is not known whether it was brought in"), "{said}");

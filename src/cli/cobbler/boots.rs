@@ -1,5 +1,7 @@
 //! Kernels and initrds: from Cobbler's folders to the files of the server.
 
+use crate::cli::import::demand_files;
+use crate::cli::session::Session;
 use crate::cobbler::{Boot, Line, What};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -11,7 +13,7 @@ pub struct Boots {
     /// Below the server's files, and where each comes from.
     pub found: Vec<(Boot, [PathBuf; 2])>,
     pub missing: Vec<Boot>,
-    files: PathBuf,
+    pub files: PathBuf,
 }
 
 /// What was put there, each with what lay there before.
@@ -46,6 +48,17 @@ impl Boots {
             Line::new(What::Note, &format!("distro {}", boot.distro), &text)
         };
         self.found.iter().flat_map(|(boot, from)| from.iter().zip(&boot.to).map(|pair| line(boot, pair))).collect()
+    }
+
+    /// What is copied anywhere else would boot nobody: known before a folder is made.
+    pub async fn demand(&self, session: &Session) -> Result<()> {
+        if self.found.is_empty() { Ok(()) } else { demand_files(session, &self.files).await }
+    }
+
+    /// Whether nothing else lies where they would go.
+    pub fn fit(&self, replace: bool) -> Result<()> {
+        let pairs = self.found.iter().flat_map(|(boot, from)| from.iter().zip(&boot.to));
+        pairs.map(|(from, to)| is_same(from, &self.files.join(to), replace)).try_for_each(|found| found.map(drop))
     }
 
     /// All of them, or none.
@@ -94,13 +107,10 @@ fn place(root: Option<&Path>, path: &str) -> Option<PathBuf> {
 }
 
 fn take(from: &Path, to: &Path, replace: bool, copied: &mut Copied) -> Result<()> {
-    let is_there = to.exists();
-    if is_there && same(from, to)? {
+    if is_same(from, to, replace)? {
         return Ok(());
     }
-    if is_there && !replace {
-        bail!("{} is there already and is another file than {}: --replace it", to.display(), from.display());
-    }
+    let is_there = to.exists();
     let folder = to.parent().context("a file lies in a folder")?;
     folders(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let (part, before) = (to.with_extension("part"), is_there.then(|| to.with_extension("before")));
@@ -113,6 +123,17 @@ fn take(from: &Path, to: &Path, replace: bool, copied: &mut Copied) -> Result<()
     }
     copied.0.push((to.to_owned(), before));
     Ok(())
+}
+
+/// Whether it lies there already; another file there must be meant.
+fn is_same(from: &Path, to: &Path, replace: bool) -> Result<bool> {
+    if !to.exists() || same(from, to)? {
+        return Ok(to.exists());
+    }
+    if !replace {
+        bail!("{} is there already and is another file than {}: --replace it", to.display(), from.display());
+    }
+    Ok(false)
 }
 
 /// A second name for what lies there, which stays until the other is in its place.

@@ -7,7 +7,8 @@ mod report;
 
 use super::client;
 use super::loader::Settings;
-use super::session::{Session, understood};
+use super::session::{Session, Unfinished, complaint, understood};
+use super::table::count;
 use crate::cobbler::{Folder, Line, Plan, Server, What, plan};
 use crate::http::api::distro::DistroView;
 use crate::http::api::network::NetworkView;
@@ -19,7 +20,6 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use report::Report;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,24 +59,19 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
     let server = server(session).await?;
     let mut plan = plan(&folder, &server);
     compiled(&mut plan);
-    let boots = Boots::find(&import.settings.config()?.files, folder.root.as_deref(), &plan.boots);
+    let files = import.settings.config()?.files;
+    let boots = Boots::find(&files, folder.root.as_deref(), &plan.boots);
     if import.partial || import.dry_run {
         boots.missing.iter().for_each(|boot| left_out(&mut plan, &boot.distro, &boot.from, import.partial));
     } else if !boots.missing.is_empty() {
         bail!(boots.complaint());
     }
     plan.lines.extend(boots.told());
-    let mut report = Report::of(&plan, boots.found.len());
+    let report = Report::of(&plan, &boots);
     if import.dry_run {
-        // Their files are not copied: the server would not know of them.
-        let pending: BTreeSet<String> = plan.boots.iter().map(|boot| boot.distro.clone()).collect();
-        plan.distros.retain(|distro| !name(distro).is_some_and(|name| pending.contains(name)));
-        let checked = send(session, &plan, import.replace, true).await;
-        report.refused = checked.as_ref().err().map(super::session::complaint);
-        let file = report::open(import.report.as_deref())?;
-        report.say(session.output, "would be brought in")?;
-        return report.write(file);
+        return dry(&import, &boots, plan, report, session).await;
     }
+    boots.demand(session).await?;
     if !import.yes && std::io::stdin().is_terminal() {
         report.say_to_terminal()?;
         agreed(&report)?;
@@ -94,6 +89,22 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
     }
     report.say(session.output, "brought in")?;
     report.write(file)
+}
+
+/// What the import itself would say, for whoever asks beforehand.
+async fn dry(import: &Cobbler, boots: &Boots, plan: Plan, mut report: Report, session: &Session) -> Result<()> {
+    let mut refused = Vec::new();
+    if !boots.missing.is_empty() && !import.partial {
+        refused.push(boots.complaint());
+    }
+    let place = boots.demand(session).await.and_then(|()| boots.fit(import.replace));
+    refused.extend(place.err().as_ref().map(complaint));
+    refused.extend(send(session, &plan, import.replace, true).await.err().as_ref().map(complaint));
+    report.refused = (!refused.is_empty()).then(|| refused.join("\n"));
+    let file = report::open(import.report.as_deref())?;
+    report.say(session.output, if refused.is_empty() { "would be brought in" } else { "would not be brought in" })?;
+    report.write(file)?;
+    if refused.is_empty() { Ok(()) } else { Err(Unfinished.into()) }
 }
 
 const UNKNOWN: &str = "it is not known whether it was brought in: look with `kickstand distro list`; the copied kernels stay, what lay in their place is beside them as .before";
@@ -150,7 +161,8 @@ fn left_out(plan: &mut Plan, distro: &str, from: &[String; 2], partial: bool) {
 }
 
 fn agreed(report: &Report) -> Result<()> {
-    eprint!("bring in {} records and {} templates? [y/N] ", report.records(), report.templates);
+    let (records, templates) = (count(report.records(), "record"), count(report.templates, "template"));
+    eprint!("bring in {records} and {templates}? [y/N] ");
     std::io::stderr().flush()?;
     let mut said = String::new();
     std::io::stdin().read_line(&mut said)?;
@@ -162,6 +174,8 @@ fn agreed(report: &Report) -> Result<()> {
 
 async fn send(session: &Session, plan: &Plan, replace: bool, check: bool) -> Result<BroughtIn> {
     let draft = |(name, text): (&String, &String)| TemplateDraft { name: name.clone(), text: text.clone() };
+    // A check copies no files.
+    let pending = plan.boots.iter().filter_map(|boot| boot.distro.parse().ok());
     let records = Records {
         templates: plan.templates.iter().map(draft).collect(),
         networks: plan.networks.clone(),
@@ -170,6 +184,7 @@ async fn send(session: &Session, plan: &Plan, replace: bool, check: bool) -> Res
         machines: plan.machines.clone(),
         replace,
         check,
+        without_files: pending.filter(|_| check).collect(),
     };
     let body = serde_json::to_value(&records).context("records can not be written")?;
     understood(session.client.ask_within(PATIENCE, Method::POST, "records", Some(&body)).await?)

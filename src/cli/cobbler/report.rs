@@ -1,6 +1,8 @@
 //! What came of an import, for people and for programs.
 
+use super::boots::Boots;
 use crate::cli::session::{Output, json, print};
+use crate::cli::table::count;
 use crate::cobbler::{Line, Plan, What};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -8,7 +10,7 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -20,7 +22,9 @@ pub struct Report {
     /// Of them, those of which something is to be said.
     pub templates_remarked: usize,
     pub boot_files: usize,
-    /// Why the server would not take it.
+    /// The folder that they go to.
+    pub files: PathBuf,
+    /// Why it would not be taken.
     pub refused: Option<String>,
     pub lines: Vec<Line>,
 }
@@ -38,7 +42,7 @@ pub fn open(file: Option<&Path>) -> Result<Option<File>> {
 }
 
 impl Report {
-    pub fn of(plan: &Plan, boots: usize) -> Report {
+    pub fn of(plan: &Plan, boots: &Boots) -> Report {
         let mut lines = plan.lines.clone();
         lines.sort_by(|a, b| (a.what, &a.place).cmp(&(b.what, &b.place)));
         Report {
@@ -48,7 +52,8 @@ impl Report {
             machines: plan.machines.len(),
             templates: plan.templates.len(),
             templates_remarked: plan.remarked,
-            boot_files: boots.saturating_mul(2),
+            boot_files: boots.found.len().saturating_mul(2),
+            files: boots.files.clone(),
             refused: None,
             lines,
         }
@@ -98,17 +103,18 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "{} networks, {} distros, {} profiles, {} machines and {} templates {verb}; {} templates have remarks, {} boot files",
-            self.networks,
-            self.distros,
-            self.profiles,
-            self.machines,
-            self.templates,
-            self.templates_remarked,
-            self.boot_files
+            "{}, {}, {}, {} and {} {verb}; {} with remarks, {} below {}",
+            count(self.networks, "network"),
+            count(self.distros, "distro"),
+            count(self.profiles, "profile"),
+            count(self.machines, "machine"),
+            count(self.templates, "template"),
+            count(self.templates_remarked, "template"),
+            count(self.boot_files, "boot file"),
+            self.files.display(),
         );
         if let Some(refused) = &self.refused {
-            let _ = writeln!(text, "the server would refuse it: {refused}");
+            let _ = writeln!(text, "the import would refuse it: {refused}");
         }
         text
     }

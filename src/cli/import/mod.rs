@@ -10,6 +10,7 @@ mod told;
 mod words;
 
 pub use args::Import;
+pub use server::demand_files;
 
 use super::client;
 use super::session::Session;

@@ -26,17 +26,8 @@ impl Server {
         }
     }
 
-    /// Files that are put into another folder than the server's boot nobody.
     pub fn demand_files(&self, here: &Path) -> Result<()> {
-        let status: StatusView = self.runtime.block_on(self.session.get("status"))?;
-        let (here, there) = (FilesView::of(here), status.files);
-        if here.id == there.id {
-            return Ok(());
-        }
-        let (here, there) = (here.path.display(), there.path.display());
-        bail!(
-            "the server gives away what lies in {there}, and {here} is another folder: name the server's own settings with --config, and import on its host"
-        )
+        self.runtime.block_on(demand_files(&self.session, here))
     }
 
     pub fn distros(&self) -> Result<Vec<DistroView>> {
@@ -47,4 +38,17 @@ impl Server {
         let body = serde_json::to_value(body)?;
         understood(self.runtime.block_on(self.session.client.ask(method, path, Some(&body)))?)
     }
+}
+
+/// Files that are put into another folder than the server's boot nobody.
+pub async fn demand_files(session: &Session, here: &Path) -> Result<()> {
+    let status: StatusView = session.get("status").await?;
+    let (here, there) = (FilesView::of(here), status.files);
+    if here.id == there.id {
+        return Ok(());
+    }
+    let (here, there) = (here.path.display(), there.path.display());
+    bail!(
+        "the server gives away what lies in {there}, and {here} is another folder: name the server's own settings with --config, and import on its host"
+    )
 }
