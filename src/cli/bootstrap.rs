@@ -5,6 +5,7 @@ use crate::http::api::bootstrap::BootstrapView;
 use anyhow::{Result, bail};
 use clap::Args;
 use hyper::Method;
+use serde_json::Value;
 
 #[derive(Debug, Args)]
 pub struct Bootstrap {
@@ -28,14 +29,24 @@ pub async fn run(Bootstrap { key, host, digest }: Bootstrap, session: &Session) 
             "there is no agent to give away: `lab/agent.sh` builds one, copy it to agent/kickstand-agent-x86_64 (or -aarch64) in the files folder"
         );
     }
-    if session.output == Output::Json {
-        return json(&value);
-    }
     let key = key.unwrap_or_else(|| "NAME.SECRET".into());
     if !key.chars().all(|c| c.is_ascii_alphanumeric() || "._-,".contains(c)) {
         bail!("{key:?} is no key: it is what `kickstand key join NAME` prints");
     }
-    line(&if digest { by_digest(&seen, &key) } else { by_certificate(&seen, &key) })
+    let text = if digest { by_digest(&seen, &key) } else { by_certificate(&seen, &key) };
+    match (session.output, value) {
+        (Output::Json, Value::Object(mut fields)) => {
+            fields.insert("line".into(), text.into());
+            fields.insert("needs".into(), needs(digest).into());
+            json(&fields.into())
+        }
+        _ => line(&text),
+    }
+}
+
+/// What the line finds on the system, or fails without.
+fn needs(digest: bool) -> Vec<&'static str> {
+    vec!["root", "a POSIX shell", if digest { "curl or wget" } else { "curl" }, "mktemp", "sha256sum"]
 }
 
 /// The CA is believed for its digest, the script for its server's certificate.
@@ -44,7 +55,7 @@ fn by_certificate(seen: &BootstrapView, key: &str) -> String {
     format!(
         "d=$(mktemp -d) && curl -fsS -o \"$d/ca.pem\" {plain}/ca.pem && \
          echo \"{ca_file_sha256}  $d/ca.pem\" | sha256sum -c - >/dev/null && \
-         curl -fsS --cacert \"$d/ca.pem\" {server}/bootstrap | sh -s -- --key {key}"
+         curl -fsS --cacert \"$d/ca.pem\" -o \"$d/bootstrap\" {server}/bootstrap && sh \"$d/bootstrap\" --key {key}"
     )
 }
 

@@ -114,6 +114,8 @@ pub async fn start(config: Config) -> Result<Running> {
     if let Some(https) = &https {
         https.fit(&engine, &engine.addresses());
         https.announce(&engine);
+        let own = https.clone();
+        engine.ask_of_hosts(Box::new(move |ca, host| own.vouches(ca, host)));
         https.follow(&engine).await;
     }
     sockets.serve(engine, doors, config, https)

@@ -101,6 +101,7 @@ pub struct Engine {
     /// None: there is no CA that machines could be told of.
     trust: RwLock<Option<Arc<Trust>>>,
     lost_ca: OnceLock<trust::LostCa>,
+    vouch: OnceLock<trust::Vouch>,
     /// Our own addresses, as the interfaces have them now.
     addresses: RwLock<Vec<Ipv4Addr>>,
     /// Keys of single installs and report URLs are derived with it.
@@ -155,6 +156,7 @@ impl Engine {
             spell: OnceLock::new(),
             trust: RwLock::default(),
             lost_ca: OnceLock::new(),
+            vouch: OnceLock::new(),
             addresses,
             secret,
             lifetimes,

@@ -20,6 +20,9 @@ pub struct Trust {
     pub addresses: Vec<Ipv4Addr>,
 }
 
+/// Whether the certificate is good for who trusts this CA (PEM) alone and comes by this host.
+pub type Vouch = Box<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+
 /// The CA that machines know is not here, so nothing is installed: they would be told of another, or of none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostCa {
@@ -82,6 +85,23 @@ impl Engine {
 
     pub fn trust(&self) -> Option<Arc<Trust>> {
         self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who knows under which names and addresses the certificate is good.
+    pub fn ask_of_hosts(&self, vouch: Vouch) {
+        let _ = self.vouch.set(vouch);
+    }
+
+    /// Systems that reach this server by this host would refuse it.
+    pub fn must_be_good_at(&self, host: &str) -> Result<(), Error> {
+        let (Some(trust), Some(vouch)) = (self.trust(), self.vouch.get()) else { return Ok(()) };
+        let Err(why) = vouch(&trust.pem, host) else { return Ok(()) };
+        let all: Vec<_> = trust.addresses.iter().map(ToString::to_string).collect();
+        Err(Error::Invalid(format!(
+            "host: systems that know this server as {host} would refuse its certificate ({why}): name {host} in [https] names \
+             and restart, or take a host that it is good for, such as {}",
+            all.join(", ")
+        )))
     }
 
     /// A certificate was made or read, or ended.

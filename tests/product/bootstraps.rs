@@ -3,6 +3,7 @@
 use crate::program::program;
 use crate::rig::{Appliance, get};
 use kickstand::config::Https;
+use serde_json::json;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -135,10 +136,12 @@ async fn an_altered_binary_ca_or_script_is_refused_and_changes_nothing() {
     let other = super::bootstraps::appliance().await;
     let strange = other.cli(&["bootstrap", "--key", "web.aa"]).await;
     let url =
-        |line: &str| line.split("--cacert \"$d/ca.pem\" ").nth(1).unwrap().split('|').next().unwrap().trim().to_owned();
+        |line: &str| line.split("-o \"$d/bootstrap\" ").nth(1).unwrap().split(" && ").next().unwrap().trim().to_owned();
     let host = Host::new();
-    let (_, error) = host.runs(&["sh"], &line.replace(&url(&line), &url(&strange))).await;
-    assert!(error.contains("curl") && error.contains("certificate"), "{error}");
+    for shell in [&["sh"][..], &["dash"], &["busybox", "sh"]].iter().filter(|shell| is_here(shell[0])) {
+        let (fine, error) = host.runs(shell, &line.replace(&url(&line), &url(&strange))).await;
+        assert!(!fine && error.contains("curl") && error.contains("certificate"), "{shell:?}: {error}");
+    }
     assert!(host.is_untouched());
 
     // Another script than the one whose digest was printed.
@@ -166,6 +169,17 @@ async fn an_altered_binary_ca_or_script_is_refused_and_changes_nothing() {
 #[tokio::test]
 async fn what_is_missing_is_said() {
     let appliance = appliance().await;
+    for strange in ["kickstand.elsewhere.example", "10.254.254.254"] {
+        let said = appliance.refused(&["bootstrap", "--key", "web.aa", "--host", strange]).await;
+        assert!(said.contains(strange) && said.contains("certificate") && said.contains("[https] names"), "{said}");
+    }
+    let own = appliance.json(&["bootstrap", "--key", "web.aa"]).await;
+    let host = own["server"].as_str().unwrap().trim_start_matches("https://").split(':').next().unwrap().to_owned();
+    let again = appliance.json(&["bootstrap", "--key", "web.aa", "--host", &host]).await;
+    assert_eq!(own, again);
+    let line = own["line"].as_str().unwrap();
+    assert_eq!(line, appliance.cli(&["bootstrap", "--key", "web.aa"]).await.trim());
+    assert!(line.ends_with("--key web.aa") && own["needs"].as_array().unwrap().contains(&json!("sha256sum")), "{own}");
     for bad in ["x'y", "a b"] {
         let mut stream = TcpStream::connect(appliance.running().http[0]).await.unwrap();
         let asked = format!("GET /bootstrap HTTP/1.1\r\nHost: {bad}\r\nConnection: close\r\n\r\n");

@@ -169,6 +169,12 @@ impl Https {
         Ok((Some(trust), doubt.map(text)))
     }
 
+    /// Whether who trusts this CA alone believes the certificate under this name or address.
+    pub fn vouches(&self, ca: &str, host: &str) -> Result<(), String> {
+        let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
+        self.tls.convinces_as(ca, &name, SystemTime::now()).map_err(|error| error.to_string())
+    }
+
     fn is_good(&self, pem: &str, ip: Ipv4Addr, now: SystemTime) -> bool {
         self.tls.convinces(pem, ip.into(), now).is_ok()
     }

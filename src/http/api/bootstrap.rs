@@ -43,6 +43,7 @@ pub async fn show(
     let none =
         || Problem::new(Kind::Missing, "HTTPS is not served with a CA that systems could be told of: docs/https.md");
     let host = host.or_else(first).ok_or_else(none)?;
+    engine.must_be_good_at(&host)?;
     let made = made(engine, host).await?;
     let sha256 = |text: &str| hex::encode(Sha256::digest(text.as_bytes()));
     let agents = made.agents.iter();

@@ -87,6 +87,11 @@ impl Tls {
 
     /// What a client says of the certificate at this address who trusts this CA (PEM) alone.
     pub fn convinces(&self, ca: &str, ip: IpAddr, now: SystemTime) -> Result<(), Error> {
+        self.convinces_as(ca, &ServerName::IpAddress(ip.into()), now)
+    }
+
+    /// The same, where it is reached by a name.
+    pub fn convinces_as(&self, ca: &str, host: &ServerName<'_>, now: SystemTime) -> Result<(), Error> {
         self.kept.refresh();
         let distrusted = |error: &dyn std::fmt::Display| Error::Distrusted(error.to_string());
         let mut roots = RootCertStore::empty();
@@ -99,7 +104,7 @@ impl Tls {
         let pair = self.kept.now.lock().unwrap_or_else(PoisonError::into_inner).pair.clone();
         let (own, between) = pair.cert.split_first().ok_or_else(|| distrusted(&"there is none"))?;
         let now = UnixTime::since_unix_epoch(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
-        let seen = verifier.verify_server_cert(own, between, &ServerName::IpAddress(ip.into()), &[], now);
+        let seen = verifier.verify_server_cert(own, between, host, &[], now);
         seen.map(drop).map_err(|error| distrusted(&error))
     }
 
