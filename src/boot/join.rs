@@ -21,6 +21,8 @@ pub struct JoinAsk {
     pub from: Ipv4Addr,
     /// What it wishes to be called, if its record is new: refused where that is taken.
     pub name: Option<Name>,
+    /// It asked for one that can be none: this, made safe to show.
+    pub no_name: Option<String>,
     /// What it calls itself.
     pub hostname: String,
     /// Of its real cards, the one that it speaks by first.
@@ -87,7 +89,8 @@ impl Ask for JoinAsk {
             let reply = RegisterReply::Welcome { machine: machine.id, name: machine.name.clone(), packages };
             return Decision::new(reply, vec![why]);
         }
-        let record = match self.proven(&facts).and_then(|()| self.record(&facts, now)) {
+        let record = self.proven(&facts).and_then(|()| self.nameable()).and_then(|()| self.record(&facts, now));
+        let record = match record {
             Ok(record) => record,
             Err(no) => return self.refused(&facts, no, now),
         };
@@ -128,6 +131,13 @@ impl JoinAsk {
             ([_], None) => Err(No::silent("the reactivation key is not known here")),
             _ => Ok(()),
         }
+    }
+
+    fn nameable(&self) -> Result<(), No> {
+        let Some(name) = &self.no_name else { return Ok(()) };
+        Err(No::new(format!(
+            "{name:?} is no name: 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first"
+        )))
     }
 
     fn record<'a>(&self, facts: &JoinFacts<'a>, now: Time) -> Result<Record<'a>, No> {

@@ -2,7 +2,7 @@
 
 use super::agreed::Asking;
 use super::import::Import;
-use super::secret::{Hidden, new_secrets, secrets};
+use super::secret::{Hidden, apart, new_secrets, secrets};
 use super::session::Session;
 use super::table::{maybe, variables as shown, words};
 use super::values::{OrNone, Variable, clearable, new_variables, variables};
@@ -97,6 +97,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         // It works on this host, and asks the server in between.
         Command::Import(_) => Ok(()),
         Command::Add(Add { name, family, kernel, initrd, arguments, variables, secrets, loader }) => {
+            apart(&variables, &secrets)?;
             let (variables, secrets) = (new_variables(variables), new_secrets(secrets)?);
             let draft = DistroDraft { name, family, kernel, initrd, arguments, variables, secrets, loader };
             session.send(Method::POST, "distros", &draft, |d: &DistroView| format!("distro {} added", d.name)).await
@@ -104,6 +105,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Set(set) => {
             let Set { name, family, kernel, initrd, arguments, variables: given, secrets: hidden, loader, asking } =
                 set;
+            apart(&given, &hidden)?;
             let patch = DistroPatch {
                 family,
                 kernel,

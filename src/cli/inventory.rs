@@ -17,6 +17,13 @@ pub fn line(value: &serde_json::Value) -> String {
     parts.join(", ")
 }
 
+/// What its keys' packages came to, where the agent had some to install.
+pub fn packages(value: &serde_json::Value) -> Option<String> {
+    let told = serde_json::from_value::<Inventory>(value.clone()).ok()?.packages?;
+    let wanted = told.wanted.join(", ");
+    Some(if told.error.is_empty() { wanted } else { format!("{wanted}: not installed: {}", told.error) })
+}
+
 fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {
         0..1_000_000_000 => (1e6, "MB"),
@@ -38,5 +45,11 @@ mod tests {
         assert_eq!(line(&value), "2 CPUs, 1.0 GB memory, vda 8.6 GB, Debian GNU/Linux 12 (bookworm), bios");
         assert_eq!(line(&json!({"cpus": 1})), "1 CPU");
         assert_eq!(line(&json!("nonsense")), "");
+        let told = |error: &str| packages(&json!({"packages": {"wanted": ["vim", "jq"], "error": error}})).unwrap();
+        assert_eq!(
+            (told("").as_str(), told("no such package").as_str()),
+            ("vim, jq", "vim, jq: not installed: no such package")
+        );
+        assert_eq!(packages(&value), None);
     }
 }

@@ -1,6 +1,6 @@
 //! `kickstand key`: activation keys, which let installed systems register.
 
-use super::secret::{Hidden, new_secrets, secrets};
+use super::secret::{Hidden, apart, new_secrets, secrets};
 use super::session::{Output, Session, understood};
 use super::table::{maybe, moment, variables as shown, words};
 use super::values::{OrNone, Variable, clearable, list, new_variables, variables};
@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use ipnetwork::Ipv4Network;
 use std::net::Ipv4Addr;
+use std::time::SystemTime;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -69,7 +70,7 @@ pub struct Add {
     /// A group that systems join with it; may be repeated
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<Name>,
-    /// How many registrations it allows; by default any number
+    /// How many systems may use it; by default any number
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
     /// When it ends, for example 2026-12-31 or 2026-12-31T18:00:00Z; by default never
@@ -108,10 +109,10 @@ pub struct Set {
     /// What it is for
     #[arg(long)]
     description: Option<String>,
-    /// The groups, all of them anew; "" clears them
+    /// The groups, all of them anew; "" clears them; may be repeated
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<OrNone<Name>>,
-    /// How many registrations it allows; "" means any number
+    /// How many systems may use it; "" means any number
     #[arg(long, value_name = "N")]
     limit: Option<OrNone<u32>>,
     /// When it ends, for example 2026-12-31; "" means never
@@ -150,21 +151,24 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         }
         Command::Set(set) => {
             let path = format!("keys/{}", set.name);
-            session.send(Method::PATCH, &path, &set.patch()?, |k: &KeyView| format!("key {} changed", k.name)).await
+            let patch = serde_json::to_value(set.patch()?)?;
+            if patch.as_object().is_some_and(serde_json::Map::is_empty) {
+                bail!("nothing was asked, and nothing was changed: `kickstand key set --help` tells what there is");
+            }
+            session.send(Method::PATCH, &path, &patch, |k: &KeyView| format!("key {} changed", k.name)).await
         }
         Command::Show { name } => session.show(&format!("keys/{name}"), card).await,
-        Command::List => {
-            let row = |k: &KeyView| card(k).into_iter().take(6).map(|(_, value)| value).collect();
-            let heads = ["name", "enabled", "used", "expires", "groups", "description"];
-            session.list("keys", &heads, row, "No key yet: `kickstand key add NAME`").await
-        }
+        Command::List => session.list("keys", &HEADS, row, "No key yet: `kickstand key add NAME`").await,
         Command::Join { name, off: false } => {
             let value = session.client.ask(Method::POST, &format!("keys/{name}/join"), None).await?;
             once(session, value, |_| {
                 format!(
                     "Systems join with this secret of key {name}; an earlier one opens nothing. It is shown this once:"
                 )
-            })
+            })?;
+            let key: KeyView = session.get(&format!("keys/{name}")).await?;
+            remark(&key);
+            Ok(())
         }
         Command::Join { name, off: true } => {
             session.client.ask(Method::DELETE, &format!("keys/{name}/join"), None).await?;
@@ -199,6 +203,16 @@ fn once(session: &Session, value: serde_json::Value, words: impl Fn(&FreshKey) -
     super::session::line(&fresh.secret)
 }
 
+/// Whoever has the secret of such a key is refused.
+fn remark(key: &KeyView) {
+    let (name, state) = (&key.name, state(key, SystemTime::now().into()));
+    if state != ENABLED {
+        eprintln!(
+            "but key {name} is {state}, and lets nobody in until that is changed: `kickstand key preview {name}`"
+        );
+    }
+}
+
 /// Refused, it ends as a failure, so that scripts can ask.
 fn preview(session: &Session, value: serde_json::Value) -> Result<()> {
     let seen: PreviewView = understood(value.clone())?;
@@ -227,6 +241,7 @@ fn given(p: &PreviewView) -> Vec<(&'static str, String)> {
 
 impl Add {
     fn draft(self) -> Result<KeyDraft> {
+        apart(&self.variables, &self.secrets)?;
         Ok(KeyDraft {
             name: self.name,
             description: self.description,
@@ -247,6 +262,7 @@ impl Add {
 
 impl Set {
     fn patch(self) -> Result<KeyPatch> {
+        apart(&self.variables, &self.secrets)?;
         Ok(KeyPatch {
             description: self.description,
             groups: list(self.groups),
@@ -264,12 +280,44 @@ impl Set {
     }
 }
 
+const ENABLED: &str = "enabled";
+
+/// Whether it opens anything at this moment. Whoever used it before still may where it is used up.
+fn state(k: &KeyView, now: Time) -> &'static str {
+    match k {
+        k if !k.enabled => "disabled",
+        k if k.expires_at.is_some_and(|end| end <= now) => "expired",
+        k if k.usage_limit.is_some_and(|limit| k.used >= limit) => "used up",
+        _ => ENABLED,
+    }
+}
+
+fn used(k: &KeyView) -> String {
+    k.usage_limit.map_or(k.used.to_string(), |limit| format!("{} of {limit}", k.used))
+}
+
+/// As many as fit 80 columns; a day is enough of a moment there.
+const HEADS: [&str; 8] = ["name", "state", "used", "expires", "default", "joins", "groups", "description"];
+
+fn row(k: &KeyView) -> Vec<String> {
+    let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+    vec![
+        k.name.to_string(),
+        state(k, SystemTime::now().into()).to_owned(),
+        used(k),
+        k.expires_at.map_or("never".into(), |end| moment(end).chars().take(10).collect()),
+        yes(k.is_default),
+        yes(k.joins),
+        words(&k.groups),
+        k.description.clone(),
+    ]
+}
+
 fn card(k: &KeyView) -> Vec<(&'static str, String)> {
-    let used = k.usage_limit.map_or(k.used.to_string(), |limit| format!("{} of {limit}", k.used));
     vec![
         ("name", k.name.to_string()),
-        ("enabled", if k.enabled { "yes" } else { "no" }.into()),
-        ("used", used),
+        ("state", state(k, SystemTime::now().into()).into()),
+        ("used", used(k)),
         ("expires", k.expires_at.map_or("never".into(), moment)),
         ("groups", words(&k.groups)),
         ("description", k.description.clone()),
@@ -282,4 +330,31 @@ fn card(k: &KeyView) -> Vec<(&'static str, String)> {
         ("reinstalls", if k.reinstalls { "yes" } else { "no" }.into()),
         ("joins", if k.joins { "yes" } else { "no" }.into()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_tells_whether_it_opens_anything_on_eighty_columns() {
+        let key = |change: serde_json::Value| {
+            let mut plain = serde_json::json!({
+                "name": "web-servers", "description": "Web servers of the second hall", "groups": ["web", "second-hall"],
+                "usage_limit": 20, "used": 7, "expires_at": "2026-12-31T18:00:00Z", "enabled": true, "packages": [],
+                "variables": {}, "secrets": [], "addresses": [], "is_default": true, "profile": null,
+                "reinstalls": false, "joins": true,
+            });
+            plain.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            serde_json::from_value::<KeyView>(plain).unwrap()
+        };
+        let at = |key: &KeyView, now: &str| state(key, now.parse().unwrap());
+        let (used_up, disabled) =
+            (key(serde_json::json!({"used": 20})), key(serde_json::json!({"enabled": false, "used": 20})));
+        assert_eq!((at(&key(serde_json::json!({})), "2026-12-31"), at(&used_up, "2026-12-31")), (ENABLED, "used up"));
+        assert_eq!((at(&used_up, "2027-01-01"), at(&disabled, "2027-01-01")), ("expired", "disabled"));
+        let table = crate::cli::table::table(&HEADS, &[row(&used_up)], Some(80));
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert!(table.contains("2026-12-31") && table.contains("20 of 20"), "{table}");
+    }
 }

@@ -1,6 +1,6 @@
 //! `kickstand machine`: the records of machines, and what is done with them.
 
-use super::secret::{Hidden, new_secrets, secrets};
+use super::secret::{Hidden, apart, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, moment, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, list, new_variables, settings, variables};
@@ -279,6 +279,7 @@ impl Add {
         let name = name.ok_or_else(|| anyhow::anyhow!("a machine needs a name"))?;
         let first = mac.map(|mac| InterfaceDraft { mac, ip });
         let interfaces = first.into_iter().chain(interfaces.into_iter().map(|Card(card)| card)).collect();
+        apart(&variables, &self.secrets)?;
         let (variables, secrets, options) = (new_variables(variables), new_secrets(self.secrets)?, settings(options)?);
         let groups = Names::from_iter(groups);
         Ok(MachineDraft {
@@ -299,6 +300,7 @@ impl Add {
 
 impl Set {
     async fn run(self, session: &Session) -> Result<()> {
+        apart(&self.variables, &self.secrets)?;
         let path = format!("machines/{}", self.name);
         let cards: Vec<_> = self.interfaces.into_iter().map(|Card(card)| card).collect();
         let patch = MachinePatch {
@@ -360,5 +362,6 @@ fn card(m: &MachineView) -> Vec<(&'static str, String)> {
         ("registered", if m.registered { "yes" } else { "no" }.into()),
         ("heard", heard.unwrap_or_default()),
         ("inventory", m.inventory.as_ref().map(inventory::line).unwrap_or_default()),
+        ("packages", m.inventory.as_ref().and_then(inventory::packages).unwrap_or_default()),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::agreed::Asking;
 use super::dhcp::{self, DhcpArgs};
-use super::secret::{Hidden, new_secrets, secrets};
+use super::secret::{Hidden, apart, new_secrets, secrets};
 use super::session::Session;
 use super::table::{maybe, variables as shown, words};
 use super::values::{OrNone, Variable, clearable, list, new_variables, variables};
@@ -138,6 +138,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
 
 impl Add {
     fn draft(self) -> Result<NetworkDraft> {
+        apart(&self.variables, &self.secrets)?;
         let Add { name, cidr, gateway, dns, domain, pools, lease_secs, profile, unknown, dhcp, .. } = self;
         let (dhcp, variables, secrets) = (dhcp.patch()?, new_variables(self.variables), new_secrets(self.secrets)?);
         Ok(NetworkDraft {
@@ -159,6 +160,7 @@ impl Add {
 
 impl Set {
     fn patch(self) -> Result<NetworkPatch> {
+        apart(&self.variables, &self.secrets)?;
         Ok(NetworkPatch {
             cidr: self.cidr,
             gateway: clearable(self.gateway),

@@ -1,7 +1,7 @@
 //! `kickstand profile`: how to install.
 
 use super::agreed::Asking;
-use super::secret::{Hidden, new_secrets, secrets};
+use super::secret::{Hidden, apart, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, maybe, variables as shown};
 use super::values::{OrNone, Setting, Variable, clearable, new_variables, settings, variables};
@@ -167,6 +167,7 @@ fn begun(draft: &mut ProfileDraft, ready: ReadyView) -> Result<()> {
 
 impl Add {
     fn draft(self) -> Result<ProfileDraft> {
+        apart(&self.variables, &self.secrets)?;
         let Add { name, parent, distro, template, arguments, key, variables, options, loader, disk_boot, .. } = self;
         let (variables, secrets, options) = (new_variables(variables), new_secrets(self.secrets)?, settings(options)?);
         Ok(ProfileDraft {
@@ -187,6 +188,7 @@ impl Add {
 
 impl Set {
     fn patch(self) -> Result<ProfilePatch> {
+        apart(&self.variables, &self.secrets)?;
         Ok(ProfilePatch {
             parent: clearable(self.parent),
             distro: clearable(self.distro),

@@ -1,7 +1,7 @@
 //! `kickstand range`: addresses that name a profile.
 
 use super::agreed::Asking;
-use super::secret::{Hidden, new_secrets, secrets};
+use super::secret::{Hidden, apart, new_secrets, secrets};
 use super::session::Session;
 use super::table::{self, options as shown};
 use super::values::{Setting, Variable, new_variables, settings, variables};
@@ -86,6 +86,7 @@ pub struct Set {
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::Add(Add { name, span, profile, network, options, variables, secrets }) => {
+            apart(&variables, &secrets)?;
             let (options, variables, secrets) = (settings(options)?, new_variables(variables), new_secrets(secrets)?);
             let draft = RangeDraft { name, network, span, profile, options, variables, secrets };
             let said = |r: &RangeView| {
@@ -94,6 +95,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
             session.send(Method::POST, "ranges", &draft, said).await
         }
         Command::Set(Set { name, span, profile, network, options, variables: given, secrets: hidden, asking }) => {
+            apart(&given, &hidden)?;
             let (options, variables, secrets) = (settings(options)?, variables(given), secrets(hidden)?);
             let patch = RangePatch { network, span, profile, options, variables, secrets };
             let said = |r: &RangeView| format!("range {} changed", r.name);

@@ -1,10 +1,11 @@
 //! Secrets on the command line: in it, in a file, or on stdin, of which a terminal shows nothing.
 
+use super::values::Variable;
 use crate::http::api::variables::{SecretPatch, is_name};
 use crate::model::Secret;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io::{IsTerminal, Read, Write, stderr, stdin};
 use std::str::FromStr;
@@ -43,6 +44,17 @@ pub fn secrets(given: Vec<Hidden>) -> Result<SecretPatch> {
         patch.insert(name.to_owned(), secret);
     }
     Ok(SecretPatch(patch))
+}
+
+/// Of two values for one name nobody could say which was meant.
+pub fn apart(variables: &[Variable], secrets: &[Hidden]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    let plain = variables.iter().map(|variable| variable.name.as_str());
+    let hidden = secrets.iter().filter_map(|Hidden(text)| Some(text.expose().split_once('=')?.0));
+    for name in plain.chain(hidden) {
+        ensure!(seen.insert(name), "{name} is given twice: one --var or one --secret for each name");
+    }
+    Ok(())
 }
 
 /// As a new record takes them: what would be removed is left out.
@@ -99,6 +111,20 @@ mod tests {
         let patch = given(&["a=b=c", &format!("b=@{}", file.display()), "c="]).unwrap();
         let texts: Vec<_> = patch.0.values().map(|s| s.as_ref().map(|s| s.expose().to_owned())).collect();
         assert_eq!(texts, [Some("b=c".to_owned()), Some("from a file ".to_owned()), None]);
+    }
+
+    #[test]
+    fn a_name_has_one_value() {
+        let said = |plain: &[&str], hidden: &[&str]| {
+            let plain: Vec<_> = plain.iter().map(|text| text.parse().unwrap()).collect();
+            let hidden: Vec<_> = hidden.iter().map(|text| text.parse().unwrap()).collect();
+            apart(&plain, &hidden).map_err(|error| error.to_string())
+        };
+        assert!(said(&["a=1", "b=1"], &["c=1"]).is_ok());
+        for (plain, hidden) in [(&["a=1", "a=2"][..], &[][..]), (&["a=1"], &["a=hunter2"]), (&[], &["a=1", "a="])] {
+            let error = said(plain, hidden).unwrap_err();
+            assert!(error.starts_with("a is given twice") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -122,18 +122,25 @@ fn question(newcomer: Newcomer<'_>, from: Ipv4Addr) -> Result<JoinAsk, String> {
         match name {
             BACK => reactivations.push(hash),
             name => {
-                let name: Name = name.parse().map_err(|_| "a key's name is none")?;
+                let name: Name = name.parse().map_err(|_| format!("{:?} is no name of a key", said(name)))?;
                 if !keys.iter().any(|(known, _)| *known == name) {
                     keys.push((name, hash));
                 }
             }
         }
     }
-    let name = name.map(str::parse::<Name>).transpose().map_err(|_| "its name is none")?;
+    let no_name = name.filter(|name| name.parse::<Name>().is_err()).map(said);
+    let name = name.and_then(|name| name.parse::<Name>().ok());
     let hostname = inventory.get("hostname").and_then(Value::as_str).unwrap_or_default().to_owned();
     let macs = cards(&inventory, from);
     let credential = Secret::new(credential).hash();
-    Ok(JoinAsk { keys, reactivations, from, name, hostname, macs, inventory, credential })
+    Ok(JoinAsk { keys, reactivations, from, name, no_name, hostname, macs, inventory, credential })
+}
+
+/// A stranger's word: as long as a name can be, so that it is no letter to whoever reads events.
+fn said(word: &str) -> String {
+    let start: String = word.chars().take(63).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if start.len() < word.len() { start + "…" } else { start }
 }
 
 /// Its real cards, the one that it speaks by first. Bridges, tunnels and containers have MACs that others have, too.

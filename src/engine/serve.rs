@@ -9,6 +9,8 @@ use crate::boot::role;
 use crate::boot::{Ask, Decision, Effect, Tale};
 use crate::model::*;
 use crate::store;
+use kickstand_agent::kit::shortened;
+use kickstand_agent::wire::PackagesOutcome;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -218,15 +220,23 @@ impl Engine {
 
     /// A registered system tells what it is made of; false if the credential opens nothing.
     /// Whose agent tried to install no packages this time says nothing of them: what came of the last ones stays.
-    pub async fn check_in(&self, credential: &str, mut inventory: serde_json::Value) -> Result<bool, Error> {
+    pub async fn check_in(
+        &self,
+        credential: &str,
+        mut inventory: serde_json::Value,
+        from: Ipv4Addr,
+    ) -> Result<bool, Error> {
         let hash = Secret::new(credential).hash();
         let known = self.store.world().machine_with_credential(hash).map(|m| (m.id, m.inventory.clone()));
         let Some((machine, before)) = known else { return Ok(false) };
         let packages = before.as_ref().and_then(|before| before.get("packages"));
+        let tale = missing(inventory.get("packages").filter(|now| Some(*now) != packages));
+        let tale = tale.map(|text| Effect::Tell(Tale::new(self.now(), Kind::Alarm, text).of(machine).from(from)));
         if let (Some(told), Some(packages)) = (inventory.as_object_mut(), packages) {
             told.entry("packages").or_insert_with(|| packages.clone());
         }
-        self.store.record(vec![Effect::Inventory { machine, inventory }]).await?;
+        let effects = std::iter::once(Effect::Inventory { machine, inventory }).chain(tale);
+        self.store.record(effects.collect()).await?;
         Ok(true)
     }
 
@@ -255,6 +265,13 @@ impl Engine {
         (tale.machine, tale.mac) = (machine, mac);
         self.tell(tale);
     }
+}
+
+/// What of its keys' packages could not be installed: the system is registered all the same.
+fn missing(packages: Option<&serde_json::Value>) -> Option<String> {
+    let told: PackagesOutcome = serde_json::from_value(packages?.clone()).ok()?;
+    let text = format!("packages of its keys were not installed: {}: {}", told.wanted.join(", "), told.error);
+    (!told.error.is_empty()).then(|| shortened(text))
 }
 
 pub(super) fn outcome(reply: RegisterReply) -> Result<Welcome, Outside> {

@@ -38,11 +38,12 @@ pub async fn register(
 
 pub async fn inventory(
     State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     headers: HeaderMap,
     Json(inventory): Json<Inventory>,
 ) -> Response {
-    let Some(credential) = bearer(&headers) else { return unauthorized() };
-    match engine.check_in(credential, harmless(json!(inventory))).await {
+    let (Some(from), Some(credential)) = (from(&peer), bearer(&headers)) else { return unauthorized() };
+    match engine.check_in(credential, harmless(json!(inventory)), from).await {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => unauthorized(),
         Err(error) => failed(&error, "check-in"),

@@ -194,12 +194,15 @@ impl Noun for ActivationKey {
     type Patch = KeyPatch;
     type View = KeyView;
 
-    fn draft(draft: KeyDraft, _: Time, _: &World) -> Result<Self, Problem> {
+    fn draft(draft: KeyDraft, now: Time, _: &World) -> Result<Self, Problem> {
         let KeyDraft { name, description, groups, usage_limit, expires_at, packages, addresses, .. } = draft;
         let KeyDraft { is_default, profile, reinstalls, .. } = draft;
         if matches!(name.as_str(), "re" | "preview") {
             let text = format!("name: {name} is a word of its own beside keys: choose another");
             return Err(Problem::invalid("name", text));
+        }
+        if let Some(end) = expires_at.filter(|end| *end <= now) {
+            return Err(Problem::invalid("expires_at", format!("expires_at: {end} is over: name a moment to come")));
         }
         let enabled = draft.enabled.unwrap_or(true);
         let mut key = ActivationKey {
