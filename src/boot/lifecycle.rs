@@ -105,6 +105,8 @@ pub fn next(machine: &Machine, moment: Moment, now: Time) -> Next {
         (State::Armed | State::Installing | State::Failed, Moment::Back) if at.is_inside() => {
             at.step(at.before(), None)
         }
+        // It fetched its answer file by its name, or booted from the network: its old system came up since.
+        (State::Installing, Moment::Back) => at.step(at.before(), None),
         (_, Moment::Back) => Next::Already,
         (State::Armed | State::Installing, Moment::Answer { lives_secs }) => at.answer(lives_secs),
         (State::Armed | State::Installing, Moment::Started) => at.started(State::Installing),

@@ -129,7 +129,9 @@ pub fn recipe(
         .iter()
         .find_map(|p| Some((&p.name, p.distro.as_ref()?)))
         .ok_or_else(|| format!("profile {name} names no distro: `kickstand profile set {name} --distro NAME`"))?;
-    let distro = distros.get(distro).ok_or_else(|| format!("distro {distro} of profile {name} does not exist"))?;
+    let distro = distros.get(distro).ok_or_else(|| {
+        format!("there is no distro {distro}, which profile {name} names: `kickstand distro list` shows what there is")
+    })?;
     let template = chain.iter().find_map(|p| Some((p.name.clone(), p.template.clone()?)));
     let (keys_by, named) = named_keys(&chain, machine, all_keys).unzip();
     let named: Names = named.unwrap_or_default();
@@ -279,7 +281,9 @@ pub(super) fn chain<'a>(name: &Name, profiles: &'a BTreeMap<Name, Profile>) -> R
     let mut chain = Vec::new();
     let mut next = Some(name);
     while let Some(name) = next {
-        let profile = profiles.get(name).ok_or_else(|| format!("profile {name} does not exist"))?;
+        let profile = profiles
+            .get(name)
+            .ok_or_else(|| format!("there is no profile {name}: `kickstand profile list` shows what there is"))?;
         if chain.len() >= DEPTH {
             return Err(format!("profile {name} inherits more than {DEPTH} levels deep: look for a loop"));
         }

@@ -33,12 +33,17 @@ impl Ask for CheckInAsk {
 
     fn decide(&self, machine: &Machine, now: Time) -> Decision<Wish> {
         let booted_at = Time(now.0.saturating_sub(i64::from(self.up_secs).saturating_mul(1_000_000)));
-        self.wish(machine, now).with(Effect::Hear(CheckIn { machine: machine.id, at: now, booted_at, ip: self.from }))
+        self.wish(machine, booted_at, now).with(Effect::Hear(CheckIn {
+            machine: machine.id,
+            at: now,
+            booted_at,
+            ip: self.from,
+        }))
     }
 }
 
 impl CheckInAsk {
-    fn wish(&self, machine: &Machine, now: Time) -> Decision<Wish> {
+    fn wish(&self, machine: &Machine, booted_at: Time, now: Time) -> Decision<Wish> {
         let Some(install) = &machine.install else { return nothing("no arming") };
         match (&install.boot, install.inside()) {
             (None, _) if install.inside_only && machine.state == State::Armed => Decision::new(
@@ -46,6 +51,13 @@ impl CheckInAsk {
                 vec![Reason::new("arming", "its running system is to start the installer")],
             ),
             (Some(boot), Some(inside)) => self.came_back(machine, boot, inside, now),
+            // Nobody told its life. What was up when the answer file went out may only have read it; what came up since was on the disk.
+            (Some(Boot { answered_at: Some(answered), .. }), None)
+                if machine.state == State::Installing && booted_at > *answered =>
+            {
+                let text = unfinished(machine);
+                back(machine, nothing(&text), text, self.from, now)
+            }
             _ => nothing("nothing that its running system could do"),
         }
     }
@@ -58,9 +70,7 @@ impl CheckInAsk {
             _ if !restarted && (boot.answered_at.is_some() || boot.expires_at > now) => {
                 return nothing("its installer may still be started");
             }
-            (Some(_), _) => {
-                format!("its installer fetched the answer file and did not finish: {n} is back on its old system")
-            }
+            (Some(_), _) => unfinished(machine),
             (None, Some(started)) if restarted => {
                 format!("the new kernel never reported: {started}{n} is back on its old system")
             }
@@ -199,7 +209,7 @@ impl ReinstallAsk {
             return Ok(None);
         };
         if !facts.profiles.contains_key(wanted) {
-            return Err(format!("there is no profile {wanted}"));
+            return Err(format!("there is no profile {wanted}: `kickstand profile list` shows what there is"));
         }
         match by.or(facts.permitted_by) {
             Some(_) => Ok(Some(wanted)),
@@ -340,6 +350,10 @@ impl Ask for StartsAsk {
             },
         }
     }
+}
+
+fn unfinished(machine: &Machine) -> String {
+    format!("its installer fetched the answer file and did not finish: {} is back on its old system", machine.name)
 }
 
 fn not_started(why: &str) -> String {

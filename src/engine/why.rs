@@ -96,6 +96,8 @@ impl Engine {
             }
         }
         others.into_iter().for_each(|(what, played)| self.compare_with(&mut scenes, &what, played));
+        let inside = self.store.world().machine_with_mac(mac).filter(|_| !if_armed).and_then(inside);
+        scenes.extend(inside);
         Ok(scenes)
     }
 
@@ -239,6 +241,18 @@ fn about(file: Option<&str>) -> String {
 
 fn unserved(e: &Error) -> Scene {
     Scene::new(about(None), "none: its own disk instead", vec![Reason::new("answer file", e.to_string())])
+}
+
+/// What a boot does not show: an arming that the running system carries out.
+fn inside(machine: &Machine) -> Option<Scene> {
+    let install = machine.install.as_ref().filter(|install| install.inside_only && machine.state == State::Armed)?;
+    let answer = match &install.boot {
+        None => "starts the installer at its next check-in",
+        Some(_) => "has taken its installer, and starts it by itself",
+    };
+    let why =
+        format!("armed at {} for its running system alone; its network boots lead to its own disk", install.armed_at);
+    Some(Scene::new("its running system", answer, vec![Reason::new("arming", why)]))
 }
 
 /// Whose words the kernel's arguments are, in their order.

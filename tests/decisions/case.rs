@@ -163,6 +163,8 @@ struct Row {
     #[serde(default)]
     answered: bool,
     #[serde(default)]
+    answered_secs_ago: i64,
+    #[serde(default)]
     reported: bool,
     #[serde(default)]
     expired: bool,
@@ -303,7 +305,7 @@ impl Case {
             ip,
             served_at: Time::from_secs(NOW.0 / 1_000_000 - row.served_secs_ago),
             expires_at: if row.expired { NOW } else { NOW.plus_secs(600) },
-            answered_at: row.answered.then_some(NOW),
+            answered_at: row.answered.then(|| Time::from_secs(NOW.0 / 1_000_000 - row.answered_secs_ago)),
             reported_at: row.reported.then_some(NOW),
             profile: None,
             repeats: row.repeats,

@@ -51,6 +51,10 @@ fn headline(machine: &MachineView, ending: &Ending) -> String {
     match ending {
         Ending::Reached(Until::Installing) => format!("{name} is installing"),
         Ending::Reached(Until::Installed) => format!("{name} is installed"),
+        // It joined, or is back on the system that it had.
+        Ending::Reached(Until::Registered) if machine.install.is_none() => {
+            format!("{name} is registered, and no install of it is under way")
+        }
         Ending::Reached(Until::Registered) => format!("{name} is installed and registered"),
         Ending::Failed => {
             format!("{name} failed: look at its console, then `kickstand machine arm {name}`")
@@ -94,6 +98,8 @@ fn place(machine: &MachineView) -> String {
 /// To register is to spend it: the same transaction.
 fn key(machine: &MachineView) -> String {
     match (&machine.chosen.keys, machine.state) {
+        (_, State::Registered) if machine.install.is_none() && machine.joined.is_empty() => "none".into(),
+        (_, State::Registered) if machine.install.is_none() => format!("joined with {}", machine.joined),
         (none, _) if none.is_empty() => "none".into(),
         (keys, State::Registered) => format!("{keys}: this install's own key is spent"),
         (keys, _) => format!("{keys}: this install's own key is not spent"),

@@ -15,7 +15,7 @@ use super::follow::{Follower, News, is_away};
 use super::session::{self, Output, Session, Unfinished};
 use super::values;
 use crate::http::api::event::EventView;
-use crate::http::api::machine::MachineView;
+use crate::http::api::machine::{InstallView, MachineView};
 use crate::model::{Name, State, Time};
 use anyhow::Result;
 use clap::Args;
@@ -148,10 +148,21 @@ impl Stage {
     }
 }
 
+/// A power cycle would only interrupt the work of a live system.
+fn inside(install: &InstallView) -> String {
+    match install.boots {
+        0 => ": its running system takes it at its next check-in, at most 15 minutes from its last".to_owned(),
+        _ => ": its running system has taken it, and starts the installer by itself".to_owned(),
+    }
+}
+
 fn situation(machine: &MachineView) -> String {
     let mac = machine.interfaces.first().map(|card| card.mac.to_string()).unwrap_or_default();
     let hint = match machine.state {
-        State::Armed => ": power it on".to_owned(),
+        State::Armed => match &machine.install {
+            Some(install) if install.inside_only => inside(install),
+            _ => ": power it on".to_owned(),
+        },
         State::Ready | State::Discovered => format!(": `kickstand machine arm {}` lets it install", machine.name),
         _ => String::new(),
     };

@@ -74,7 +74,8 @@ fn machine(state: &str) -> MachineView {
         "interfaces": [{"mac": "52:54:00:12:34:56", "ip": "10.77.0.10", "leased": "10.77.0.10"}],
         "profile": null, "keys": [], "groups": [], "joined": [], "arguments": "", "variables": {},
         "chosen": {"profile": "web", "keys": ["web"], "why": "web, named by range web-rack (10.77.0.10-10.77.0.50), which holds 10.77.0.10"},
-        "state": state, "state_at": "2027-01-15T08:02:04.500Z", "install": null,
+        "state": state, "state_at": "2027-01-15T08:02:04.500Z",
+        "install": {"id": "0190b0b0-0000-7000-8000-000000000002", "armed_at": "2027-01-15T08:00:00Z", "boots": 1},
         "inventory": {"cpus": 2, "memory_bytes": 2_048_000_000_u64, "disks": [disk], "os": "Debian GNU/Linux 12 (bookworm)", "firmware": "bios"},
         "registered": state == "registered", "created_at": "2027-01-15T08:00:00Z",
     }))
@@ -201,6 +202,28 @@ fn colours_change_no_letter() {
 fn the_heading_says_what_to_do_next() {
     assert_eq!(situation(&machine("armed")), "52:54:00:12:34:56  armed: power it on  (times in UTC)");
     assert!(situation(&machine("ready")).contains("`kickstand machine arm demo-1`"));
+}
+
+#[test]
+fn a_live_system_is_not_powered_on() {
+    let mut live = machine("armed");
+    let install = live.install.as_mut().unwrap();
+    (install.inside_only, install.boots) = (true, 0);
+    let said = situation(&live);
+    assert!(said.contains("its running system takes it at its next check-in") && !said.contains("power"), "{said}");
+    live.install.as_mut().unwrap().boots = 1;
+    assert!(situation(&live).contains("has taken it"));
+}
+
+#[test]
+fn a_machine_that_only_joined_was_not_installed() {
+    let mut joined = machine("registered");
+    joined.install = None;
+    joined.joined = "base,web".parse().unwrap();
+    let ending = Ending::Reached(Until::Registered);
+    let text = draw::summary(&ending::summary(&joined, &ending, &Timeline::default()), PLAIN);
+    assert!(text.contains("demo-1 is registered, and no install of it is under way"), "{text}");
+    assert!(text.contains("joined with base,web") && !text.contains("installed") && !text.contains("spent"), "{text}");
 }
 
 #[test]

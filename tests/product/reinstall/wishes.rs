@@ -10,6 +10,8 @@ async fn a_wish_is_found_at_a_check_in_and_leads_to_the_same_system() {
 
     let said = appliance.cli(&["machine", "reinstall", "web-1"]).await;
     assert!(said.contains("its next check-in") && said.contains("it was last heard"), "{said}");
+    let why = appliance.cli(&["why", "web-1"]).await;
+    assert!(why.contains("its running system\n  → starts the installer at its next check-in"), "{why}");
     assert!(running.checks_in().await.unwrap().contains("started by kexec"));
     let log = running.log();
     assert!(log.contains("kexec -s -l /var/lib/kickstand/reinstall/vmlinuz --initrd=/var/lib/kickstand/reinstall/initrd.img --command-line=boot=kickstand ip=dhcp"), "{log}");
@@ -83,6 +85,21 @@ async fn an_installer_that_fetched_its_answer_file_and_fell_back_is_said_otherwi
         appliance.told("state", "fetched the answer file and did not finish: web-1 is back on its old system").await
     );
     assert_eq!(get(appliance.ip(10), &url, "").await.status, 404, "its token is over");
+}
+
+#[tokio::test]
+async fn an_install_from_the_network_that_was_cut_off_is_over_when_the_old_system_is_up_again() {
+    let (appliance, mut machine, _running) = scene().await;
+    appliance.cli(&["machine", "arm", "web-1"]).await;
+    let installer = machine.installer().await;
+    installer.answer().await;
+    assert_eq!(appliance.state("web-1").await, "installing");
+    let up = |up_secs: u32| json!({"boot_id": FIRST, "up_secs": up_secs, "inventory_sha256": ""});
+    assert_eq!(ask(&appliance, "/agent/check-in", up(3600)).await.status, 200);
+    assert_eq!(appliance.state("web-1").await, "installing", "that system was up before, and may only have looked");
+    assert_eq!(ask(&appliance, "/agent/check-in", up(0)).await.status, 200);
+    assert_eq!(appliance.state("web-1").await, "registered");
+    assert!(appliance.told("state", "did not finish: web-1 is back on its old system").await);
 }
 
 #[tokio::test]
@@ -188,7 +205,7 @@ async fn what_renders_not_arms_nothing_and_a_machine_without_a_system_is_armed_f
     assert!(text.contains("no_such_thing") && appliance.state("web-1").await == "registered", "{text}");
     std::fs::remove_file(&template).unwrap();
     let text = appliance.refused(&["machine", "reinstall", "web-1", "--profile", "db"]).await;
-    assert!(text.contains("db"), "{text}");
+    assert!(text.contains("there is no profile db: `kickstand profile list`"), "{text}");
     appliance.cli(&["profile", "add", "db", "--distro", "debian-12", "--key", "web"]).await;
     appliance.cli(&["machine", "reinstall", "web-1", "--profile", "db"]).await;
     assert_eq!(appliance.json(&["machine", "show", "web-1"]).await["profile"], "db");
