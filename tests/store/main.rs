@@ -16,6 +16,7 @@ mod rollback;
 mod secrets;
 mod speed;
 mod strangers;
+mod trial;
 mod two_nodes;
 mod uses;
 
