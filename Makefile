@@ -41,7 +41,7 @@ metal: ## Real firmware in QEMU: install, reboot, replace, kill, and how long it
 	@lab/packages.sh
 	@lab/images.sh >/dev/null
 	METAL_DISK_SECS=$${METAL_DISK_SECS:-20} \
-		cargo test --locked --test metal -- --ignored --nocapture --test-threads=1 $(TIMED)
+		cargo test --locked --test metal -- --ignored --nocapture --test-threads=1 $(TIMED) $(if $(SKIP),--skip $(SKIP))
 	cargo test --locked --test metal -- --ignored --nocapture --test-threads=2 $(TIMED:%=--skip %) $(if $(SKIP),--skip $(SKIP))
 
 bench: ## Kea, nginx and us in one run: a table, and target/bench.json (root; about 15 minutes, QUICK=1 for 5)

@@ -333,7 +333,7 @@ proptest! {
     fn no_text_takes_it_out_of_step(parts in proptest::collection::vec(proptest::sample::select(vec![
         "$", "#", "#if ", "#end if", "#for ", " in ", "#end for", "#else", "#set ", "#raw", "#end raw", "#def f", "(", ")", "[", "]", "{", "}",
         "'", "\"", "\\", "\n", " ", "a", "x.y", "=", "+", "%", "##", "#*", "*#", "<%", "%>", ":", ",", "1", "not ", "and ", "@@a@@", "é", "\r\n",
-        "{{", "{%", "SNIPPET::a", "$SNIPPET('b')", "$getVar('", "')", "loop", "range", "#continue", "#break", "#echo ", "if ", " else ", " then ",
+        "{{", "{%", "SNIPPET::a", "$SNIPPET('b')", "$getVar('", "')", "loop", "range", "#continue", "#break", "#echo ", "if ", "not", " else ", " then ",
     ]), 0..60)) {
         let source = parts.concat();
         let done = convert("p", &source, &known(&["a", "x", "f"]));

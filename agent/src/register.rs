@@ -41,6 +41,15 @@ impl Error {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Error::Away(_))
     }
+
+    /// The identity says nothing: it is damaged, or the server knows it no more (a backup, a machine that was replaced).
+    pub(crate) fn is_unknown(&self) -> bool {
+        match self {
+            Error::Refused(error) => error.status() == Some(401),
+            Error::Malformed { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// `agent.json`, which the installer leaves: where the server is, and the key until it is spent.
@@ -112,24 +121,41 @@ impl Default for Places {
     }
 }
 
-/// Registers this system unless it has an identity; then only tells the inventory.
+/// Registers this system unless it has an identity; then only tells the inventory. Where its identity opens nothing any more,
+/// a key that is there, of a join whose answer was lost, makes another.
 ///
 /// Called at each boot, and again when the power failed between any two of its steps. Gives a sentence for the log.
 pub fn run(patience: Patience, places: &Places, inventory: Inventory) -> Result<String, Error> {
     let settings: Settings = read(&places.settings)?;
-    let server = settings.server.trim_end_matches('/');
-    let client = client(places, &settings)?;
-    let telling = Telling { client: &client, patience, url: format!("{server}/agent/inventory") };
     if places.identity.exists() {
-        let known = known(&places.identity)?;
-        forget_key(&places.settings, &settings)?;
-        let Identity { name, system_id, .. } = &known.identity;
-        let said = format!("{name} ({system_id}) is registered; inventory sent");
-        return telling.tell(places, known, inventory, true).map(|packages| said + &packages);
+        match tell(patience, places, inventory.clone()) {
+            Err(error) if error.is_unknown() && settings.key.is_some() => {}
+            told => return told,
+        }
     }
+    enlist(patience, places, inventory)
+}
+
+/// As the system that it is: its inventory, and packages that are still to be installed.
+pub(crate) fn tell(patience: Patience, places: &Places, inventory: Inventory) -> Result<String, Error> {
+    let settings: Settings = read(&places.settings)?;
+    let client = client(places, &settings)?;
+    let known = known(&places.identity)?;
+    let Identity { name, system_id, .. } = &known.identity;
+    let said = format!("{name} ({system_id}) is registered; inventory sent");
+    let packages = Telling::new(&client, patience, &settings).tell(places, known, inventory, true)?;
+    // Not before: a key that is there may be of a join that this identity knows nothing of.
+    forget_key(&places.settings, &settings)?;
+    Ok(said + &packages)
+}
+
+/// By the key, whatever identity there was.
+pub(crate) fn enlist(patience: Patience, places: &Places, inventory: Inventory) -> Result<String, Error> {
+    let settings: Settings = read(&places.settings)?;
+    let client = client(places, &settings)?;
     let key = settings.key.clone().ok_or_else(|| Error::NoKey { path: places.settings.clone() })?;
     let credential = credential(&places.settings, &settings)?;
-    let url = format!("{server}/agent/register");
+    let url = format!("{}/agent/register", settings.server.trim_end_matches('/'));
     let name = settings.name.clone();
     let registration = Registration { key, credential: credential.clone(), inventory: inventory.clone(), name };
     let answer = ask(&client, patience, &url, None, &registration)?;
@@ -140,7 +166,7 @@ pub fn run(patience: Patience, places: &Places, inventory: Inventory) -> Result<
     write(&places.identity, &known)?;
     forget_key(&places.settings, &settings)?;
     places.heard();
-    telling.tell(places, known, inventory, false).map(|packages| said + &packages)
+    Telling::new(&client, patience, &settings).tell(places, known, inventory, false).map(|packages| said + &packages)
 }
 
 /// How a registered system tells what it is made of.
@@ -150,7 +176,11 @@ struct Telling<'a> {
     url: String,
 }
 
-impl Telling<'_> {
+impl<'a> Telling<'a> {
+    fn new(client: &'a Client, patience: Patience, settings: &Settings) -> Telling<'a> {
+        Telling { client, patience, url: format!("{}/agent/inventory", settings.server.trim_end_matches('/')) }
+    }
+
     /// Installs what is still to be installed, and tells how that went with the inventory; without any, the inventory where
     /// it is due. Interrupted, it begins again at the next boot: what is installed already costs nothing.
     fn tell(&self, places: &Places, mut known: Known, mut inventory: Inventory, is_due: bool) -> Result<String, Error> {

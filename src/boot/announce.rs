@@ -66,7 +66,7 @@ impl Announced {
     pub fn record(&self, facts: &AnnounceFacts<'_>, now: Time) -> Result<Machine, No> {
         self.is_complete(facts)?;
         let name: Name = self.name.to_ascii_lowercase().parse().map_err(other)?;
-        if (facts.is_taken)(&name) {
+        if name.is_reserved() || (facts.is_taken)(&name) {
             return Err(No::NameTaken);
         }
         let hostname = self.hostname.to_ascii_lowercase().parse().ok();

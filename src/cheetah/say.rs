@@ -45,7 +45,24 @@ pub const METHODS: [&str; 20] = [
 const SELF_CALLED: [&str; 10] =
     ["capitalize", "items", "keys", "lower", "lstrip", "rstrip", "strip", "title", "upper", "values"];
 /// Words that mean something of their own.
-const RESERVED: [&str; 8] = ["loop", "self", "super", "namespace", "range", "dict", "true", "false"];
+const RESERVED: [&str; 16] = [
+    "loop",
+    "self",
+    "super",
+    "namespace",
+    "range",
+    "dict",
+    "true",
+    "false",
+    "none",
+    "not",
+    "and",
+    "or",
+    "in",
+    "is",
+    "if",
+    "else",
+];
 
 /// What names are here.
 pub struct Names<'a> {

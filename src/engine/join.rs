@@ -177,7 +177,7 @@ fn facts<'a>(world: &'a World, ask: &'a JoinAsk, reactivation: Option<Reactivati
         same_cards,
         reactivation: reactivation.map(|key| (key.clone(), world.machine(key.machine))),
         // Two words stand below /machines themselves: records of such names could not be asked for.
-        is_taken: Box::new(|name| matches!(name.as_str(), "adopt" | "batch") || world.machine_named(name).is_some()),
+        is_taken: Box::new(|name| name.is_reserved() || world.machine_named(name).is_some()),
         in_the_way: Box::new(|| ask.macs.iter().find_map(|mac| in_the_way(world, *mac))),
         ids: [Uuid::now_v7(), Uuid::now_v7()],
     }

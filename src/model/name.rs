@@ -12,6 +12,11 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Words that stand below /machines themselves: a machine of such a name could not be asked for.
+    pub fn is_reserved(&self) -> bool {
+        matches!(self.as_str(), "adopt" | "batch")
+    }
 }
 
 impl FromStr for Name {

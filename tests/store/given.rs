@@ -58,7 +58,7 @@ async fn the_story(store: &Store) {
     have(store, &[("late", both.0, both.1), ("between", both.0, both.1), ("moved", "own", "chosen")]).await;
 
     back(store, at).await.unwrap();
-    let kept = [("late", "web", "given"), ("between", "web", "given"), ("moved", "web", ""), ("alone", "", "")];
+    let kept = [("late", "web", "given"), ("between", "web", "given"), ("moved", "web", "given"), ("alone", "", "")];
     have(store, &kept).await;
     assert_eq!(
         (find(store, "between").arguments.as_str(), find(store, "between").joined.to_string()),

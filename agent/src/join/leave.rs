@@ -3,54 +3,63 @@
 use std::fs;
 
 use super::Error;
-use crate::register::{self, Known, Places};
+use crate::register::{self, Known, Places, Settings};
 use crate::retry::{Failure, Patience, retry};
 
 /// Leaves the server, and forgets it here. The record stays there.
 pub fn unregister(patience: Patience, places: &Places, is_forced: bool) -> Result<String, Error> {
-    if !places.identity.exists() {
-        return call_off(places, is_forced);
-    }
-    let Known { identity, credential, .. } = match register::known(&places.identity) {
-        Err(_) if is_forced => {
+    let (settings, known) = match (register::settings(&places.settings), known(places)) {
+        (Err(_), _) | (_, Err(_)) if is_forced => {
             forget(places)?;
             return Ok("this system is unregistered; here alone: a record on the server is as it was".to_owned());
         }
-        known => known?,
+        (settings, known) => (settings?, known?),
     };
-    let mut left = "its record stays on the server";
-    if is_forced {
-        left = "here alone: its record on the server is as it was";
-    } else {
-        let settings = register::settings(&places.settings)?.ok_or(Error::NotRegistered)?;
-        let client = register::client(places, &settings)?;
-        let url = format!("{}/agent/unregister", settings.server.trim_end_matches('/'));
-        match retry(patience, || client.post(&url, Some(&credential), &serde_json::json!({}))) {
-            Ok(_) => {}
-            // It left before, or was replaced.
-            Err(Failure::Final(error)) if error.status() == Some(401) => {
-                left = "here alone: its credential opened nothing on the server any more, whose record is as it was";
+    // Of a join whose answer never came: the server may have let it in.
+    let begun = settings.as_ref().filter(|settings| settings.key.is_some()).and_then(|s| s.credential.as_deref());
+    let credentials = known.iter().map(|known| known.credential.as_str()).chain(begun);
+    let mut was_known = false;
+    match &settings {
+        _ if is_forced => {}
+        Some(settings) => {
+            for credential in credentials {
+                was_known |= leave(patience, places, settings, credential)?;
             }
-            Err(Failure::Final(error)) => return Err(Error::NotLetGo(error)),
-            Err(Failure::Again(error)) => return Err(Error::StillKnown(error)),
         }
+        None => return Err(Error::NotRegistered),
     }
-    forget(places)?;
-    Ok(format!("{} ({}) is unregistered; {left}", identity.name, identity.system_id))
-}
-
-/// Nothing is registered, but something may have been begun: its key stays no longer than it is wanted.
-fn call_off(places: &Places, is_forced: bool) -> Result<String, Error> {
-    let has_key = match register::settings(&places.settings) {
-        Ok(settings) => settings.is_some_and(|settings| settings.key.is_some()),
-        Err(_) if is_forced => true,
-        Err(error) => return Err(error.into()),
-    };
-    if !has_key {
+    if known.is_none() && settings.is_none_or(|settings| settings.key.is_none()) {
         return Err(Error::NotRegistered);
     }
     forget(places)?;
-    Ok("this system was not registered yet; what was begun is called off, and its key is forgotten".to_owned())
+    let who = known.map_or("this system".to_owned(), |Known { identity, .. }| {
+        format!("{} ({})", identity.name, identity.system_id)
+    });
+    Ok(format!("{who} is unregistered; {}", left(is_forced, was_known)))
+}
+
+fn left(is_forced: bool, was_known: bool) -> &'static str {
+    match (is_forced, was_known) {
+        (true, _) => "here alone: its record on the server is as it was",
+        (false, true) => "its record stays on the server",
+        (false, false) => "here alone: what it had opened nothing on the server, where a record is as it was",
+    }
+}
+
+fn known(places: &Places) -> Result<Option<Known>, register::Error> {
+    if places.identity.exists() { register::known(&places.identity).map(Some) } else { Ok(None) }
+}
+
+/// Whether the server knew it by this. If not, it left before, or was replaced, or was never let in.
+fn leave(patience: Patience, places: &Places, settings: &Settings, credential: &str) -> Result<bool, Error> {
+    let client = register::client(places, settings)?;
+    let url = format!("{}/agent/unregister", settings.server.trim_end_matches('/'));
+    match retry(patience, || client.post(&url, Some(credential), &serde_json::json!({}))) {
+        Ok(_) => Ok(true),
+        Err(Failure::Final(error)) if error.status() == Some(401) => Ok(false),
+        Err(Failure::Final(error)) => Err(Error::NotLetGo(error)),
+        Err(Failure::Again(error)) => Err(Error::StillKnown(error)),
+    }
 }
 
 fn forget(places: &Places) -> Result<(), Error> {

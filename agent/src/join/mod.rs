@@ -86,10 +86,7 @@ pub fn run(patience: Patience, places: &Places, wish: &Wish, inventory: Inventor
     if let Some(done) = before(patience, places, wish, inventory.clone()) {
         return done;
     }
-    let aside = Aside::put(places)?;
-    let joined = join(patience, places, wish, inventory);
-    aside.settle(places)?;
-    joined
+    join(patience, places, wish, inventory)
 }
 
 /// What an earlier registration makes of it; none where the keys are to say who this is.
@@ -100,31 +97,10 @@ fn before(patience: Patience, places: &Places, wish: &Wish, inventory: Inventory
     if settings.is_none_or(|settings| settings.server.trim_end_matches('/') != wish.server.trim_end_matches('/')) {
         return Some(Err(Error::Elsewhere { server: elsewhere(places), name: identity.name }));
     }
-    match register::run(patience, places, inventory) {
-        // A backup brought an old identity back, or the machine was replaced meanwhile.
-        Err(register::Error::Refused(error)) if error.status() == Some(401) => None,
+    match register::tell(patience, places, inventory) {
+        Err(error) if error.is_unknown() => None,
         Ok(said) => Some(Ok(said + "; the key was not used")),
         Err(error) => Some(Err(error.into())),
-    }
-}
-
-/// An identity that is of no use, until there is another.
-struct Aside(Option<PathBuf>);
-
-impl Aside {
-    fn put(places: &Places) -> Result<Aside, Error> {
-        let path = places.identity.with_extension("json.old");
-        match fs::rename(&places.identity, &path) {
-            Ok(()) => Ok(Aside(Some(path))),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Aside(None)),
-            Err(cause) => Err(Error::Remove { path: places.identity.clone(), cause }),
-        }
-    }
-
-    fn settle(self, places: &Places) -> Result<(), Error> {
-        let Aside(Some(path)) = self else { return Ok(()) };
-        let ended = if places.identity.exists() { fs::remove_file(&path) } else { fs::rename(&path, &places.identity) };
-        ended.map_err(|cause| Error::Remove { path, cause })
     }
 }
 
@@ -137,10 +113,11 @@ fn join(patience: Patience, places: &Places, wish: &Wish, inventory: Inventory) 
     let settings = Settings { server, ca, key: Some(wish.keys.clone()), credential, name: wish.name.clone() };
     let old = fs::read(&places.settings).ok();
     register::write(&places.settings, &settings)?;
-    let ended = register::run(patience, places, inventory);
+    let identity = fs::read(&places.identity).ok();
+    let ended = register::enlist(patience, places, inventory);
     // Where the server may have let it in, the next attempt must bring the same credential.
     let was_refused = matches!(&ended, Err(register::Error::Refused(_) | register::Error::BadCa { .. }));
-    if was_refused && !places.identity.exists() {
+    if was_refused && fs::read(&places.identity).ok() == identity {
         restore(&places.settings, old)?;
     }
     Ok(ended?)

@@ -68,6 +68,8 @@ fn an_identity_that_opens_nothing_gives_way_to_the_key_and_comes_back_if_that_op
         answer("401 Unauthorized", "this credential opens nothing"),
         answer("403 Forbidden", "this key opens nothing"),
         answer("401 Unauthorized", "this credential opens nothing"),
+        answer("200 OK", "cut off"),
+        answer("401 Unauthorized", "this credential opens nothing"),
         answer("200 OK", other),
     ]);
     join(folder.path(), &wish(&server.url)).unwrap();
@@ -76,7 +78,13 @@ fn an_identity_that_opens_nothing_gives_way_to_the_key_and_comes_back_if_that_op
     let refused = join(folder.path(), &wish(&server.url)).unwrap_err().to_string();
     assert!(refused.contains("this key opens nothing"), "{refused}");
     assert_eq!(fs::read_to_string(&identity).unwrap(), before, "what was refused changes nothing");
-    assert_eq!(join(folder.path(), &wish(&server.url)).unwrap(), "registered as node2 (s-2)");
+    join(folder.path(), &wish(&server.url)).unwrap_err();
+    // The server may have let it in: at the next boot it brings the same.
+    let at_boot = register::run(BRISK, &places(folder.path()), Inventory::default());
+    assert_eq!(at_boot.unwrap(), "registered as node2 (s-2)");
+    let asked = server.asked();
+    let credential = |asked: &str| asked.split_once("\"credential\":\"").map(|(_, rest)| rest[..64].to_owned());
+    assert!(credential(&asked[4]).is_some() && credential(&asked[4]) == credential(&asked[6]), "{asked:?}");
     assert_eq!(fs::read_dir(identity.parent().unwrap()).unwrap().count(), 2, "identity and contact alone");
 }
 
@@ -106,8 +114,15 @@ fn what_was_begun_can_be_called_off_and_its_key_is_gone() {
     let brief = Patience { total: Duration::from_millis(10), ..BRISK };
     let away = run(brief, &places, &wish("http://127.0.0.1:1"), Inventory::default()).unwrap_err();
     assert!(away.is_temporary() && fs::read_to_string(&places.settings).unwrap().contains("web.00"), "{away}");
+    // The server may have it: what it was asked with is taken back there, too.
+    let server = ScriptedServer::start(vec![answer("204 No Content", "")]);
+    let text = fs::read_to_string(&places.settings).unwrap().replace("http://127.0.0.1:1", &server.url);
+    assert!(matches!(unregister(brief, &places, false), Err(Error::StillKnown(_))), "nobody answers");
+    fs::write(&places.settings, &text).unwrap();
     let told = unregister(BRISK, &places, false).unwrap();
-    assert!(told.contains("called off") && !places.settings.exists(), "{told}");
+    assert!(told.contains("its record stays on the server") && !places.settings.exists(), "{told}");
+    let credential = text.split_once("\"credential\": \"").unwrap().1[..64].to_owned();
+    assert!(server.asked()[0].contains(&credential));
 }
 
 #[test]

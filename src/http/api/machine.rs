@@ -261,13 +261,10 @@ impl Noun for Machine {
     }
 }
 
-/// Words that stand below /machines themselves: a record of such a name could not be asked for.
 pub fn not_reserved(name: &Name) -> Result<(), Problem> {
-    match name.as_str() {
-        "adopt" | "batch" => {
-            Err(Problem::invalid("name", format!("name: {name} is a word of the API: choose another")))
-        }
-        _ => Ok(()),
+    match name.is_reserved() {
+        true => Err(Problem::invalid("name", format!("name: {name} is a word of the API: choose another"))),
+        false => Ok(()),
     }
 }
 

@@ -68,11 +68,10 @@ impl Given {
         self.profile = self.profile.take().or(earlier.profile);
     }
 
-    /// It stays, as the registration does: no operator said it. But where one chose another profile, that one's word is what
-    /// is taken back.
-    fn keep(self, now: &Wish, then: &mut Wish) {
+    /// It stays, as the registration does: no operator said it. What one said since is taken back, and uncovers it.
+    fn keep(self, then: &mut Wish) {
         then.groups.add(&self.groups);
-        then.profile = then.profile.take().or(self.profile.filter(|given| now.profile.as_ref() == Some(given)));
+        then.profile = then.profile.take().or(self.profile);
     }
 
     /// What the row of a machine has beyond the newest edit, on both sides of its turn.
@@ -80,7 +79,7 @@ impl Given {
         let read = Wish { groups: row.groups.clone(), profile: row.profile.clone(), ..now.clone() };
         let given = Given::between(now, &read);
         (now.groups, now.profile) = (now.groups.and(&given.groups), now.profile.take().or(given.profile.clone()));
-        given.keep(now, then);
+        given.keep(then);
     }
 }
 
@@ -110,8 +109,8 @@ pub fn plan(
     }
     let mut plan = Plan::default();
     for (key, mut turn) in turned {
-        if let (Some(Record::Machine(now)), Some(Record::Machine(then))) = (&turn.before, &mut turn.after) {
-            given.remove(&key).unwrap_or_default().keep(now, then);
+        if let (Some(Record::Machine(_)), Some(Record::Machine(then))) = (&turn.before, &mut turn.after) {
+            given.remove(&key).unwrap_or_default().keep(then);
         }
         if let Some(why) = stays(&turn, &has_lived) {
             plan.left.push(why);

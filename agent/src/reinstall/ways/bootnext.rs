@@ -58,12 +58,16 @@ pub fn prepare(system: &System, staged: &Staged) -> Result<Jump, String> {
     let (device, _) = partition(system)?;
     let (disk, number) = place(system, &device)?;
     let line = format!("initrd=\\EFI\\kickstand\\initrd.img {}", staged.command_line);
-    // What started an earlier install is still there, or the firmware's memory would fill up.
-    undo(system)?;
+    // What started an earlier install is still there, or the firmware's memory would fill up. Some keep it all the same.
+    if let Err(why) = undo(system) {
+        eprintln!("kickstand-agent: an older entry of the firmware stays: {why}");
+    }
+    let older = entries(&system.run("efibootmgr", &[])?);
     let create = ["--create-only", "--disk", &disk, "--part", &number, "--label", TITLE];
     let start = ["--loader", "\\EFI\\kickstand\\vmlinuz", "--unicode", &line];
     let said = system.run("efibootmgr", &[&create[..], &start].concat())?;
-    let entry = entries(&said).pop().ok_or("efibootmgr does not say which entry is ours")?;
+    let entry = entries(&said).into_iter().find(|entry| !older.contains(entry));
+    let entry = entry.ok_or("efibootmgr does not say which entry is ours")?;
     system.run("efibootmgr", &["--bootnext", &entry])?;
     Ok(Jump::Restart)
 }

@@ -41,23 +41,29 @@ pub fn prepare(system: &System, staged: &Staged) -> Result<Jump, String> {
         "--bad-image-okay".to_owned(),
     ];
     system.run("grubby", &words.each_ref().map(String::as_str))?;
-    if !is_there(system) {
-        return Err("grubby does not know the entry that it was told of".into());
+    let said = info(system).ok_or("grubby does not know the entry that it was told of")?;
+    // The first ones knew kernels directly below /boot alone, and wrote down less than they were told.
+    let has = |word: &str| word.starts_with("root=") || said.contains(word);
+    if !said.contains("/kickstand/vmlinuz") || !staged.command_line.split_whitespace().all(has) {
+        return Err("grubby wrote another entry than it was told".into());
     }
     // The title, since grubby's numbers and GRUB's are not always the same.
     grub::choose(system, TITLE)?;
     Ok(Jump::Restart)
 }
 
-fn is_there(system: &System) -> bool {
-    let said = system.run("grubby", &[&format!("--info={}", ours())]);
-    said.is_ok_and(|said| said.lines().any(|line| line.starts_with("index=")))
+/// Of our entry; the first grubbies in a script say -1, and no error, of one that is not there.
+fn info(system: &System) -> Option<String> {
+    let said = system.run("grubby", &[&format!("--info={}", ours())]).ok()?;
+    let has_number =
+        said.lines().any(|line| line.strip_prefix("index=").is_some_and(|n| n.trim().parse::<u32>().is_ok()));
+    has_number.then_some(said)
 }
 
 pub fn undo(system: &System) -> Result<(), String> {
     grub::forget(system)?;
-    match is_there(system) {
-        true => system.run("grubby", &[&format!("--remove-kernel={}", ours())]).map(drop),
-        false => Ok(()),
+    match info(system) {
+        Some(_) => system.run("grubby", &[&format!("--remove-kernel={}", ours())]).map(drop),
+        None => Ok(()),
     }
 }
