@@ -159,6 +159,9 @@ fn what_is_not_converted_says_where_and_stops() {
         ("$getVar('a }}{{ x', '')", 1, "no name of a variable"),
         ("#if $varExists('a b')\n#end if\n", 1, "no name of a variable"),
         ("#for $loop in $a\n#end for\n", 1, "means something else"),
+        ("#set $none = $a\n", 1, "means something else"),
+        ("#set $True = 1\n", 1, "means something else"),
+        ("$getVar('not.x', 1)\n", 1, "means something else"),
         ("#def range($x)\n#end def\n", 1, "means something else"),
         ("#def f($self)\n#end def\n", 1, "means something else"),
     ] {
@@ -333,7 +336,7 @@ proptest! {
     fn no_text_takes_it_out_of_step(parts in proptest::collection::vec(proptest::sample::select(vec![
         "$", "#", "#if ", "#end if", "#for ", " in ", "#end for", "#else", "#set ", "#raw", "#end raw", "#def f", "(", ")", "[", "]", "{", "}",
         "'", "\"", "\\", "\n", " ", "a", "x.y", "=", "+", "%", "##", "#*", "*#", "<%", "%>", ":", ",", "1", "not ", "and ", "@@a@@", "é", "\r\n",
-        "{{", "{%", "SNIPPET::a", "$SNIPPET('b')", "$getVar('", "')", "loop", "range", "#continue", "#break", "#echo ", "if ", "not", " else ", " then ",
+        "{{", "{%", "SNIPPET::a", "$SNIPPET('b')", "$getVar('", "')", "loop", "range", "none", "True", "not.", "#continue", "#break", "#echo ", "if ", "not", " else ", " then ",
     ]), 0..60)) {
         let source = parts.concat();
         let done = convert("p", &source, &known(&["a", "x", "f"]));

@@ -84,6 +84,14 @@ impl Names<'_> {
         self.bound(read, binds::FILTER)
     }
 
+    /// Whether a template may give it a value.
+    pub fn settable(&self, name: &str) -> Result<(), String> {
+        match name {
+            "True" | "False" | "None" => Err(format!("{name} means something else in our templates")),
+            name => self.name(name).map(drop),
+        }
+    }
+
     pub fn name(&self, name: &str) -> Said {
         match name {
             "True" => Ok("true".into()),
@@ -94,7 +102,7 @@ impl Names<'_> {
             name if self.kept.contains(name) => Ok(format!("kept.{name}")),
             // What a text names may be anything.
             name if !is_name(name) => Err(format!("{name:?} is no name of a variable")),
-            name if RESERVED.contains(&name) => Err(format!("{name} means something else in our templates")),
+            name if RESERVED.contains(&first(name)) => Err(format!("{name} means something else in our templates")),
             name => Ok(name.to_owned()),
         }
     }
@@ -249,6 +257,10 @@ impl Names<'_> {
     fn test(&self, text: &Expr, test: &str, pattern: &Expr) -> Result<(String, u8), String> {
         Ok((format!("{} is {test}({})", self.operand(text)?, self.say(pattern)?), binds::COMPARES))
     }
+}
+
+fn first(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
 }
 
 /// Names with dots between them, as `getVar` takes them.

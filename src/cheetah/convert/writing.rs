@@ -97,7 +97,7 @@ impl Writing<'_> {
             What::For(targets, of) => {
                 let targets: Vec<String> = targets.iter().filter_map(scope::name).collect();
                 for name in &targets {
-                    self.names.name(name)?;
+                    self.names.settable(name)?;
                 }
                 if let Some(name) = targets.iter().find(|name| self.names.kept.contains(*name)) {
                     let why = format!("{name}, which the loop sets, is read behind it: templates forget it there");
@@ -110,12 +110,13 @@ impl Writing<'_> {
             }
             What::Set { target, sign, value, is_global } => self.set(item, target, sign, value, *is_global)?,
             What::Attribute(name, value) => {
+                self.names.settable(name)?;
                 let (name, value) = (self.names.name(name)?, self.names.say(value)?);
                 self.tag(item, &format!("set {name} = {name}|default({value})"));
             }
             What::Macro(name, parameters) => {
                 for name in std::iter::once(name).chain(parameters.iter().map(|(name, _)| name)) {
-                    self.names.name(name)?;
+                    self.names.settable(name)?;
                 }
                 let said = |(name, value): &(String, Option<Expr>)| match value {
                     None => Ok(name.clone()),
@@ -154,7 +155,7 @@ impl Writing<'_> {
     fn set(&mut self, item: &Item, target: &[Expr], sign: &str, value: &Expr, is_global: bool) -> Result<(), String> {
         let names: Vec<String> = target.iter().filter_map(scope::name).collect();
         let kept = names.iter().any(|name| self.names.kept.contains(name));
-        if let Some(name) = names.iter().find(|name| self.names.name(name).is_err()) {
+        if let Some(name) = names.iter().find(|name| self.names.settable(name).is_err()) {
             return Err(format!("{name} means something else in our templates"));
         }
         let value_said = self.names.say(value)?;
